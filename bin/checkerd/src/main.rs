@@ -1,0 +1,3 @@
+//! Runs health checks and publishes verdicts.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The only hand on the kernel's network state.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Runs hooks in the order of the transitions.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Speaks the protocol: packets, elections, announcements.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Rise, fall and scheduling of health checks, sans I/O.

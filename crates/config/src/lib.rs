@@ -1,0 +1,1 @@
+//! keepalived.conf to meaning, with spans and diagnostics.

@@ -1,0 +1,176 @@
+//! The typed meaning of a configuration: what every daemon looks names up in.
+//!
+//! Everything here is already checked: ranges hold, references resolve, defaults are filled in. Each item
+//! keeps the place it came from, so that a later complaint can point at it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
+
+use crate::Span;
+
+/// One whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `global_defs`.
+    pub global: Global,
+    /// Every `vrrp_script`, in the order of the file.
+    pub checks: Vec<Check>,
+    /// Every `vrrp_instance`, in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+/// What `global_defs` sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Global {
+    /// `router_id`: a label for people; the host's name where it isn't set (then `None`).
+    pub router_id: Option<String>,
+    /// `script_user`: whom scripts and hooks run as unless they say otherwise.
+    pub script_user: Option<UserSpec>,
+    /// `enable_script_security` was given. Handover refuses root scripts on a writable path either way.
+    pub script_security: bool,
+}
+
+/// A user and, where given, a group, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSpec {
+    /// The user's name.
+    pub user: String,
+    /// The group's name; the user's own group where it isn't given.
+    pub group: Option<String>,
+}
+
+/// A command line, split into words as keepalived splits it. Never empty; no shell takes part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The program (a path, or a bare name to be found in PATH).
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// `vrrp_script`: a health check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Its name, unique among checks.
+    pub name: CheckName,
+    /// What to run.
+    pub command: Command,
+    /// From the start of one run to the start of the next.
+    pub interval: Duration,
+    /// How long a run may take; the interval unless given.
+    pub timeout: Duration,
+    /// Successes in a row that make it up; at least 1.
+    pub rise: u32,
+    /// Failures in a row that make it down; at least 1.
+    pub fall: u32,
+    /// What an instance that tracks it without a weight of its own uses.
+    pub weight: Weight,
+    /// `init_fail`: assumed down until the first result.
+    pub init_fail: bool,
+    /// Whom it runs as; `script_user` and then the daemon's own user where it isn't given.
+    pub user: Option<UserSpec>,
+    /// The block's name.
+    pub span: Span,
+}
+
+/// What a tracked check does to the priority: 0 means FAULT when it fails, positive adds while it is up,
+/// negative subtracts while it is down (keepalived.conf(5), `weight`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// -253 to 253.
+    pub value: i16,
+    /// Success and failure change places.
+    pub reverse: bool,
+}
+
+/// One line of a `track_script` block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedCheck {
+    /// Which check; it exists in [`Config::checks`].
+    pub check: CheckName,
+    /// Its weight for this instance.
+    pub weight: Weight,
+    /// The line.
+    pub span: Span,
+}
+
+/// `vrrp_instance`: one virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// Its name, unique among instances.
+    pub name: InstanceName,
+    /// `state MASTER` was given: a wish that only the owner (priority 255) gets fulfilled at once.
+    pub wants_master: bool,
+    /// `interface`: where adverts are sent and heard.
+    pub link: LinkName,
+    /// `virtual_router_id`.
+    pub vrid: Vrid,
+    /// The base priority, 1 to 255.
+    pub priority: Priority,
+    /// VRRPv2 or VRRPv3.
+    pub version: ProtocolVersion,
+    /// The family of the adverts and of the advertised addresses.
+    pub family: Family,
+    /// `advert_int`: whole seconds in v2, steps of 10 ms in v3.
+    pub advert_interval: Duration,
+    /// `authentication { auth_type PASS }` (v2 only): eight bytes on the wire, zero padded.
+    pub password: Option<[u8; 8]>,
+    /// `virtual_ipaddress`: the advertised addresses, at least one.
+    pub addresses: Vec<Address>,
+    /// `track_script`.
+    pub checks: Vec<TrackedCheck>,
+    /// False with `nopreempt`.
+    pub preempt: bool,
+    /// `preempt_delay`: how long a lower master is left alone.
+    pub preempt_delay: Duration,
+    /// `unicast_src_ip`: what adverts are sent from; the interface's primary address where it isn't given.
+    pub source: Option<IpAddr>,
+    /// `unicast_peer`; empty means multicast.
+    pub peers: Vec<IpAddr>,
+    /// What runs when the state changes.
+    pub hooks: Hooks,
+    /// The block's name.
+    pub span: Span,
+}
+
+/// An address that moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// The length of its prefix: 32 or 128 unless given.
+    pub prefix: u8,
+    /// Where it is added: `dev`, else the instance's interface.
+    pub link: LinkName,
+    /// The entry.
+    pub span: Span,
+}
+
+/// `notify` and its siblings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hooks {
+    /// `notify`: for every state, with `INSTANCE NAME STATE PRIORITY` appended.
+    pub any: Option<Hook>,
+    /// `notify_master`.
+    pub master: Option<Hook>,
+    /// `notify_backup`.
+    pub backup: Option<Hook>,
+    /// `notify_fault`.
+    pub fault: Option<Hook>,
+    /// `notify_stop`.
+    pub stop: Option<Hook>,
+}
+
+/// A program that is run for an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    /// What to run.
+    pub command: Command,
+    /// Whom it runs as; `script_user` and then the daemon's own user where it isn't given.
+    pub user: Option<UserSpec>,
+}

@@ -1,0 +1,1 @@
+//! Frames, codecs and messages: one file per link between processes.

@@ -1,0 +1,1 @@
+//! The one event loop: descriptors, one timer, signals.

@@ -1,0 +1,1 @@
+//! A simulated LAN with simulated nodes, seeded.

@@ -1,0 +1,1 @@
+//! VRRPv2 and VRRPv3, sans I/O: packets, elections, timers.
