@@ -1,1 +1,7 @@
-//! VRRPv2 and VRRPv3, sans I/O: packets, elections, timers.
+//! VRRPv2 (RFC 3768) and VRRPv3 (RFC 9568), sans I/O: packets, elections, timers.
+//!
+//! Nothing here touches a socket, a clock, a file or a random number. Start reading at [`door`].
+
+mod door;
+
+pub use door::*;

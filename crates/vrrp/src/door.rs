@@ -1,0 +1,211 @@
+//! The one door of the core: what goes in, what comes out, and what it was configured with.
+//!
+//! `Core::handle(now, Input)`, then `Core::poll_output()` until `None`, then sleep until
+//! `Core::next_deadline()`. Time is an argument; nothing here reads a clock, a file, a socket or a random number.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict, Vrid,
+};
+
+/// A link by its place in [`CoreConfig::links`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub usize);
+
+/// An instance by its place in [`CoreConfig::instances`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(pub usize);
+
+/// Counts the orders that the core gives about addresses, so that a late answer isn't taken for a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderNumber(pub u64);
+
+/// Everything the core has to know beforehand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoreConfig {
+    /// The interfaces that instances use, each once.
+    pub links: Vec<LinkName>,
+    /// The virtual routers.
+    pub instances: Vec<InstanceConfig>,
+}
+
+/// One virtual router (`vrrp_instance`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceConfig {
+    /// For events and status.
+    pub name: InstanceName,
+    /// Where it speaks.
+    pub link: LinkId,
+    /// Its identifier on the wire; unique per link and family.
+    pub vrid: Vrid,
+    /// VRRPv2 or v3.
+    pub version: ProtocolVersion,
+    /// The family of its adverts.
+    pub family: Family,
+    /// The base priority, 1 to 255.
+    pub priority: Priority,
+    /// `state MASTER` was given; only together with priority 255 it starts as master (V3-FSM-1).
+    pub wants_master: bool,
+    /// The advertisement interval.
+    pub advert_interval: Duration,
+    /// False with `nopreempt` (V3-FSM-6).
+    pub preempt: bool,
+    /// `preempt_delay`: how long a lower master is left alone.
+    pub preempt_delay: Duration,
+    /// v2 simple text authentication, zero padded (V2-PKT-2).
+    pub password: Option<[u8; 8]>,
+    /// The advertised addresses, in the order of the configuration.
+    pub addresses: Vec<IpAddr>,
+    /// The configured source of adverts; the link's own address otherwise.
+    pub source: Option<IpAddr>,
+    /// Unicast peers; empty means multicast.
+    pub peers: Vec<IpAddr>,
+    /// What decides on its fitness and priority.
+    pub checks: Vec<TrackedCheck>,
+}
+
+/// A check and what it weighs: 0 decides on fitness, otherwise it moves the priority.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedCheck {
+    /// Which check.
+    pub check: CheckName,
+    /// -253 to 253. Positive: added while up. Negative: added (so subtracted) while down. 0: FAULT while down.
+    pub weight: i16,
+    /// Up and down change places.
+    pub reverse: bool,
+    /// `init_fail`: counts as down until the first verdict.
+    pub init_fail: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram of protocol 112 came in on a link.
+    Packet(Packet<'a>),
+    /// A link is so now; said again whenever anything about it changes.
+    Link(&'a LinkFact),
+    /// A check is so now.
+    Verdict {
+        /// Which check.
+        check: &'a CheckName,
+        /// What it says.
+        verdict: Verdict,
+    },
+    /// The address manager (ipmgr) answers. `held` are the instances whose addresses it still holds from a core
+    /// that died less than the grace ago: they resume as master.
+    ManagerPresent {
+        /// Instances to resume.
+        held: &'a [InstanceId],
+    },
+    /// The address manager is gone: nobody here can honestly be master.
+    ManagerGone,
+    /// The address manager did what `Output::Install` asked. `failures` has one sentence per address that the kernel refused.
+    Installed {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// Which order it answers.
+        order: OrderNumber,
+        /// The kernel's words for what was refused; empty when all are in place.
+        failures: &'a [String],
+    },
+    /// The addresses are gone: by our order, or because the manager gave us up for dead (`order` is then `None`).
+    Withdrawn {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// Which order it answers, if any.
+        order: Option<OrderNumber>,
+    },
+    /// Time went by: whatever is due by `now`.
+    Wake,
+    /// Stop for good: priority 0, addresses away, [`Output::Finished`] in the end.
+    Shutdown,
+}
+
+/// A received datagram. Nothing in it has been believed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// The link it came in on.
+    pub link: LinkId,
+    /// Who sent it, from the IP header.
+    pub source: IpAddr,
+    /// Where it was sent: the group, or one of our addresses.
+    pub destination: IpAddr,
+    /// TTL or hop limit, from the IP header (V3-RX-1).
+    pub ttl: u8,
+    /// The VRRP message: what the IP header says is its payload, as far as it was there.
+    pub message: &'a [u8],
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this message as protocol 112, TTL / hop limit 255.
+    Transmit(Transmit),
+    /// Order the instance's addresses to be added; answered by [`Input::Installed`].
+    Install {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// To be given back in the answer.
+        order: OrderNumber,
+    },
+    /// Order the instance's addresses to be removed; answered by [`Input::Withdrawn`].
+    Withdraw {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// To be given back in the answer.
+        order: OrderNumber,
+    },
+    /// Tell the neighbours where the instance's addresses live: one gratuitous ARP per IPv4 address, one
+    /// unsolicited NA per IPv6 address (V3-FSM-4). The core repeats this output as often as it wants it sent.
+    Announce(InstanceId),
+    /// The state that may now be told to everybody. MASTER comes only when the addresses are in place.
+    Transition(Transition),
+    /// Something a person may want to read; already limited in rate.
+    Notice(Notice),
+    /// After [`Input::Shutdown`]: everything is withdrawn, nothing more will come.
+    Finished,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transmit {
+    /// Whose message.
+    pub instance: InstanceId,
+    /// The link to send on.
+    pub link: LinkId,
+    /// The source address for the IP header.
+    pub source: IpAddr,
+    /// The group or one peer.
+    pub destination: IpAddr,
+    /// The VRRP message with its checksum. Built once per change, shared by every send.
+    pub message: Arc<[u8]>,
+}
+
+/// A change of the state that is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// Who.
+    pub instance: InstanceId,
+    /// The state told before.
+    pub from: State,
+    /// The state now; `None` when the instance has stopped for good (users' STOP).
+    pub to: Option<State>,
+    /// Why.
+    pub cause: Cause,
+    /// The effective priority at that moment.
+    pub priority: Priority,
+}
+
+/// A line for the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Whom it is about, if anybody.
+    pub instance: Option<InstanceId>,
+    /// The text, with the evidence.
+    pub text: String,
+    /// How many like it were held back since the last one.
+    pub suppressed: u64,
+}
