@@ -1,1 +1,14 @@
-//! Frames, codecs and messages: one file per link between processes.
+//! What the processes say to each other: one file per link, each with one type per direction.
+//!
+//! | link | file | form |
+//! |---|---|---|
+//! | vrrp-core to anybody | [`events`] | JSON Lines |
+//! | checkerd to anybody | `verdicts` | JSON Lines |
+//! | notifierd to anybody | `hooks` | JSON Lines |
+//! | vrrp-core and ipmgr | `core_ipmgr` | bincode frames (`frame`) with descriptors |
+//!
+//! Only shapes, encoding and decoding: no socket is opened here. Whatever is decoded came from another
+//! process and is believed only as far as its type says.
+
+pub mod events;
+pub mod json;

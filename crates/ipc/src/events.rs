@@ -1,0 +1,306 @@
+//! vrrp-core's socket: the event feed and the status, as JSON Lines. The prose is docs/events.md.
+//!
+//! The server speaks first (`hello`). A client then sends requests, one a line: `status` gets one answer;
+//! `subscribe` gets a snapshot of all states and from then on every event, numbered without a gap. A client
+//! that reads too slowly gets a fresh snapshot in place of what it missed; nobody is ever waited for.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use model::{
+    Cause, CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, State, Verdict, Vrid,
+};
+use serde::{Deserialize, Serialize};
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// One [`Message::Status`].
+    Status,
+    /// A [`Message::Snapshot`], then every [`Message::Event`].
+    Subscribe,
+}
+
+/// What vrrp-core says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Message {
+    /// Always the first line.
+    Hello(Hello),
+    /// How all instances are at `sequence`: numbered events follow from `sequence + 1`.
+    Snapshot(Snapshot),
+    /// One transition.
+    Event(Event),
+    /// The answer to [`Request::Status`].
+    Status(Box<Status>),
+    /// A request that was not understood, and why. The connection stays.
+    Error {
+        /// What to do about it, for a person.
+        error: String,
+    },
+}
+
+/// Who is speaking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::json::PROTOCOL`].
+    pub protocol: u32,
+    /// `vrrp-core`.
+    pub program: String,
+    /// The program's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The fingerprint of the configuration that it runs, as 16 hexadecimal digits.
+    pub config: String,
+}
+
+/// A state as it is told: the four of an instance that runs, and STOP for one that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Told {
+    /// Not decided yet.
+    Init,
+    /// Eligible, somebody else is master.
+    Backup,
+    /// Holds the addresses, and they are in place.
+    Master,
+    /// Not eligible.
+    Fault,
+    /// vrrp-core was stopped: priority 0 was sent, the addresses are gone.
+    Stop,
+}
+
+impl From<State> for Told {
+    fn from(state: State) -> Self {
+        match state {
+            State::Init => Self::Init,
+            State::Backup => Self::Backup,
+            State::Master => Self::Master,
+            State::Fault => Self::Fault,
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+            Self::Stop => "STOP",
+        })
+    }
+}
+
+/// All states at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The number of the last event that is already in here.
+    pub sequence: u64,
+    /// One entry per instance, in the order of the configuration.
+    pub instances: Vec<InstanceState>,
+}
+
+/// One instance in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceState {
+    /// Its name.
+    pub instance: InstanceName,
+    /// Its state.
+    pub state: Told,
+    /// The effective priority.
+    pub priority: Priority,
+    /// Why it is in this state.
+    pub cause: Cause,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+}
+
+/// One transition, numbered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts from 1 in the life of this vrrp-core, without a gap.
+    pub sequence: u64,
+    /// Who.
+    pub instance: InstanceName,
+    /// The state before.
+    pub from: Told,
+    /// The state now.
+    pub to: Told,
+    /// The effective priority at that moment.
+    pub priority: Priority,
+    /// Why.
+    pub cause: Cause,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`: comparable with other readings on this host.
+    pub monotonic: u64,
+}
+
+/// Everything vrrp-core knows about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`crate::json::PROTOCOL`].
+    pub protocol: u32,
+    /// The program's version.
+    pub version: String,
+    /// Its process id: together with `at` it says how fresh this is.
+    pub pid: u32,
+    /// When this was said, RFC 3339 in UTC.
+    pub at: String,
+    /// The configuration file that it runs.
+    pub config_path: String,
+    /// That file's fingerprint.
+    pub config: String,
+    /// Whether ipmgr answers.
+    pub ipmgr: Peer,
+    /// Whether checkerd answers.
+    pub checkerd: Peer,
+    /// The virtual routers.
+    pub instances: Vec<InstanceStatus>,
+    /// What is known of each tracked check, as vrrp-core weighs it.
+    pub checks: Vec<CheckView>,
+    /// Packets that belonged to no instance, by link.
+    pub strays: Vec<Strays>,
+}
+
+/// A sibling as seen from vrrp-core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// It is connected and speaks our protocol with the same configuration.
+    pub connected: bool,
+    /// What is wrong, when it isn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub name: InstanceName,
+    /// The state as told.
+    pub state: State,
+    /// Why it is in this state.
+    pub cause: Cause,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+    /// What keeps it from being master; empty when nothing does.
+    pub reasons: Vec<Cause>,
+    /// Configured and present priority.
+    pub priority: PriorityStatus,
+    /// Where it speaks.
+    pub interface: LinkName,
+    /// Its identifier.
+    pub vrid: Vrid,
+    /// VRRPv2 or v3.
+    pub version: ProtocolVersion,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The addresses that move with it, with their prefix length.
+    pub addresses: Vec<String>,
+    /// The master as last heard, when it isn't us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<MasterStatus>,
+    /// Adverts sent since start.
+    pub adverts_sent: u64,
+    /// Valid adverts heard since start.
+    pub adverts_received: u64,
+    /// Packets that were dropped, or remarked on, by reason.
+    pub remarks: Vec<Remark>,
+    /// Addresses that the kernel refused, in its words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+}
+
+/// Configured and present priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityStatus {
+    /// As configured.
+    pub base: Priority,
+    /// After the weights of all checks.
+    pub effective: Priority,
+}
+
+/// Another router that is master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterStatus {
+    /// Where its adverts come from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Milliseconds since its last advert.
+    pub silent_ms: u64,
+}
+
+/// A kind of packet that was dropped or remarked on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// The reason, such as `checksum` (docs/conformance.md).
+    pub reason: String,
+    /// Whether such packets were dropped.
+    pub dropped: bool,
+    /// How many.
+    pub count: u64,
+    /// Who sent the last one.
+    pub last_from: IpAddr,
+}
+
+/// Packets on a link that belonged to no instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strays {
+    /// The link.
+    pub interface: LinkName,
+    /// Why they were dropped, how many and from whom.
+    pub remarks: Vec<Remark>,
+}
+
+/// A check as vrrp-core weighs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// Its name.
+    pub name: CheckName,
+    /// The verdict it last heard.
+    pub verdict: Verdict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn requests_are_short_and_strict() {
+        assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
+        assert_eq!(json::parse::<Request>(br#"{"request":"subscribe"}"#).unwrap(), Request::Subscribe);
+        assert!(json::parse::<Request>(br#"{"request":"reboot"}"#).is_err());
+        assert!(json::parse::<Request>(b"hello?").is_err());
+    }
+
+    #[test]
+    fn an_event_reads_as_documented() {
+        let event = Message::Event(Event {
+            sequence: 3,
+            instance: InstanceName::new("api_vip").unwrap(),
+            from: Told::Backup,
+            to: Told::Master,
+            priority: Priority(120),
+            cause: Cause { code: "peer-silent".into(), text: "no advert".into() },
+            at: "2026-01-01T00:00:00.000Z".into(),
+            monotonic: 42,
+        });
+        let line = json::line(&event).unwrap();
+        assert_eq!(
+            String::from_utf8(line.clone()).unwrap(),
+            concat!(
+                r#"{"type":"event","sequence":3,"instance":"api_vip","from":"BACKUP","to":"MASTER","priority":120,"#,
+                r#""cause":{"code":"peer-silent","text":"no advert"},"at":"2026-01-01T00:00:00.000Z","monotonic":42}"#,
+                "\n"
+            )
+        );
+        assert_eq!(json::parse::<Message>(&line).unwrap(), event);
+    }
+}
