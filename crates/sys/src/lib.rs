@@ -1,1 +1,9 @@
-//! The kernel: the only crate with unsafe code.
+//! The kernel: the only crate that may hold `unsafe`.
+//!
+//! Each module wraps one kernel interface and opens with the manual page to read first. What it must never do:
+//! decide anything (no protocol, no policy, no configuration), or hold state that the kernel doesn't.
+//!
+//! What needs privilege is an `open` function that returns a plain descriptor; what is done with the descriptor
+//! afterwards needs none. That is the border between ipmgr, which opens, and vrrp-core, which may do nothing else.
+
+pub mod clock;

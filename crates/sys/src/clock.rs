@@ -1,0 +1,46 @@
+//! The two clocks: one for every decision, one for people.
+//!
+//! The only place that may ask either (clippy.toml disallows it elsewhere), so that everything else can be
+//! handed a time, by a simulator as well as by a daemon. Read clock_gettime(2) first.
+
+use std::time::SystemTime;
+
+use model::Instant;
+use rustix::time::{ClockId, clock_gettime};
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// `CLOCK_BOOTTIME`: nanoseconds since boot, counting suspend, without steps (TMR-3).
+#[must_use]
+pub fn now() -> Instant {
+    let time = clock_gettime(ClockId::Boottime);
+    // Both parts are never negative on this clock; a kernel that says otherwise is read as "boot".
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Instant::from_nanos(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos))
+}
+
+/// The wall clock, for what a person reads. It steps, so no deadline may ever be made of it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boottime_is_what_the_kernel_says_and_never_goes_back() {
+        // /proc/uptime is CLOCK_BOOTTIME in hundredths of a second, rounded down (fs/proc/uptime.c).
+        let before = now();
+        let text = std::fs::read_to_string("/proc/uptime").unwrap();
+        let after = now();
+        let uptime: f64 = text.split(' ').next().unwrap().parse().unwrap();
+        let hundredths = |instant: Instant| (instant.as_nanos() / 10_000_000) as f64 / 100.0;
+        assert!(hundredths(before) <= uptime + 0.001, "{before} {uptime}");
+        assert!(uptime <= hundredths(after) + 0.001, "{uptime} {after}");
+        assert!(before <= after);
+    }
+}
