@@ -1,1 +1,62 @@
-//! What makes a program a well-behaved service: options, log, readiness, rights, exit codes.
+//! What makes a program a well-behaved service: shared options, log lines, readiness, exit codes.
+//!
+//! The four daemons start through [`run`], so that who knows one knows all. Nothing here knows what a
+//! daemon is for.
+
+mod failure;
+pub mod log;
+mod options;
+mod ready;
+pub mod stamp;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use failure::{Exit, Failure};
+pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, usage_exit};
+pub use ready::{notify_ready, notify_status, notify_stopping};
+
+/// What a daemon has in hand when its own work begins.
+#[derive(Debug)]
+pub struct Start {
+    /// The valid configuration.
+    pub config: config::Config,
+    /// What that configuration was read from.
+    pub config_path: PathBuf,
+    /// Its fingerprint: two daemons with the same one run the same text.
+    pub fingerprint: config::Fingerprint,
+    /// Where the sockets are.
+    pub runtime_dir: PathBuf,
+}
+
+/// Runs a daemon: options, log, configuration, then `body`; its result becomes the exit status.
+///
+/// `about` is the one-line description that `--help` shows.
+pub fn run(name: &'static str, about: &'static str, body: fn(Start) -> Result<(), Failure>) -> ExitCode {
+    log::start(name);
+    match start(name, about).and_then(|start| start.map_or(Ok(()), body)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ::log::error!("{failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+/// `None` when the options asked for nothing but help or the version, which has been printed.
+fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failure> {
+    let Some(options) = parse_options(name, about)? else { return Ok(None) };
+    let config_path = config_path(options.config);
+    let loaded = config::load(&config_path);
+    for line in loaded.report.one_line() {
+        ::log::warn!("{line}");
+    }
+    let Some(config) = loaded.config else {
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!("{} is not valid; 'handover check -f {0}' shows where", config_path.display()),
+        ));
+    };
+    let runtime_dir = runtime_dir(options.runtime_dir);
+    Ok(Some(Start { config, config_path, fingerprint: loaded.fingerprint, runtime_dir }))
+}
