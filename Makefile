@@ -1,0 +1,39 @@
+# The one front door. `make demo` shows it, `make test` proves it.
+
+CARGO ?= cargo
+SEEDS ?= 500
+FIRST_SEED ?= 1
+PREFIX ?= /usr/local
+PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
+
+.PHONY: demo test lint sim install build help
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+build:           ## the five programs, optimised
+	$(CARGO) build --release --bins
+
+demo: build      ## two hosts, an address that moves, about a minute; root or ordinary user
+	target/release/handover lab examples/haproxy-pair
+
+test: lint       ## everything, also what needs network namespaces
+	$(CARGO) build --bins
+	$(CARGO) test --workspace
+
+lint:            ## format, clippy, licences, shell scripts
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet --document-private-items
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
+	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run examples/*/*.sh; \
+	else echo 'lint: shellcheck is not installed: shell scripts NOT checked'; [ -z "$$CI" ]; fi
+
+sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
+	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) $(CARGO) test --release -p handover-tests --test sim -- --nocapture
+
+install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin
+	install -d $(DESTDIR)$(PREFIX)/sbin
+	install -m 0755 $(PROGRAMS:%=target/release/%) $(DESTDIR)$(PREFIX)/sbin/
