@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict, Vrid,
+    Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
+    Vrid,
 };
 
 /// A link by its place in [`CoreConfig::links`].

@@ -1,0 +1,74 @@
+//! What the core knows, for people and programs to read: plain copies that change nothing.
+//!
+//! The daemon turns these into its JSON status; the simulator's oracles read them. Nothing here decides.
+
+use std::net::IpAddr;
+
+use model::{Cause, Instant, Priority, State};
+
+/// Everything, in the order of the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// One per [`crate::CoreConfig::instances`].
+    pub instances: Vec<InstanceView>,
+    /// One per [`crate::CoreConfig::links`].
+    pub links: Vec<LinkView>,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceView {
+    /// The state that was last told; `None` once it has stopped for good.
+    pub state: Option<State>,
+    /// Why it is in that state.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Instant,
+    /// The configured priority.
+    pub base: Priority,
+    /// After the weights of all checks.
+    pub effective: Priority,
+    /// What keeps it from taking part, one entry each; empty when nothing does.
+    pub reasons: Vec<Cause>,
+    /// The last other router heard with a priority above 0.
+    pub master: Option<MasterView>,
+    /// Adverts sent since start, one per destination.
+    pub adverts_sent: u64,
+    /// Valid adverts heard since start.
+    pub adverts_received: u64,
+    /// Packets that were dropped or remarked on, by reason.
+    pub remarks: Vec<RemarkView>,
+    /// Addresses that the kernel refused, in its words.
+    pub refused: Vec<String>,
+}
+
+/// Another router, as it was last heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MasterView {
+    /// Where its advert came from.
+    pub address: IpAddr,
+    /// The priority in it.
+    pub priority: Priority,
+    /// When it came.
+    pub heard: Instant,
+}
+
+/// One link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkView {
+    /// Packets that belonged to no instance, by reason.
+    pub strays: Vec<RemarkView>,
+}
+
+/// A kind of packet that was dropped or remarked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemarkView {
+    /// The reason as a stable word (docs/conformance.md).
+    pub reason: &'static str,
+    /// Whether such packets were dropped.
+    pub dropped: bool,
+    /// How many.
+    pub count: u64,
+    /// Who sent the last one.
+    pub last_from: IpAddr,
+}
