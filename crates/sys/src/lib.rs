@@ -7,3 +7,8 @@
 //! afterwards needs none. That is the border between ipmgr, which opens, and vrrp-core, which may do nothing else.
 
 pub mod clock;
+pub mod namespace;
+pub mod privilege;
+pub mod process;
+pub mod tap;
+pub mod user;
