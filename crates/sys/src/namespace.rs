@@ -1,9 +1,8 @@
-//! Namespaces and the mounts that furnish them: how a process gets a host of its own.
+//! What a process does inside namespaces of its own ([`crate::process`] makes them): mounts, name, being init.
 //!
-//! Everything here changes only the calling process and what it starts afterwards; nothing is named, so
-//! nothing is left when the last process of a namespace ends. Must never touch a mount, an interface or a
-//! process that the caller did not first unshare itself from. Read namespaces(7), user_namespaces(7) and
-//! mount_namespaces(7) first.
+//! Must never be called where the machine's own mounts or processes would be hit: only in a process that was
+//! started with new mount, pid and UTS namespaces. Nothing is named, so nothing is left when the last process
+//! ends. Read namespaces(7), mount_namespaces(7) and pid_namespaces(7) first.
 
 use std::ffi::CString;
 use std::fs;
@@ -11,60 +10,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::mount::{MountFlags, MountPropagationFlags};
-use rustix::process::{Pid, Signal};
-use rustix::thread::UnshareFlags;
+use rustix::mount::MountFlags;
+use rustix::process::Pid;
 
 /// The first process of a pid namespace.
 const INIT: u32 = 1;
-
-/// What can be unshared; see namespaces(7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Namespace {
-    /// Mount points.
-    Mount,
-    /// Interfaces, addresses, routes, ports.
-    Network,
-    /// Process ids: takes effect for the children that are started next, the first of which is its init.
-    Pid,
-    /// The host's name.
-    Uts,
-}
-
-/// Gives the calling process new namespaces.
-///
-/// # Errors
-/// `EPERM` without `CAP_SYS_ADMIN` in the user namespace (see [`become_root`]); `ENOSPC` at a limit of
-/// `/proc/sys/user`; `EINVAL` when a pid namespace was unshared before and has no process yet.
-pub fn unshare(namespaces: &[Namespace]) -> io::Result<()> {
-    let flags = namespaces.iter().fold(UnshareFlags::empty(), |flags, namespace| {
-        flags
-            | match namespace {
-                Namespace::Mount => UnshareFlags::NEWNS | UnshareFlags::FS,
-                Namespace::Network => UnshareFlags::NEWNET,
-                Namespace::Pid => UnshareFlags::NEWPID,
-                Namespace::Uts => UnshareFlags::NEWUTS,
-            }
-    });
-    // SAFETY: only `UnshareFlags::FILES` can break an assumption about descriptors, and it is never among them.
-    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(Into::into)
-}
-
-/// Makes an ordinary user root of a new user namespace, in which the other namespaces may then be unshared.
-///
-/// Only the caller's own user and group exist inside, as 0. The caller must have a single thread.
-///
-/// # Errors
-/// The kernel's refusal; [`explain_refusal`] knows what to do about it.
-pub fn become_root() -> io::Result<()> {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    // SAFETY: as in `unshare`.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }?;
-    // Without this line the kernel allows no group mapping to an unprivileged writer (user_namespaces(7)).
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
-}
 
 /// What keeps this kernel from giving an ordinary user namespaces, and what would allow it; `None` if nothing
 /// known does.
@@ -88,15 +38,6 @@ pub fn explain_refusal() -> Option<String> {
         })
 }
 
-/// Keeps what is mounted from now on from reaching anybody else, and the other way round.
-///
-/// # Errors
-/// The kernel's, `EINVAL` if `/` is no mount point.
-pub fn make_mounts_private() -> io::Result<()> {
-    rustix::mount::mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
-        .map_err(Into::into)
-}
-
 /// Makes everything that is mounted at and below `path` read-only for this mount namespace (mount_setattr(2)).
 ///
 /// # Errors
@@ -118,15 +59,6 @@ pub fn make_read_only(path: &Path) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Mounts a `/proc` that shows the processes of the caller's pid namespace.
-///
-/// # Errors
-/// The kernel's; `EPERM` in a container that hides parts of its own `/proc`.
-pub fn mount_proc(target: &Path) -> io::Result<()> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount("proc", target, "proc", flags, None).map_err(Into::into)
 }
 
 /// Mounts an empty directory of mode 0755 that lives in memory, at most `megabytes` large.
@@ -153,14 +85,6 @@ pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
 /// The kernel's.
 pub fn set_host_name(name: &str) -> io::Result<()> {
     fs::write("/proc/sys/kernel/hostname", name)
-}
-
-/// Asks the kernel to kill the caller when its parent ends (PR_SET_PDEATHSIG, prctl(2)).
-///
-/// # Errors
-/// None that are known.
-pub fn die_with_parent() -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into)
 }
 
 /// SIGKILLs every process of the caller's pid namespace but the caller, which must be its init.
