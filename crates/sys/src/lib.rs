@@ -6,9 +6,14 @@
 //! What needs privilege is an `open` function that returns a plain descriptor; what is done with the descriptor
 //! afterwards needs none. That is the border between ipmgr, which opens, and vrrp-core, which may do nothing else.
 
+pub mod advert;
 pub mod clock;
 pub mod namespace;
 pub mod privilege;
 pub mod process;
 pub mod tap;
+pub mod timer;
 pub mod user;
+
+#[cfg(test)]
+mod testing;

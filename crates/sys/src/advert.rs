@@ -1,0 +1,240 @@
+//! The raw socket that speaks protocol 112 on one interface, in one IP version.
+//!
+//! [`open`] needs CAP_NET_RAW and CAP_NET_ADMIN and does everything that does; the descriptor it returns then works in
+//! a process without any right ([`AdvertSocket`]). Nothing here may look into a VRRP message: that is `vrrp`'s.
+//! Read raw(7), ip(7), ipv6(7) and RFC 3542 (hop limit and packet information) first; RFC 9568 5.1 says what the
+//! IP header of an advert must be (V3-PKT-6).
+
+mod filter;
+mod ipv4;
+mod ipv6;
+
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use model::{Family, LinkName, Vrid};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, sockopt};
+use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
+
+/// VRRP's number among the IP protocols (IANA).
+pub const PROTOCOL: i32 = 112;
+/// Where IPv4 adverts go (RFC 9568 5.1.1.2).
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// Where IPv6 adverts go (RFC 9568 5.1.2.2).
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+/// A buffer of this many bytes holds any IP packet.
+pub const MAX_PACKET: usize = 65_535;
+
+/// TTL and hop limit of every advert (V3-PKT-6).
+const HOP_LIMIT: u8 = 255;
+/// ToS and traffic class: DSCP CS6, "internetwork control" (RFC 4594 3.2).
+const TRAFFIC_CLASS: u8 = 0xc0;
+/// `TC_PRIO_CONTROL` (linux/pkt_sched.h): our own queueing discipline sends adverts before anything else.
+const QUEUE_PRIORITY: u32 = 7;
+/// Bytes that the kernel may queue for us: more than a thousand adverts, bookkeeping included.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// Packets that can have come in between the creation of a socket and its filter: as many as a default receive
+/// buffer holds, and some.
+const MAX_EARLY_PACKETS: usize = 4096;
+
+/// Opens the socket of `link`, whose index is `index`, that hears adverts for `vrids` only: bound to the interface,
+/// a member of the group, without loopback of our own multicasts, non-blocking and closed on exec.
+///
+/// # Errors
+/// EPERM without the capabilities named above, ENODEV if the interface is not there (any more), ENOBUFS or ENOMEM.
+pub fn open(link: &LinkName, index: u32, family: Family, vrids: &[Vrid]) -> io::Result<OwnedFd> {
+    let domain = match family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(PROTOCOL)))?;
+    socket.attach_filter(&filter::program(family, vrids))?;
+    socket.bind_device(Some(link.as_str().as_bytes()))?;
+    discard_early_packets(&socket)?;
+    enlarge_receive_buffer(&socket)?;
+    socket.set_priority(QUEUE_PRIORITY)?;
+    match family {
+        Family::V4 => {
+            socket.set_header_included_v4(true)?;
+            socket.set_multicast_loop_v4(false)?;
+            socket.set_multicast_all_v4(false)?;
+            sockopt::set_ip_multicast_if_with_ifindex(
+                &socket,
+                &Ipv4Addr::UNSPECIFIED,
+                &Ipv4Addr::UNSPECIFIED,
+                index,
+            )?;
+            sockopt::set_ip_add_membership_with_ifindex(&socket, &GROUP_V4, &Ipv4Addr::UNSPECIFIED, index)?;
+        }
+        Family::V6 => {
+            socket.set_multicast_hops_v6(HOP_LIMIT.into())?;
+            socket.set_unicast_hops_v6(HOP_LIMIT.into())?;
+            socket.set_tclass_v6(TRAFFIC_CLASS.into())?;
+            socket.set_multicast_loop_v6(false)?;
+            socket.set_multicast_all_v6(false)?;
+            socket.set_multicast_if_v6(index)?;
+            socket.set_recv_hoplimit_v6(true)?;
+            ipv6::request_packet_information(socket.as_fd())?;
+            socket.join_multicast_v6(&GROUP_V6, index)?;
+        }
+    }
+    Ok(socket.into())
+}
+
+/// A raw socket hears every interface and every VRID until it is told otherwise; what it heard is not for us.
+fn discard_early_packets(socket: &Socket) -> io::Result<()> {
+    for _ in 0..MAX_EARLY_PACKETS {
+        match rustix::net::recv(socket, &mut [0_u8; 1], RecvFlags::TRUNC) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
+    match sockopt::set_socket_recv_buffer_size_force(socket, RECEIVE_BUFFER) {
+        // Within a user namespace an older kernel refuses; then net.core.rmem_max is the limit.
+        Err(Errno::PERM) => socket.set_recv_buffer_size(RECEIVE_BUFFER),
+        other => Ok(other?),
+    }
+}
+
+/// One packet, with what its IP header said. Nothing in it has been believed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'buffer> {
+    /// Who sent it.
+    pub source: IpAddr,
+    /// Where it was sent: the group, or an address of ours.
+    pub destination: IpAddr,
+    /// TTL or hop limit on arrival.
+    pub ttl: u8,
+    /// The VRRP message: what the IP header says is its payload, as far as it is there.
+    pub message: &'buffer [u8],
+}
+
+/// Why a datagram could not be handed on as a [`Packet`]. The caller counts it; the socket is fine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Malformed {
+    /// Longer than the caller's buffer.
+    TooLong,
+    /// Not a whole IPv4 header, or one whose lengths contradict each other.
+    Header,
+    /// The kernel did not say where the packet was sent to or with which hop limit (IPv6).
+    Unlabelled,
+}
+
+/// What was in the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received<'buffer> {
+    /// A packet.
+    Packet(Packet<'buffer>),
+    /// Something else, already discarded.
+    Malformed(Malformed),
+}
+
+impl<'buffer> From<Result<Packet<'buffer>, Malformed>> for Received<'buffer> {
+    fn from(result: Result<Packet<'buffer>, Malformed>) -> Self {
+        match result {
+            Ok(packet) => Self::Packet(packet),
+            Err(malformed) => Self::Malformed(malformed),
+        }
+    }
+}
+
+/// The unprivileged side of [`open`].
+#[derive(Debug)]
+pub struct AdvertSocket {
+    fd: OwnedFd,
+    family: Family,
+}
+
+impl AdvertSocket {
+    /// Takes a descriptor that [`open`] made for this family, here or in another process.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not a socket of protocol 112 in that family; whatever getsockopt(2) says if it is
+    /// no socket at all.
+    pub fn from_fd(fd: OwnedFd, family: Family) -> io::Result<Self> {
+        let domain = match family {
+            Family::V4 => AddressFamily::INET,
+            Family::V6 => AddressFamily::INET6,
+        };
+        let protocol = SockRef::from(&fd).protocol()?.map(i32::from);
+        if sockopt::socket_domain(&fd)? != domain || protocol != Some(PROTOCOL) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("not a socket of {family} protocol {PROTOCOL}"),
+            ));
+        }
+        Ok(Self { fd, family })
+    }
+
+    /// The IP version it speaks.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Takes one packet from the queue; `None` if there is none. [`MAX_PACKET`] bytes are enough for any.
+    ///
+    /// # Errors
+    /// recvmsg(2), such as ENETDOWN; the socket may work again later.
+    pub fn receive<'buffer>(&self, buffer: &'buffer mut [u8]) -> io::Result<Option<Received<'buffer>>> {
+        match self.family {
+            Family::V4 => ipv4::receive(self.fd.as_fd(), buffer),
+            Family::V6 => ipv6::receive(self.fd.as_fd(), buffer),
+        }
+    }
+
+    /// Sends one message to the group or to one peer, from `source`, with TTL or hop limit 255.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the addresses are not of this socket's family; else sendmsg(2): `WouldBlock` if the queue is
+    /// full, EMSGSIZE beyond the interface's MTU, ENETDOWN, EINVAL for an IPv6 source that is not on the interface.
+    pub fn send(&self, source: IpAddr, destination: IpAddr, message: &[u8]) -> io::Result<()> {
+        match (self.family, source, destination) {
+            (Family::V4, IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let header = ipv4::header(source, destination, message.len())?;
+                let to = SocketAddrV4::new(destination, 0).into();
+                self.send_message(&to, &[IoSlice::new(&header), IoSlice::new(message)], &[])
+            }
+            (Family::V6, IpAddr::V6(source), IpAddr::V6(destination)) => {
+                // Scope 0 means the interface that the socket is bound to.
+                let to = SocketAddrV6::new(destination, 0, 0, 0).into();
+                self.send_message(&to, &[IoSlice::new(message)], &ipv6::source_label(source))
+            }
+            (Family::V4 | Family::V6, ..) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{source} to {destination} on a socket for {}", self.family),
+            )),
+        }
+    }
+
+    fn send_message(&self, to: &SockAddr, parts: &[IoSlice<'_>], control: &[u8]) -> io::Result<()> {
+        let mut message = MsgHdr::new().with_addr(to).with_buffers(parts);
+        if !control.is_empty() {
+            message = message.with_control(control);
+        }
+        loop {
+            match SockRef::from(&self.fd).sendmsg(&message, 0) {
+                // A datagram goes out whole or not at all.
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for AdvertSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;

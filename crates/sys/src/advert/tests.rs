@@ -1,0 +1,177 @@
+//! Two hosts on a cable, in namespaces of the test's own.
+
+use std::os::fd::AsFd;
+
+use super::*;
+use crate::testing::{Cable, LONG, Side, drop_all_capabilities, ip, readable_within};
+
+const A4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const B4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+const A6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa));
+const B6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xb));
+const VRID: u8 = 7;
+
+/// Addresses of one family: side A, side B, the group.
+const ADDRESSES: [(Family, IpAddr, IpAddr, IpAddr); 2] =
+    [(Family::V4, A4, B4, IpAddr::V4(GROUP_V4)), (Family::V6, A6, B6, IpAddr::V6(GROUP_V6))];
+
+fn socket(cable: &Cable, side: Side, family: Family, vrids: &[u8]) -> AdvertSocket {
+    let index = cable.index(side);
+    let vrids: Vec<Vrid> = vrids.iter().filter_map(|id| Vrid::new(*id)).collect();
+    let fd = open(&LinkName::new(Cable::link(side)).unwrap(), index, family, &vrids).unwrap();
+    AdvertSocket::from_fd(fd, family).unwrap()
+}
+
+/// A message as far as the filter looks at it.
+fn message(version_and_type: u8, vrid: u8) -> [u8; 8] {
+    [version_and_type, vrid, 100, 1, 0, 100, 0xab, 0xcd]
+}
+
+#[track_caller]
+fn next<'buffer>(socket: &AdvertSocket, buffer: &'buffer mut [u8]) -> Received<'buffer> {
+    assert!(readable_within(socket, LONG), "nothing came");
+    socket.receive(buffer).unwrap().expect("readable")
+}
+
+/// V3-PKT-6, TTL and hop limit 255 to the group and to one peer; and our own multicasts don't come back.
+#[test]
+fn multicast_and_unicast_arrive_with_their_header() {
+    let Some(cable) = Cable::lay() else { return };
+    for (family, a, b, group) in ADDRESSES {
+        let sender = socket(&cable, Side::A, family, &[VRID]);
+        let receiver = socket(&cable, Side::B, family, &[VRID]);
+        let text = message(0x31, VRID);
+        for destination in [group, b] {
+            sender.send(a, destination, &text).unwrap();
+            let expected = Packet { source: a, destination, ttl: 255, message: &text };
+            assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
+        }
+        receiver.send(b, a, &text).unwrap();
+        let answer = Packet { source: b, destination: a, ttl: 255, message: &text };
+        assert_eq!(next(&sender, &mut [0; 2048]), Received::Packet(answer), "its own multicast came back");
+        assert_eq!(sender.receive(&mut [0; 2048]).unwrap(), None);
+    }
+}
+
+/// Part of V3-RX-3 and V3-RX-6: what no instance of this interface can want does not wake us.
+#[test]
+fn the_filter_passes_our_vrids_in_any_version_and_nothing_else() {
+    let Some(cable) = Cable::lay() else { return };
+    for (family, a, _, group) in ADDRESSES {
+        let sender = socket(&cable, Side::A, family, &[]);
+        let receiver = socket(&cable, Side::B, family, &[200, VRID, 1]);
+        let unwanted: [&[u8]; 6] = [
+            &message(0x31, VRID + 1),
+            &message(0x31, 0),
+            &message(0x32, VRID),
+            &message(0x30, VRID),
+            &[],
+            &[0x31],
+        ];
+        let wanted = [message(0x31, VRID), message(0x21, 1), message(0xf1, 200)];
+        for text in unwanted.into_iter().chain(wanted.iter().map(|text| &text[..])) {
+            sender.send(a, group, text).unwrap();
+        }
+        for text in &wanted {
+            let expected = Packet { source: a, destination: group, ttl: 255, message: text };
+            assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
+        }
+        assert_eq!(receiver.receive(&mut [0; 2048]).unwrap(), None);
+    }
+}
+
+/// A hop limit that a router has counted down is seen as it arrived (V3-RX-1).
+#[test]
+fn a_foreign_ttl_is_reported() {
+    let Some(cable) = Cable::lay() else { return };
+    for (family, a, b, _) in ADDRESSES {
+        let receiver = socket(&cable, Side::B, family, &[VRID]);
+        cable.enter(Side::A);
+        let domain = if family == Family::V4 { Domain::IPV4 } else { Domain::IPV6 };
+        let sender = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL))).unwrap();
+        let to: SockAddr = match b {
+            IpAddr::V4(b) => SocketAddrV4::new(b, 0).into(),
+            IpAddr::V6(b) => {
+                sender.set_unicast_hops_v6(64).unwrap();
+                SocketAddrV6::new(b, 0, 0, cable.index(Side::A)).into()
+            }
+        };
+        let text = message(0x31, VRID);
+        sender.send_to(&text, &to).unwrap();
+        let expected = Packet { source: a, destination: b, ttl: 64, message: &text };
+        assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
+    }
+}
+
+#[test]
+fn a_packet_longer_than_the_buffer_is_reported_and_gone() {
+    let Some(cable) = Cable::lay() else { return };
+    for (family, a, b, _) in ADDRESSES {
+        let sender = socket(&cable, Side::A, family, &[VRID]);
+        let receiver = socket(&cable, Side::B, family, &[VRID]);
+        sender.send(a, b, &message(0x31, VRID)).unwrap();
+        assert_eq!(next(&receiver, &mut [0; 4]), Received::Malformed(Malformed::TooLong));
+        assert_eq!(receiver.receive(&mut [0; 2048]).unwrap(), None);
+    }
+}
+
+/// The border between ipmgr and vrrp-core: sockets opened with privilege work where there is none, and no new one can be made.
+#[test]
+fn sockets_work_in_a_thread_that_has_no_capability() {
+    let Some(cable) = Cable::lay() else { return };
+    let pairs = ADDRESSES.map(|addresses| {
+        let family = addresses.0;
+        let sender = socket(&cable, Side::A, family, &[VRID]);
+        (addresses, sender, socket(&cable, Side::B, family, &[VRID]))
+    });
+    drop_all_capabilities();
+    let refused = open(&LinkName::new(Cable::link(Side::B)).unwrap(), 2, Family::V4, &[]).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    for ((family, a, b, group), sender, receiver) in &pairs {
+        let text = message(0x31, VRID);
+        for destination in [*group, *b] {
+            sender.send(*a, destination, &text).unwrap();
+            let expected = Packet { source: *a, destination, ttl: 255, message: &text };
+            assert_eq!(next(receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
+        }
+    }
+}
+
+/// An instance without an address of its own still has to be heard: any IPv4 source can be written.
+#[test]
+fn an_ipv4_source_need_not_be_on_the_interface() {
+    let Some(cable) = Cable::lay() else { return };
+    let sender = socket(&cable, Side::A, Family::V4, &[VRID]);
+    let receiver = socket(&cable, Side::B, Family::V4, &[VRID]);
+    cable.enter(Side::B);
+    std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "0").unwrap();
+    std::fs::write("/proc/sys/net/ipv4/conf/veth-b/rp_filter", "0").unwrap();
+    cable.enter(Side::A);
+    ip(&["address", "flush", "dev", "veth-a"]);
+    let source = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
+    let text = message(0x31, VRID);
+    sender.send(source, IpAddr::V4(GROUP_V4), &text).unwrap();
+    let expected = Packet { source, destination: IpAddr::V4(GROUP_V4), ttl: 255, message: &text };
+    assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected));
+}
+
+#[test]
+fn mixed_families_and_foreign_descriptors_are_refused() {
+    let Some(cable) = Cable::lay() else { return };
+    let sender = socket(&cable, Side::A, Family::V4, &[VRID]);
+    assert_eq!(sender.send(A4, B6, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(sender.send(A6, B6, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let copy = sender.as_fd().try_clone_to_owned().unwrap();
+    assert_eq!(AdvertSocket::from_fd(copy, Family::V6).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    let udp = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    assert!(AdvertSocket::from_fd(udp.into(), Family::V4).is_err());
+    assert!(AdvertSocket::from_fd(std::fs::File::open("/dev/null").unwrap().into(), Family::V4).is_err());
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_said_to_be_so() {
+    let Some(cable) = Cable::lay() else { return };
+    cable.enter(Side::A);
+    let error = open(&LinkName::new("nowhere0").unwrap(), 999, Family::V4, &[]).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+}
