@@ -1,1 +1,125 @@
 //! keepalived.conf to meaning, with spans and diagnostics.
+//!
+//! Nothing here touches the network, and nothing asks the host: whether an interface, a user or a script
+//! exists is for the daemon that needs it. Nothing that a file may hold makes it panic, and time and memory
+//! are linear in the file's size.
+
+mod model;
+mod report;
+mod source;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use ::model::{CheckName, InstanceName, LinkName};
+
+use crate::report::Complaints;
+use crate::source::Sources;
+
+pub use self::model::{
+    Address, Check, Command, Config, Global, Hook, Hooks, Instance, TrackedCheck, UserSpec, Weight,
+};
+pub use self::report::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
+pub use self::source::{Fingerprint, MAX_FILE, Position, Span};
+
+/// Our own place for the configuration.
+const OWN_PATH: &str = "/etc/handover/handover.conf";
+/// Where keepalived keeps its own, which is what we read until there is one of ours.
+const KEEPALIVED_PATH: &str = "/etc/keepalived/keepalived.conf";
+
+/// What became of a configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Its meaning: there if, and only if, the report has no error.
+    pub config: Option<Config>,
+    /// What there is to say about it.
+    pub report: Report,
+    /// Of the bytes that were read; of none if nothing could be read.
+    pub fingerprint: Fingerprint,
+}
+
+/// The configuration that is meant when none is named.
+#[must_use]
+pub fn default_path() -> PathBuf {
+    let own = Path::new(OWN_PATH);
+    if own.exists() { own.to_owned() } else { PathBuf::from(KEEPALIVED_PATH) }
+}
+
+/// Reads and parses a file. What prevents reading is a diagnostic like any other.
+#[must_use]
+pub fn load(path: &Path) -> Loaded {
+    let name = path.display().to_string();
+    match read(path) {
+        Ok(bytes) => parse(&name, &bytes),
+        Err(diagnostic) => {
+            let mut complaints = Complaints::default();
+            complaints.push(diagnostic);
+            let report = Report::new(&name, Sources::default(), complaints);
+            Loaded { config: None, report, fingerprint: Fingerprint::of(&[]) }
+        }
+    }
+}
+
+/// At most one byte more than [`MAX_FILE`], by which [`parse`] sees that it is too large.
+fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let unreadable = |error: std::io::Error| {
+        Diagnostic::error("unreadable", None, format!("can't be read: {error}"))
+            .help("name another file with -f, or check its path and permissions")
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(Diagnostic::error("unreadable", None, "is a directory, not a file")
+            .help("name the configuration file itself with -f"));
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Parses a configuration. `name` stands for the file in the diagnostics.
+#[must_use]
+pub fn parse(name: &str, text: impl AsRef<[u8]>) -> Loaded {
+    let bytes = text.as_ref();
+    let fingerprint = Fingerprint::of(bytes);
+    let mut sources = Sources::default();
+    let mut complaints = Complaints::default();
+    let config = meaning(name, bytes, &mut sources, &mut complaints);
+    let config = config.filter(|_| complaints.errors() == 0);
+    Loaded { config, report: Report::new(name, sources, complaints), fingerprint }
+}
+
+fn meaning(name: &str, bytes: &[u8], sources: &mut Sources, complaints: &mut Complaints) -> Option<Config> {
+    let text = String::from_utf8_lossy(bytes);
+    let file = sources.add(name, text.into_owned());
+    complaints.push(Diagnostic::error("empty", Span::new(file, 0..0), "there is nothing in it"));
+    None
+}
+
+impl Config {
+    /// The instance of that name; a walk over all of them.
+    #[must_use]
+    pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.name == *name)
+    }
+
+    /// The check of that name; a walk over all of them.
+    #[must_use]
+    pub fn check(&self, name: &CheckName) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == *name)
+    }
+
+    /// Every interface that is named, once, in the order of their names.
+    #[must_use]
+    pub fn links(&self) -> Vec<&LinkName> {
+        let addresses = self.instances.iter().flat_map(|instance| &instance.addresses);
+        let links: std::collections::BTreeSet<&LinkName> = self
+            .instances
+            .iter()
+            .map(|instance| &instance.link)
+            .chain(addresses.map(|address| &address.link))
+            .collect();
+        links.into_iter().collect()
+    }
+}

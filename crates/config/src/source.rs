@@ -1,0 +1,182 @@
+//! The texts that a configuration was read from, and places in them.
+//!
+//! A [`Span`] is only a file's number and a byte range, so that every noun can carry one; the texts stay
+//! in [`Sources`]. Nothing here knows the language.
+
+use std::fmt;
+use std::ops::Range;
+
+/// The largest file that is read, in bytes: a thousand times what a large site has.
+pub const MAX_FILE: usize = 16 << 20;
+
+/// A place in a configuration: bytes `start..end` of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    file: FileId,
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Offsets beyond 4 GiB saturate; [`MAX_FILE`] keeps real ones far below.
+    pub(crate) fn new(file: FileId, range: Range<usize>) -> Self {
+        Self { file, start: offset(range.start), end: offset(range.end.max(range.start)) }
+    }
+
+    /// The byte range within its file.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) const fn file(self) -> FileId {
+        self.file
+    }
+
+    /// From the start of `self` to the end of `other`, which stands later in the same file.
+    pub(crate) fn to(self, other: Self) -> Self {
+        Self { end: other.end.max(self.end), ..self }
+    }
+
+    /// The empty place just after `self`: where something is missing.
+    pub(crate) const fn after(self) -> Self {
+        Self { start: self.end, ..self }
+    }
+}
+
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Which of the files that make up a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileId(u32);
+
+/// Line and column as editors count them: from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// One file's name and text.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    name: String,
+    text: String,
+    /// Where each line begins; never empty, ascending.
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The number of the line that holds a byte, from 0.
+    pub(crate) fn line_of(&self, byte: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= byte).saturating_sub(1)
+    }
+
+    /// The bytes of lines `first..=last` (from 0), without the last line's end.
+    pub(crate) fn lines(&self, first: usize, last: usize) -> Range<usize> {
+        let start = self.line_starts.get(first).copied().unwrap_or(self.text.len());
+        let end = self.line_starts.get(last.saturating_add(1)).copied().unwrap_or(self.text.len());
+        let length = self.text.get(start..end).map_or(0, |text| text.trim_end_matches(['\n', '\r']).len());
+        start..start + length
+    }
+
+    fn position(&self, byte: usize) -> Position {
+        let line = self.line_of(byte);
+        let start = self.line_starts.get(line).copied().unwrap_or(0);
+        let column = self.text.get(start..byte).map_or(0, |before| before.chars().count());
+        Position { line: line + 1, column: column + 1 }
+    }
+}
+
+/// Every file that a configuration was read from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    pub(crate) fn add(&mut self, name: &str, text: String) -> FileId {
+        let id = FileId(offset(self.files.len()));
+        let line_starts =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        self.files.push(Source { name: name.to_owned(), text, line_starts });
+        id
+    }
+
+    pub(crate) fn get(&self, id: FileId) -> Option<&Source> {
+        self.files.get(id.0 as usize)
+    }
+
+    pub(crate) fn position(&self, span: Span) -> Option<(&str, Position)> {
+        let source = self.get(span.file)?;
+        Some((source.name(), source.position(span.range().start)))
+    }
+}
+
+/// What tells two configurations apart: FNV-1a, 64 bits, over the bytes read.
+///
+/// It guards against daemons that read different versions of a file, not against an attacker: the file
+/// is root's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(
+            bytes
+                .iter()
+                .fold(Self::OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(Self::PRIME)),
+        )
+    }
+
+    /// The number, for frames and JSON.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_from_one() {
+        let mut sources = Sources::default();
+        let id = sources.add("a.conf", "héé x\n\ny".to_owned());
+        let at = |start| sources.position(Span::new(id, start..start)).unwrap().1;
+        assert_eq!(at(6), Position { line: 1, column: 5 });
+        assert_eq!(at(9), Position { line: 3, column: 1 });
+        assert_eq!(at(10), Position { line: 3, column: 2 });
+    }
+
+    #[test]
+    fn fingerprints_are_fnv_1a() {
+        // The published test vectors of FNV-1a, 64 bits.
+        assert_eq!(Fingerprint::of(b"").to_string(), "cbf29ce484222325");
+        assert_eq!(Fingerprint::of(b"foobar").as_u64(), 0x8594_4171_f739_67e8);
+    }
+}
