@@ -1,0 +1,260 @@
+//! vrrp-core and ipmgr: what may be said between them, as frames (`crate::frame`) over `ipmgr.sock`.
+//!
+//! The direction is the type: [`Order`] goes from vrrp-core to ipmgr and [`Report`] comes back. An order names an
+//! instance and nothing else: no address, path or interface may ever be in one, so that a broken vrrp-core can claim
+//! no more than what the administrator wrote into the configuration (ARCHITECTURE.md, "Five promises").
+//!
+//! The conversation: vrrp-core connects and says [`Order::Hello`]; ipmgr answers with [`Report::Hello`], what it still
+//! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
+//! when there is something to say, and vrrp-core sends [`Order::Beat`] so that its silence has a meaning.
+
+use model::{Family, InstanceName, LinkFact, LinkName};
+use serde::{Deserialize, Serialize};
+
+/// The socket's name in the runtime directory.
+pub const SOCKET: &str = "ipmgr.sock";
+/// The version of these messages; both sides have to speak the same one.
+pub const PROTOCOL: u32 = 1;
+/// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
+/// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
+pub const GRACE_INTERVALS: u32 = 2;
+/// How many names one [`Report::Held`] may hold: with the longest names it still fits a frame.
+pub const MAX_HELD: usize = 128;
+/// How many sentences one [`Report::Installed`] may hold.
+pub const MAX_FAILURES: usize = 64;
+/// The longest sentence in a report, in bytes.
+pub const MAX_SENTENCE: usize = 512;
+
+/// What vrrp-core may say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Always the first.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// The fingerprint of the configuration that vrrp-core runs: ipmgr serves only one that runs the same.
+        fingerprint: u64,
+    },
+    /// Add the instance's addresses, and keep them there; answered by [`Report::Installed`]. Repeating it is harmless.
+    Install {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Comes back in the answer.
+        order: u64,
+    },
+    /// Remove the instance's addresses; answered by [`Report::Withdrawn`]. Repeating it is harmless.
+    Withdraw {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Comes back in the answer.
+        order: u64,
+    },
+    /// "I am here, and what I ordered stands."
+    Beat,
+}
+
+/// What ipmgr may say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// The answer to [`Order::Hello`].
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// The fingerprint of the configuration that ipmgr runs.
+        fingerprint: u64,
+    },
+    /// Instances whose addresses are still in place from a core that went away less than the grace ago. They stay as if
+    /// this core had ordered them. At most [`MAX_HELD`] per message; none is sent if nothing is held.
+    Held {
+        /// Their names.
+        instances: Vec<InstanceName>,
+    },
+    /// A link is so now. All links that instances use are told before [`Report::Ready`], absent ones too.
+    Link(LinkFact),
+    /// The raw socket of protocol 112 for a link and family is attached (SCM_RIGHTS). It replaces an earlier one, which
+    /// belonged to a link of that name that is gone.
+    AdvertSocket {
+        /// Where it sends and receives.
+        link: LinkName,
+        /// IPv4 or IPv6.
+        family: Family,
+    },
+    /// The packet socket for announcements on a link is attached (SCM_RIGHTS). It replaces an earlier one likewise.
+    AnnounceSocket {
+        /// Where it sends.
+        link: LinkName,
+    },
+    /// Everything that was known when the connection came has been told.
+    Ready,
+    /// The answer to [`Order::Install`].
+    Installed {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Which order.
+        order: u64,
+        /// One sentence per address that the kernel refused, at most [`MAX_FAILURES`]; empty when all are in place.
+        failures: Vec<String>,
+    },
+    /// The addresses are gone.
+    Withdrawn {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Which order it answers; `None` when ipmgr did it by itself.
+        order: Option<u64>,
+        /// Why, for a person.
+        why: String,
+    },
+    /// Something was said that ipmgr doesn't do. It may close the connection after that.
+    Refused {
+        /// Why, for a person.
+        why: String,
+    },
+}
+
+/// The names as [`Report::Held`] messages, each of which fits a frame.
+pub fn held(names: &[InstanceName]) -> impl Iterator<Item = Report> {
+    names.chunks(MAX_HELD).map(|part| Report::Held { instances: part.to_vec() })
+}
+
+/// Sentences as [`Report::Installed`] may hold them: long ones are cut, too many are counted in the last one.
+#[must_use]
+pub fn bounded(mut sentences: Vec<String>) -> Vec<String> {
+    if sentences.len() > MAX_FAILURES {
+        let more = sentences.len() - (MAX_FAILURES - 1);
+        sentences.truncate(MAX_FAILURES - 1);
+        sentences.push(format!("and {more} more"));
+    }
+    for sentence in &mut sentences {
+        while sentence.len() > MAX_SENTENCE {
+            sentence.pop();
+        }
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use model::{MAX_NAME, MacAddress};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame::{MAX_FRAME, decode, encode};
+
+    fn instance() -> InstanceName {
+        InstanceName::new("VI_1").unwrap()
+    }
+
+    fn link() -> LinkName {
+        LinkName::new("eth0").unwrap()
+    }
+
+    /// The payload in hexadecimal, without the envelope, which is the same for all.
+    fn hex(message: &impl Serialize) -> String {
+        encode(message).unwrap()[10..].iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    }
+
+    /// A name or text is eight bytes of length and its own.
+    const VI_1: &str = "040000000000000056495f31";
+    const ETH0: &str = "040000000000000065746830";
+
+    #[test]
+    fn golden_bytes_of_every_order() {
+        let name = instance;
+        let all = [
+            (
+                Order::Hello { protocol: 1, fingerprint: 0xfeed },
+                "0000000001000000edfe000000000000".to_owned(),
+            ),
+            (Order::Install { instance: name(), order: 2 }, format!("01000000{VI_1}0200000000000000")),
+            (Order::Withdraw { instance: name(), order: 3 }, format!("02000000{VI_1}0300000000000000")),
+            (Order::Beat, "03000000".to_owned()),
+        ];
+        for (order, expected) in all {
+            assert_eq!(hex(&order), expected, "{order:?}");
+            assert_eq!(decode::<Order>(&encode(&order).unwrap()), Ok(order));
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_every_report() {
+        let fact = LinkFact {
+            name: link(),
+            index: Some(7),
+            up: true,
+            mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
+            ipv4: Some("192.0.2.1".parse().unwrap()),
+            ipv6: None,
+        };
+        // An address is a tuple of bytes, so it has no length in front.
+        let fact_hex = format!("02000000{ETH0}01070000000101020000000001");
+        let text = "0100000000000000";
+        let all = [
+            (Report::Hello { protocol: 1, fingerprint: 2 }, "00000000010000000200000000000000".to_owned()),
+            (Report::Held { instances: vec![instance()] }, format!("01000000{text}{VI_1}")),
+            (Report::Link(fact), format!("{fact_hex}01c000020100")),
+            (Report::AdvertSocket { link: link(), family: Family::V6 }, format!("03000000{ETH0}01000000")),
+            (Report::AnnounceSocket { link: link() }, format!("04000000{ETH0}")),
+            (Report::Ready, "05000000".to_owned()),
+            (
+                Report::Installed { instance: instance(), order: 2, failures: vec!["x".into()] },
+                format!("06000000{VI_1}0200000000000000{text}{text}78"),
+            ),
+            (
+                Report::Withdrawn { instance: instance(), order: Some(3), why: "x".into() },
+                format!("07000000{VI_1}010300000000000000{text}78"),
+            ),
+            (Report::Refused { why: "x".into() }, format!("08000000{text}78")),
+        ];
+        for (report, expected) in all {
+            assert_eq!(hex(&report), expected, "{report:?}");
+            assert_eq!(decode::<Report>(&encode(&report).unwrap()), Ok(report));
+        }
+    }
+
+    #[test]
+    fn the_largest_reports_fit_a_frame() {
+        let longest = InstanceName::new("n".repeat(MAX_NAME)).unwrap();
+        let thousands = vec![longest.clone(); 5000];
+        let parts: Vec<Report> = held(&thousands).collect();
+        assert_eq!(parts.len(), 40);
+        let failures = bounded(vec!["ä".repeat(MAX_SENTENCE); 5000]);
+        assert_eq!((failures.len(), failures[0].len()), (MAX_FAILURES, MAX_SENTENCE));
+        assert_eq!(failures[MAX_FAILURES - 1], "and 4937 more");
+        let installed = Report::Installed { instance: longest, order: u64::MAX, failures };
+        for report in parts.iter().chain([&installed]) {
+            assert!(encode(report).unwrap().len() <= MAX_FRAME);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_does_not_arrive() {
+        #[derive(Serialize)]
+        enum Forged {
+            _Hello,
+            Install { instance: String, order: u64 },
+        }
+        let good = Forged::Install { instance: "VI_1".into(), order: 2 };
+        assert!(decode::<Order>(&encode(&good).unwrap()).is_ok());
+        for name in [String::new(), "a\nb".into(), "x".repeat(MAX_NAME + 1)] {
+            let forged = Forged::Install { instance: name, order: 2 };
+            assert!(decode::<Order>(&encode(&forged).unwrap()).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_with_any_byte_changed_is_refused_or_another_message(at in 0_usize..40, to: u8) {
+            let mut frame = encode(&Order::Install { instance: instance(), order: 2 }).unwrap();
+            let at = at % frame.len();
+            frame[at] = to;
+            if let Ok(order) = decode::<Order>(&frame) {
+                prop_assert_eq!(encode(&order).unwrap(), frame);
+            }
+        }
+    }
+}
