@@ -1,0 +1,126 @@
+//! notifierd's socket: what was run for which instance, as JSON Lines. The prose is docs/events.md.
+//!
+//! The server speaks first (`hello`). A client may send `{"request":"status"}` and gets one `status`.
+
+use model::InstanceName;
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Hello, Told};
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// One [`Message::Status`].
+    Status,
+}
+
+/// What notifierd says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Message {
+    /// Always the first line.
+    Hello(Hello),
+    /// The answer to [`Request::Status`].
+    Status(Status),
+    /// A request that was not understood, and why. The connection stays.
+    Error {
+        /// What to do about it, for a person.
+        error: String,
+    },
+}
+
+/// Everything notifierd knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`crate::json::PROTOCOL`].
+    pub protocol: u32,
+    /// The program's version.
+    pub version: String,
+    /// Its process id: together with `at` it says how fresh this is.
+    pub pid: u32,
+    /// When this was said, RFC 3339 in UTC.
+    pub at: String,
+    /// The fingerprint of the configuration that it runs.
+    pub config: String,
+    /// Whether vrrp-core's feed is connected.
+    pub connected: bool,
+    /// Every instance, in the order of the configuration.
+    pub instances: Vec<InstanceHooks>,
+}
+
+/// The hooks of one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceHooks {
+    /// Its name.
+    pub instance: InstanceName,
+    /// The last state for which hooks were begun; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// How many states are waiting.
+    pub queued: u64,
+    /// The hook that runs now, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// The hook that ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<HookRun>,
+    /// Hooks that were run since start.
+    pub runs: u64,
+    /// Those of them that failed, timed out or couldn't be run.
+    pub failures: u64,
+    /// States that were overtaken by a newer one while they waited.
+    pub superseded: u64,
+}
+
+/// A hook that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRun {
+    /// Which one: `notify_master`, `notify` and so on.
+    pub hook: String,
+    /// The state it was run for.
+    pub state: Told,
+    /// How it ended, in words.
+    pub outcome: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Milliseconds that it took.
+    pub duration_ms: u64,
+    /// The end of what it wrote to standard output and standard error.
+    pub output: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn requests_are_short_and_strict() {
+        assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
+        assert!(json::parse::<Request>(br#"{"request":"subscribe"}"#).is_err());
+    }
+
+    #[test]
+    fn a_status_survives_its_line() {
+        let status = Message::Status(Status {
+            protocol: json::PROTOCOL,
+            version: "0.1.0".into(),
+            pid: 1,
+            at: "2026-01-01T00:00:00.000Z".into(),
+            config: "00".into(),
+            connected: true,
+            instances: vec![InstanceHooks {
+                instance: InstanceName::new("api_vip").unwrap(),
+                told: Some(Told::Master),
+                queued: 0,
+                running: None,
+                last: None,
+                runs: 1,
+                failures: 0,
+                superseded: 0,
+            }],
+        });
+        assert_eq!(json::parse::<Message>(&json::line(&status).unwrap()).unwrap(), status);
+    }
+}
