@@ -7,6 +7,7 @@
 //! afterwards needs none. That is the border between ipmgr, which opens, and vrrp-core, which may do nothing else.
 
 pub mod advert;
+pub mod announce;
 pub mod clock;
 pub mod namespace;
 pub mod privilege;
