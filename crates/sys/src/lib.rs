@@ -12,8 +12,10 @@ pub mod clock;
 pub mod namespace;
 pub mod privilege;
 pub mod process;
+pub mod seqpacket;
 pub mod tap;
 pub mod timer;
+pub mod unix;
 pub mod user;
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! What the tests of several modules need: waiting for a descriptor, and two hosts on a cable.
+//! What the tests of several modules need: waiting for a descriptor, a directory, and two hosts on a cable.
 //!
 //! Only compiled for tests. It must never wait for a time to pass, and never touch the machine's own network: all
 //! happens in namespaces that the calling thread made for itself and that end with it.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,6 +29,29 @@ pub(crate) fn readable_within(fd: impl AsFd, limit: Duration) -> bool {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => panic!("poll: {error}"),
         }
+    }
+}
+
+/// A directory of the test's own, removed with all that is in it.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("handover-sys.{}.{count}", std::process::id()));
+        std::fs::create_dir(&path).expect("a name that nobody else uses");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).expect("our own directory");
     }
 }
 
