@@ -1,63 +1,303 @@
 //! The core: routes every input to the instances it concerns and keeps the one queue of deadlines.
 //!
-//! It must never read a clock, touch a socket or wait. Read RFC 9568 section 6 first.
+//! It must never read a clock, touch a socket or wait. What an instance makes of an input is in `machine.rs`.
+//! Read RFC 9568 section 6 first.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use model::Instant;
+use model::{CheckName, Family, Instant, LinkFact, LinkName, Verdict, Vrid};
 
-use crate::door::{CoreConfig, Input, InstanceId, LinkId, Output};
+use crate::door::{CoreConfig, Input, InstanceId, LinkId, Notice, Output, Packet};
+use crate::eligibility::{Facts, Manager, Verdicts};
+use crate::instance::{Instance, Outbox, Turn};
+use crate::machine::Event;
+use crate::packet;
+use crate::queue::{Queue, Who};
+use crate::receive;
+use crate::remarks::Remarks;
 use crate::status::{InstanceView, LinkView, Status};
+
+/// How long [`Input::Shutdown`] waits for ipmgr to take the addresses away.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// All virtual routers of one host.
 #[derive(Debug)]
 pub struct Core {
     config: CoreConfig,
-    outputs: VecDeque<Output>,
+    instances: Vec<Instance>,
+    links: Vec<Link>,
+    by_wire: HashMap<(LinkId, Family, Vrid), InstanceId>,
+    by_name: HashMap<LinkName, LinkId>,
+    by_check: HashMap<CheckName, Arc<[InstanceId]>>,
+    verdicts: Verdicts,
+    manager: Manager,
+    life: Life,
+    queue: Queue,
+    /// Kept for its room: a wake allocates nothing.
+    due: Vec<Who>,
+    out: Outbox,
+}
+
+/// How far the core is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Running,
+    /// Waits for addresses to go, until then.
+    Stopping(Instant),
+    Finished,
+}
+
+/// What is known of a link, and who uses it.
+#[derive(Debug)]
+struct Link {
+    fact: Option<LinkFact>,
+    instances: Arc<[InstanceId]>,
+    strays: Remarks,
 }
 
 impl Core {
     /// Every instance starts undecided and waits for its link's fact and for the address manager.
+    ///
+    /// The configuration has been validated: links and VRIDs are unique as [`CoreConfig`] says. An instance whose
+    /// link isn't listed hears and says nothing.
     #[must_use]
-    pub fn new(config: CoreConfig, _now: Instant) -> Self {
-        Self { config, outputs: VecDeque::new() }
+    pub fn new(config: CoreConfig, now: Instant) -> Self {
+        let mut by_wire = HashMap::new();
+        let mut on_link: HashMap<LinkId, Vec<InstanceId>> = HashMap::new();
+        let mut tracking: HashMap<CheckName, Vec<InstanceId>> = HashMap::new();
+        let mut instances = Vec::with_capacity(config.instances.len());
+        for (place, instance) in config.instances.iter().enumerate() {
+            let id = InstanceId(place);
+            by_wire.entry((instance.link, instance.family, instance.vrid)).or_insert(id);
+            on_link.entry(instance.link).or_default().push(id);
+            for tracked in &instance.checks {
+                tracking.entry(tracked.check.clone()).or_default().push(id);
+            }
+            instances.push(Instance::new(id, instance.clone(), now));
+        }
+        let by_name =
+            config.links.iter().enumerate().map(|(place, name)| (name.clone(), LinkId(place))).collect();
+        let links = (0..config.links.len())
+            .map(|place| Link {
+                fact: None,
+                instances: on_link.remove(&LinkId(place)).unwrap_or_default().into(),
+                strays: Remarks::default(),
+            })
+            .collect();
+        let mut core = Self {
+            config,
+            instances,
+            links,
+            by_wire,
+            by_name,
+            by_check: tracking.into_iter().map(|(check, ids)| (check, ids.into())).collect(),
+            verdicts: Verdicts::new(),
+            manager: Manager::Awaited,
+            life: Life::Running,
+            queue: Queue::default(),
+            due: Vec::new(),
+            out: Outbox::default(),
+        };
+        core.deliver_to_all(now, |_| Event::Facts);
+        core
     }
 
-    /// Takes one input. Timers fire on [`Input::Wake`] alone, so that packets already received are heard first.
-    pub fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
+    /// Takes one input. Timers fire on [`Input::Wake`] alone: hand over the packets that have arrived first, so that
+    /// a master that spoke in time is not taken for silent because we were slow.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.life == Life::Finished {
+            return;
+        }
+        match input {
+            Input::Packet(packet) => self.on_packet(now, &packet),
+            Input::Link(fact) => self.on_link(now, fact),
+            Input::Verdict { check, verdict } => self.on_verdict(now, check, verdict),
+            Input::ManagerPresent { held } => {
+                self.manager = Manager::Present;
+                self.deliver_to_all(now, |id| Event::ManagerPresent { held: held.contains(&id) });
+            }
+            Input::ManagerGone => {
+                self.manager = Manager::Gone;
+                self.deliver_to_all(now, |_| Event::Facts);
+            }
+            Input::Installed { instance, order, failures } => {
+                self.deliver(now, instance, Event::Installed { order, failures });
+            }
+            Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::Wake => self.on_wake(now),
+            Input::Shutdown => {
+                if self.life == Life::Running {
+                    self.life = Life::Stopping(now + SHUTDOWN_LIMIT);
+                    self.deliver_to_all(now, |_| Event::Shutdown);
+                }
+            }
+        }
+        self.finish_if_done();
+    }
 
     /// The next thing to do, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.out.outputs.pop_front()
     }
 
     /// When to send [`Input::Wake`]; may be earlier than anything is due, never later.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        let end = match self.life {
+            Life::Running => None,
+            Life::Stopping(limit) => Some(limit),
+            Life::Finished => return None,
+        };
+        self.queue.first().into_iter().chain(end).min()
     }
 
     /// What it was configured with.
     #[must_use]
-    pub fn config(&self) -> &CoreConfig {
+    pub const fn config(&self) -> &CoreConfig {
         &self.config
     }
 
     /// Everything at once.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status { instances: Vec::new(), links: Vec::new() }
+        Status {
+            instances: self.instances.iter().map(Instance::view).collect(),
+            links: self.links.iter().map(Link::view).collect(),
+        }
     }
 
     /// One instance; `None` if there is no such place in the configuration.
     #[must_use]
-    pub fn instance(&self, _id: InstanceId) -> Option<InstanceView> {
-        None
+    pub fn instance(&self, id: InstanceId) -> Option<InstanceView> {
+        self.instances.get(id.0).map(Instance::view)
     }
 
     /// One link; `None` if there is no such place in the configuration.
     #[must_use]
-    pub fn link(&self, _id: LinkId) -> Option<LinkView> {
-        None
+    pub fn link(&self, id: LinkId) -> Option<LinkView> {
+        self.links.get(id.0).map(Link::view)
+    }
+
+    fn on_packet(&mut self, now: Instant, packet: &Packet<'_>) {
+        let key =
+            packet::peek_vrid(packet.message).map(|vrid| (packet.link, Family::of(packet.source), vrid));
+        let Some(id) = key.and_then(|key| self.by_wire.get(&key).copied()) else {
+            self.on_stray(now, packet);
+            return;
+        };
+        let judgement = match self.instances.get(id.0) {
+            Some(instance) => instance.judge(packet),
+            None => return,
+        };
+        match judgement {
+            Ok(heard) => self.deliver(now, id, Event::Advert(heard)),
+            Err(rejected) => self.deliver(now, id, Event::Rejected { rejected, from: packet.source }),
+        }
+    }
+
+    fn on_stray(&mut self, now: Instant, packet: &Packet<'_>) {
+        let Some(link) = self.links.get_mut(packet.link.0) else { return };
+        let Some(name) = self.config.links.get(packet.link.0) else { return };
+        let rejected = receive::judge_stray(packet);
+        let text = || format!("{name}: dropped a packet from {}: {rejected}", packet.source);
+        if let Some(line) = link.strays.note(now, rejected.remark(), packet.source, text) {
+            let notice = Notice { instance: None, text: line.text, suppressed: line.suppressed };
+            self.out.outputs.push_back(Output::Notice(notice));
+        }
+        self.queue.ensure(Who::Link(packet.link), link.strays.deadline());
+    }
+
+    fn on_link(&mut self, now: Instant, fact: &LinkFact) {
+        let Some(id) = self.by_name.get(&fact.name) else { return };
+        let Some(link) = self.links.get_mut(id.0) else { return };
+        link.fact = Some(fact.clone());
+        let concerned = Arc::clone(&link.instances);
+        self.deliver_to(now, &concerned, Event::Facts);
+    }
+
+    /// Silence of checkerd is no verdict: what was known stands, so that one crash never moves every address.
+    fn on_verdict(&mut self, now: Instant, check: &CheckName, verdict: Verdict) {
+        match verdict {
+            Verdict::Unknown => return,
+            Verdict::Up | Verdict::Down | Verdict::Unrunnable => {}
+        }
+        let Some(concerned) = self.by_check.get(check).map(Arc::clone) else { return };
+        self.verdicts.insert(check.clone(), verdict);
+        self.deliver_to(now, &concerned, Event::Facts);
+    }
+
+    /// Everybody who is due is asked once, so that a wake ends whatever the deadlines are.
+    fn on_wake(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        while let Some(who) = self.queue.pop_due(now) {
+            due.push(who);
+        }
+        for who in due.drain(..) {
+            match who {
+                Who::Instance(id) => self.deliver(now, id, Event::Due),
+                Who::Link(id) => self.flush_strays(now, id),
+            }
+        }
+        self.due = due;
+        match self.life {
+            Life::Stopping(limit) if now >= limit => self.deliver_to_all(now, |_| Event::GiveUp),
+            Life::Running | Life::Stopping(_) | Life::Finished => {}
+        }
+    }
+
+    fn flush_strays(&mut self, now: Instant, id: LinkId) {
+        let Some(link) = self.links.get_mut(id.0) else { return };
+        let Some(name) = self.config.links.get(id.0) else { return };
+        for line in link.strays.flush(now) {
+            let text = format!("{name}: {}", line.text);
+            self.out.outputs.push_back(Output::Notice(Notice {
+                instance: None,
+                text,
+                suppressed: line.suppressed,
+            }));
+        }
+        self.queue.ensure(Who::Link(id), link.strays.deadline());
+    }
+
+    fn deliver_to_all(&mut self, now: Instant, event: impl Fn(InstanceId) -> Event<'static>) {
+        for place in 0..self.instances.len() {
+            self.deliver(now, InstanceId(place), event(InstanceId(place)));
+        }
+    }
+
+    fn deliver_to(&mut self, now: Instant, concerned: &[InstanceId], event: Event<'_>) {
+        for id in concerned {
+            self.deliver(now, *id, event);
+        }
+    }
+
+    fn deliver(&mut self, now: Instant, id: InstanceId, event: Event<'_>) {
+        let Some(instance) = self.instances.get_mut(id.0) else { return };
+        let place = instance.config.link.0;
+        let (Some(link), Some(link_name)) = (self.links.get(place), self.config.links.get(place)) else {
+            return;
+        };
+        let facts =
+            Facts { link_name, link: link.fact.as_ref(), manager: self.manager, verdicts: &self.verdicts };
+        instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
+        self.queue.ensure(Who::Instance(id), instance.deadline());
+    }
+
+    fn finish_if_done(&mut self) {
+        match self.life {
+            Life::Stopping(_) if self.instances.iter().all(Instance::has_stopped) => {
+                self.life = Life::Finished;
+                self.out.outputs.push_back(Output::Finished);
+            }
+            Life::Running | Life::Stopping(_) | Life::Finished => {}
+        }
+    }
+}
+
+impl Link {
+    fn view(&self) -> LinkView {
+        LinkView { strays: self.strays.view() }
     }
 }

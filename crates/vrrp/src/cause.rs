@@ -1,0 +1,140 @@
+//! Why a state is what it is, with the evidence, in the words that status, history, logs and hooks show.
+//!
+//! The codes are stable and documented (docs/events.md); the sentences may be improved at any time.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use model::Priority;
+
+use crate::eligibility::Reason;
+
+/// What made a transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nothing is known yet.
+    Started,
+    /// These keep it from taking part.
+    NotEligible(Vec<Reason>),
+    /// Every condition is met, now listening this long for a master.
+    Eligible { listening: Duration },
+    /// Start-up of the owner (V3-FSM-1).
+    Owner,
+    /// The addresses are still held from a core that died a moment ago.
+    Resumed,
+    /// The down timer fired: the master has fallen silent (V3-FSM-4).
+    Silent { source: IpAddr, priority: Priority, silence: Duration, interval: Duration },
+    /// The down timer fired: the master said goodbye and nobody better took over (V3-FSM-5).
+    Resigned { source: IpAddr, waited: Duration },
+    /// The down timer fired: only a lower priority was heard (V3-FSM-7).
+    Preempting { source: IpAddr, priority: Priority, own: Priority },
+    /// The down timer fired: nothing was ever heard.
+    Unheard { listened: Duration },
+    /// Somebody better is master (V3-FSM-11).
+    Outranked { source: IpAddr, priority: Priority, own: Priority },
+    /// We slept while a peer could have taken over.
+    Stalled { late: Duration },
+    /// ipmgr took the addresses away by itself.
+    Abandoned,
+    /// V3-FSM-8, V3-FSM-13.
+    Shutdown,
+}
+
+impl Cause {
+    /// In the words that cross a process border.
+    pub(crate) fn told(&self) -> model::Cause {
+        let (code, text) = match self {
+            Self::Started => ("started", "started; nothing is known yet".to_owned()),
+            Self::NotEligible(reasons) => return join(reasons),
+            Self::Eligible { listening } => {
+                ("eligible", format!("nothing is in the way; listening {} for a master", seconds(*listening)))
+            }
+            Self::Owner => ("owner", "owner of the addresses (priority 255)".to_owned()),
+            Self::Resumed => ("resumed", "the addresses were still held here after a restart".to_owned()),
+            Self::Silent { source, priority, silence, interval } => (
+                "peer-silent",
+                format!(
+                    "no advert from {source} (priority {priority}) for {}; its interval is {}",
+                    seconds(*silence),
+                    seconds(*interval)
+                ),
+            ),
+            Self::Resigned { source, waited } => (
+                "peer-resigned",
+                format!(
+                    "{source} stopped being master (priority 0), and nobody better spoke for {}",
+                    seconds(*waited)
+                ),
+            ),
+            Self::Preempting { source, priority, own } => {
+                ("preempting", format!("{source} advertises priority {priority}, lower than our {own}"))
+            }
+            Self::Unheard { listened } => {
+                ("no-master", format!("no master was heard for {}", seconds(*listened)))
+            }
+            Self::Outranked { source, priority, own } if priority == own => (
+                "outranked",
+                format!("{source} advertises the same priority {priority} from a greater address"),
+            ),
+            Self::Outranked { source, priority, own } => {
+                ("outranked", format!("{source} advertises priority {priority}, higher than our {own}"))
+            }
+            Self::Stalled { late } => (
+                "stalled",
+                format!("woke {} too late, when a peer may have taken over; listening first", seconds(*late)),
+            ),
+            Self::Abandoned => {
+                ("ipmgr-gave-up", "ipmgr took the addresses away: it had not heard from us".to_owned())
+            }
+            Self::Shutdown => ("shutdown", "stopping".to_owned()),
+        };
+        model::Cause { code: code.to_owned(), text }
+    }
+}
+
+/// The first reason's code, and all the sentences.
+fn join(reasons: &[Reason]) -> model::Cause {
+    let told: Vec<_> = reasons.iter().map(Reason::cause).collect();
+    let code = told.first().map_or("eligible", |first| first.code.as_str()).to_owned();
+    let text = told.iter().map(|cause| cause.text.as_str()).collect::<Vec<_>>().join("; ");
+    model::Cause { code, text }
+}
+
+/// `1 s`, `3.571 s`: milliseconds are what a person can use.
+fn seconds(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match (millis / 1000, millis % 1000) {
+        (whole, 0) => format!("{whole} s"),
+        (whole, rest) => {
+            let fraction = format!("{rest:03}");
+            format!("{whole}.{} s", fraction.trim_end_matches('0'))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        for (millis, text) in
+            [(0, "0 s"), (10, "0.01 s"), (1000, "1 s"), (3571, "3.571 s"), (10_500, "10.5 s")]
+        {
+            assert_eq!(seconds(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn silence_is_told_with_its_evidence() {
+        let cause = Cause::Silent {
+            source: "192.168.1.2".parse().unwrap(),
+            priority: Priority(120),
+            silence: Duration::from_millis(3571),
+            interval: Duration::from_secs(1),
+        };
+        let told = cause.told();
+        assert_eq!(told.code, "peer-silent");
+        assert_eq!(told.text, "no advert from 192.168.1.2 (priority 120) for 3.571 s; its interval is 1 s");
+    }
+}

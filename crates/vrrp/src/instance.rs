@@ -1,0 +1,327 @@
+//! One virtual router: what it knows, and how it speaks. What it *decides* is in `machine.rs`.
+//!
+//! It must never write its state outside of [`Instance::transition`]. RFC 9568 sections 5 and 6.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Family, Instant, Priority, ProtocolVersion};
+
+use crate::cause::Cause;
+use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
+use crate::eligibility::{self, Facts, Manager, Reason};
+use crate::machine::{Holding, State};
+use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
+use crate::receive::{self, Heard, Rejected};
+use crate::remarks::{Remark, Remarks};
+use crate::status::{InstanceView, MasterView};
+
+/// Where multicast adverts go (RFC 9568 5.1.1.2, 5.1.2.2).
+const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+/// What the core wants done, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) outputs: VecDeque<Output>,
+    last_order: OrderNumber,
+}
+
+impl Outbox {
+    pub(crate) fn order(&mut self) -> OrderNumber {
+        self.last_order = OrderNumber(self.last_order.0.saturating_add(1));
+        self.last_order
+    }
+}
+
+/// One input's time, the facts around the instance, and where outputs go.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) facts: Facts<'a>,
+    pub(crate) out: &'a mut Outbox,
+}
+
+/// The kernel took none of the addresses, or ipmgr did not answer.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) failures: Vec<String>,
+    pub(crate) retry_at: Instant,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) config: InstanceConfig,
+    /// The configured addresses as they stand in an advert.
+    addresses: Vec<u8>,
+    /// The state of RFC 9568 section 6; written by `transition`, its timers by the machine's `keep_*`.
+    pub(crate) state: State,
+    /// The state as told; `None` when stopped for good.
+    told: Option<model::State>,
+    cause: Cause,
+    since: Instant,
+    /// After all weights.
+    pub(crate) effective: Priority,
+    /// Where adverts are sent from.
+    pub(crate) source: Option<IpAddr>,
+    /// What is sent, one per destination; built when priority or source change.
+    adverts: Vec<Transmit>,
+    unsendable: Option<Unsendable>,
+    /// What keeps it from taking part.
+    pub(crate) reasons: Vec<Reason>,
+    /// ipmgr still holds the addresses of a core that died, and nothing has been decided about them yet.
+    pub(crate) held: bool,
+    /// It has decided about its addresses in this life, so what ipmgr holds from a former one counts no more.
+    pub(crate) decided: bool,
+    /// The order to remove addresses that hasn't been answered.
+    pub(crate) withdrawing: Option<OrderNumber>,
+    pub(crate) refusal: Option<Refusal>,
+    /// Addresses that the kernel refused while it took others.
+    pub(crate) refused: Vec<String>,
+    pub(crate) stopping: bool,
+    pub(crate) master: Option<MasterView>,
+    sent: u64,
+    received: u64,
+    remarks: Remarks,
+}
+
+impl Instance {
+    /// Knows nothing of the world yet; the first [`crate::machine::Event::Facts`] follows.
+    pub(crate) fn new(id: InstanceId, config: InstanceConfig, now: Instant) -> Self {
+        let (addresses, unsendable) = match packet::encode_addresses(config.family, &config.addresses) {
+            Ok(bytes) => (bytes, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        Self {
+            id,
+            addresses,
+            state: State::Initialize,
+            told: Some(model::State::Init),
+            cause: Cause::Started,
+            since: now,
+            effective: config.priority,
+            config,
+            source: None,
+            adverts: Vec::new(),
+            unsendable,
+            reasons: Vec::new(),
+            held: false,
+            decided: false,
+            withdrawing: None,
+            refusal: None,
+            refused: Vec::new(),
+            stopping: false,
+            master: None,
+            sent: 0,
+            received: 0,
+            remarks: Remarks::default(),
+        }
+    }
+
+    pub(crate) const fn version(&self) -> ProtocolVersion {
+        self.config.version
+    }
+
+    pub(crate) const fn interval(&self) -> Duration {
+        self.config.advert_interval
+    }
+
+    /// Computes source, priority, adverts and eligibility anew from all facts. True if what is advertised changed.
+    pub(crate) fn refresh(&mut self, facts: &Facts<'_>) -> bool {
+        // Without a source we are about to leave; the goodbye still goes out from the last one.
+        let source = eligibility::source(&self.config, facts.link).or(self.source);
+        let effective = eligibility::effective_priority(&self.config, facts.verdicts);
+        let changed = source != self.source || effective != self.effective;
+        self.source = source;
+        self.effective = effective;
+        if facts.manager == Manager::Gone {
+            self.withdrawing = None;
+        }
+        if let Some(source) = source
+            && changed
+        {
+            match self.build(source, effective) {
+                Ok(adverts) => self.adverts = adverts,
+                Err(why) => self.unsendable = Some(why),
+            }
+        }
+        let refused = self.refusal.as_ref().map(|refusal| refusal.failures.as_slice());
+        self.reasons = eligibility::reasons(&self.config, facts, refused, self.unsendable);
+        changed
+    }
+
+    /// One message per destination: each has its own checksum (V3-PKT-4).
+    fn build(&self, source: IpAddr, priority: Priority) -> Result<Vec<Transmit>, Unsendable> {
+        let advert = Advert {
+            vrid: self.config.vrid,
+            priority,
+            interval: self.config.advert_interval,
+            addresses: AddressList::new(self.config.family, &self.addresses),
+            dialect: match (self.config.version, self.config.password) {
+                (ProtocolVersion::V2, None) => Dialect::V2(Authentication::None),
+                (ProtocolVersion::V2, Some(password)) => Dialect::V2(Authentication::Text(password)),
+                (ProtocolVersion::V3, _) => Dialect::V3,
+            },
+        };
+        let group = match self.config.family {
+            Family::V4 => [GROUP_V4],
+            Family::V6 => [GROUP_V6],
+        };
+        let destinations = if self.config.peers.is_empty() { group.as_slice() } else { &self.config.peers };
+        destinations
+            .iter()
+            .map(|&destination| {
+                let message = Arc::from(packet::emit(&advert, source, destination)?);
+                Ok(Transmit { instance: self.id, link: self.config.link, source, destination, message })
+            })
+            .collect()
+    }
+
+    /// The addresses as a received list is compared with.
+    pub(crate) fn address_list(&self) -> AddressList<'_> {
+        AddressList::new(self.config.family, &self.addresses)
+    }
+
+    /// Sends an advert to everybody.
+    pub(crate) fn advertise(&mut self, turn: &mut Turn<'_>) {
+        self.sent = self.sent.saturating_add(self.adverts.len() as u64);
+        turn.out.outputs.extend(self.adverts.iter().cloned().map(Output::Transmit));
+    }
+
+    /// Sends an advert with priority 0 (V3-FSM-13).
+    pub(crate) fn say_goodbye(&mut self, turn: &mut Turn<'_>) {
+        // What could be sent with one priority can be sent with another.
+        let goodbyes =
+            self.source.and_then(|source| self.build(source, Priority::STOP).ok()).unwrap_or_default();
+        self.sent = self.sent.saturating_add(goodbyes.len() as u64);
+        turn.out.outputs.extend(goodbyes.into_iter().map(Output::Transmit));
+    }
+
+    /// Orders the addresses to be removed, whether or not they are there.
+    pub(crate) fn withdraw(&mut self, turn: &mut Turn<'_>) {
+        let order = turn.out.order();
+        turn.out.outputs.push_back(Output::Withdraw { instance: self.id, order });
+        self.refused.clear();
+        // Nobody answers who isn't there; its successor removes what nobody orders.
+        self.withdrawing = (turn.facts.manager == Manager::Present).then_some(order);
+    }
+
+    /// Tells the neighbours `times` over.
+    pub(crate) fn announce(&self, turn: &mut Turn<'_>, times: usize) {
+        turn.out.outputs.extend(std::iter::repeat_n(Output::Announce(self.id), times));
+    }
+
+    /// The only writer of the state. Tells everybody if it reads differently now.
+    pub(crate) fn transition(&mut self, turn: &mut Turn<'_>, to: State, cause: Cause) {
+        self.state = to;
+        self.cause = cause;
+        let told = self.translate();
+        if told == self.told {
+            return;
+        }
+        let from = self.told.unwrap_or(model::State::Init);
+        self.told = told;
+        self.since = turn.now;
+        turn.out.outputs.push_back(Output::Transition(Transition {
+            instance: self.id,
+            from,
+            to: told,
+            cause: self.cause.told(),
+            priority: self.effective,
+        }));
+    }
+
+    /// The one translation from the RFC's states to users' words; `None` is STOP.
+    fn translate(&self) -> Option<model::State> {
+        match self.state {
+            State::Initialize if self.stopping && self.withdrawing.is_none() => None,
+            State::Initialize if self.stopping => self.told,
+            State::Initialize if self.reasons.iter().all(Reason::is_waiting) => Some(model::State::Init),
+            State::Initialize => Some(model::State::Fault),
+            State::Backup(_) => Some(model::State::Backup),
+            State::Active(Holding { install_by: None, .. }) => Some(model::State::Master),
+            // Not until the addresses are in place (V3-FSM-15).
+            State::Active(Holding { install_by: Some(_), .. }) => self.told,
+        }
+    }
+
+    /// Whether it has ended for good and said so.
+    pub(crate) const fn has_stopped(&self) -> bool {
+        self.told.is_none()
+    }
+
+    /// Why it is in its state.
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause.clone()
+    }
+
+    /// Whether a packet is an advert for this virtual router.
+    pub(crate) fn judge<'a>(&self, packet: &Packet<'a>) -> Result<Heard<'a>, Rejected> {
+        receive::judge(&self.config, self.source, self.address_list().starts_link_local(), packet)
+    }
+
+    /// Counts an advert that passed every check, and what is odd about it.
+    pub(crate) fn count_received(&mut self, turn: &mut Turn<'_>, heard: &Heard<'_>) {
+        self.received = self.received.saturating_add(1);
+        if heard.advert.priority != Priority::STOP {
+            self.master =
+                Some(MasterView { address: heard.source, priority: heard.advert.priority, heard: turn.now });
+        }
+        let ours = self.interval();
+        for remark in heard.remarks(&self.config, self.address_list()) {
+            self.remark(turn, remark, heard.source, || heard.sentence(remark, ours));
+        }
+    }
+
+    /// Counts a packet that was dropped.
+    pub(crate) fn count_rejected(&mut self, turn: &mut Turn<'_>, rejected: Rejected, from: IpAddr) {
+        self.remark(turn, rejected.remark(), from, || format!("dropped a packet from {from}: {rejected}"));
+    }
+
+    /// Counts something about a packet and tells it, at a limited rate.
+    pub(crate) fn remark(
+        &mut self,
+        turn: &mut Turn<'_>,
+        remark: Remark,
+        from: IpAddr,
+        text: impl FnOnce() -> String,
+    ) {
+        if let Some(line) = self.remarks.note(turn.now, remark, from, text) {
+            let notice = Notice { instance: Some(self.id), text: line.text, suppressed: line.suppressed };
+            turn.out.outputs.push_back(Output::Notice(notice));
+        }
+    }
+
+    /// Tells what was held back long enough.
+    pub(crate) fn flush_remarks(&mut self, turn: &mut Turn<'_>) {
+        turn.out.outputs.extend(self.remarks.flush(turn.now).into_iter().map(|line| {
+            Output::Notice(Notice { instance: Some(self.id), text: line.text, suppressed: line.suppressed })
+        }));
+    }
+
+    /// When to call [`Self::flush_remarks`].
+    pub(crate) fn remarks_deadline(&self) -> Option<Instant> {
+        self.remarks.deadline()
+    }
+
+    pub(crate) fn view(&self) -> InstanceView {
+        let refusal = self.refusal.as_ref().map(|refusal| refusal.failures.as_slice()).unwrap_or_default();
+        InstanceView {
+            state: self.told,
+            cause: self.cause.told(),
+            since: self.since,
+            base: self.config.priority,
+            effective: self.effective,
+            reasons: self.reasons.iter().map(Reason::cause).collect(),
+            master: self.master,
+            adverts_sent: self.sent,
+            adverts_received: self.received,
+            remarks: self.remarks.view(),
+            refused: self.refused.iter().chain(refusal).cloned().collect(),
+        }
+    }
+}

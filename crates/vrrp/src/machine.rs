@@ -1,0 +1,527 @@
+//! The state machine of RFC 9568 section 6.4 (RFC 3768 section 6.4): every state, every event, no wildcard.
+//!
+//! It must never send without being Active and on time, never tell MASTER before the addresses are in place, and
+//! never leave Active without ordering the addresses away. Read the match in [`Instance::handle`] first; the arms
+//! are below it in the same order, and what several of them do (`become_*`) comes last.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use model::{Instant, Priority};
+
+use crate::cause::Cause;
+use crate::door::{Notice, OrderNumber, Output};
+use crate::eligibility::Reason;
+use crate::instance::{Instance, Refusal, Turn};
+use crate::receive::{Heard, Rejected};
+use crate::remarks::Remark;
+use crate::timers::{down_interval, skew, stall_limit};
+
+/// Announcements in one go (keepalived's `garp_master_repeat`).
+const ANNOUNCE_REPEAT: usize = 5;
+/// When to announce once more: switches and neighbours that missed the first (keepalived's `garp_master_delay`).
+const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The pause between announcements that a rival makes us send.
+const RIVAL_ANNOUNCE_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between adverts that other people's adverts make us send: a bound on what a forger can draw out of us.
+const ANSWER_PAUSE: Duration = Duration::from_millis(10);
+/// How long a refused installation is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+/// How long ipmgr may take to put addresses in place before we stop claiming them.
+const INSTALL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The states of RFC 9568 section 6.2, each with its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Initialize,
+    Backup(Listening),
+    Active(Holding),
+}
+
+/// Backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listening {
+    since: Instant,
+    /// Active_Down_Timer.
+    down_at: Instant,
+    /// Active_Adver_Interval.
+    interval: Duration,
+    /// The last advert that held us back.
+    accepted: Option<Sign>,
+    /// The last advert that could not.
+    lower: Option<Sign>,
+    /// `preempt_delay`, counted from the first lower advert.
+    patient_until: Option<Instant>,
+}
+
+/// Active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// Adver_Timer.
+    advert_at: Instant,
+    order: OrderNumber,
+    /// Until when ipmgr may take its time; `None` once the addresses are in place.
+    pub(crate) install_by: Option<Instant>,
+    /// The next round of announcements.
+    announce_at: Option<Instant>,
+    rival_announced: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+/// A router that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sign {
+    source: IpAddr,
+    priority: Priority,
+    at: Instant,
+}
+
+impl Sign {
+    const fn of(heard: &Heard<'_>, at: Instant) -> Self {
+        Self { source: heard.source, priority: heard.advert.priority, at }
+    }
+}
+
+/// What the core tells an instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event<'a> {
+    /// Something around it changed, or may have.
+    Facts,
+    /// ipmgr answers, and holds its addresses or doesn't.
+    ManagerPresent { held: bool },
+    /// A valid advert.
+    Advert(Heard<'a>),
+    /// A packet that was not.
+    Rejected { rejected: Rejected, from: IpAddr },
+    /// Some timer may be due.
+    Due,
+    /// [`crate::Input::Installed`].
+    Installed { order: OrderNumber, failures: &'a [String] },
+    /// [`crate::Input::Withdrawn`].
+    Withdrawn { order: Option<OrderNumber> },
+    /// [`crate::Input::Shutdown`].
+    Shutdown,
+    /// The time for that is over.
+    GiveUp,
+}
+
+impl Instance {
+    /// One event. Outputs per event are bounded by the number of destinations and [`ANNOUNCE_REPEAT`].
+    pub(crate) fn handle(&mut self, turn: &mut Turn<'_>, event: Event<'_>) {
+        self.look_at_the_clock(turn);
+        self.stopping |= matches!(event, Event::Shutdown);
+        match (self.state, event) {
+            (State::Initialize, Event::Facts) => self.on_facts_in_initialize(turn),
+            (State::Initialize, Event::ManagerPresent { held }) => self.on_manager_in_initialize(turn, held),
+            (State::Initialize, Event::Advert(heard)) => self.count_received(turn, &heard),
+            (State::Initialize, Event::Rejected { rejected, from }) => {
+                self.count_rejected(turn, rejected, from)
+            }
+            (State::Initialize, Event::Due) => self.on_due_in_initialize(turn),
+            // Whoever left Active has ordered the addresses away since.
+            (State::Initialize, Event::Installed { .. }) => {}
+            (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
+            (State::Initialize, Event::Shutdown) => self.on_shutdown_in_initialize(turn),
+            (State::Initialize, Event::GiveUp) => self.on_give_up_in_initialize(turn),
+
+            (State::Backup(listening), Event::Facts) => self.on_facts_in_backup(turn, listening),
+            (State::Backup(_), Event::ManagerPresent { held }) => self.on_manager_in_backup(turn, held),
+            (State::Backup(listening), Event::Advert(heard)) => {
+                self.on_advert_in_backup(turn, listening, &heard)
+            }
+            (State::Backup(_), Event::Rejected { rejected, from }) => {
+                self.count_rejected(turn, rejected, from)
+            }
+            (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
+            (State::Backup(_), Event::Installed { .. }) => {}
+            (State::Backup(_), Event::Withdrawn { order }) => self.settle(order),
+            (State::Backup(_), Event::Shutdown) => self.become_initialize(turn, Cause::Shutdown),
+            // Shutdown has left Backup and Active behind.
+            (State::Backup(_), Event::GiveUp) => {}
+
+            (State::Active(holding), Event::Facts) => self.on_facts_in_active(turn, holding),
+            (State::Active(holding), Event::ManagerPresent { .. }) => {
+                self.on_manager_in_active(turn, holding)
+            }
+            (State::Active(holding), Event::Advert(heard)) => self.on_advert_in_active(turn, holding, &heard),
+            (State::Active(_), Event::Rejected { rejected, from }) => {
+                self.count_rejected(turn, rejected, from)
+            }
+            (State::Active(holding), Event::Due) => self.on_due_in_active(turn, holding),
+            (State::Active(holding), Event::Installed { order, failures }) => {
+                self.on_installed_in_active(turn, holding, order, failures);
+            }
+            (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
+            (State::Active(_), Event::Shutdown) => self.resign(turn, Cause::Shutdown),
+            (State::Active(_), Event::GiveUp) => {}
+        }
+    }
+
+    /// whoever slept while a peer could have taken over does not speak. Asked before every event.
+    fn look_at_the_clock(&mut self, turn: &mut Turn<'_>) {
+        let State::Active(holding) = self.state else { return };
+        if turn.now > holding.advert_at + stall_limit(self.version(), self.interval()) {
+            self.withdraw(turn);
+            let late = turn.now.since(holding.advert_at);
+            self.become_backup(turn, self.interval(), None, Cause::Stalled { late });
+        }
+    }
+
+    // Initialize
+
+    fn on_facts_in_initialize(&mut self, turn: &mut Turn<'_>) {
+        self.refresh(&turn.facts);
+        if self.stopping {
+            self.transition(turn, State::Initialize, Cause::Shutdown);
+        } else if !self.reasons.is_empty() {
+            if self.held && !self.reasons.iter().all(Reason::is_waiting) {
+                self.held = false;
+                self.withdraw(turn);
+            }
+            self.transition(turn, State::Initialize, Cause::NotEligible(self.reasons.clone()));
+        } else if std::mem::take(&mut self.held) {
+            self.become_active(turn, Cause::Resumed);
+        } else if self.config.wants_master && self.config.priority == Priority::OWNER {
+            self.become_active(turn, Cause::Owner);
+        } else {
+            let listening = down_interval(self.version(), self.effective, self.interval());
+            self.become_backup(turn, self.interval(), None, Cause::Eligible { listening });
+        }
+    }
+
+    /// Who has given the addresses up in this life doesn't resume: a peer was told that it may have them.
+    fn on_manager_in_initialize(&mut self, turn: &mut Turn<'_>, held: bool) {
+        self.refusal = None;
+        if held && self.decided {
+            self.withdraw(turn);
+        } else {
+            self.held = held;
+        }
+        self.on_facts_in_initialize(turn);
+    }
+
+    fn on_due_in_initialize(&mut self, turn: &mut Turn<'_>) {
+        self.flush_remarks(turn);
+        if self.refusal.as_ref().is_some_and(|refusal| turn.now >= refusal.retry_at) {
+            self.refusal = None;
+            self.on_facts_in_initialize(turn);
+        }
+    }
+
+    fn on_withdrawn_in_initialize(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
+        self.held = false;
+        self.settle(order);
+        if self.stopping {
+            self.transition(turn, State::Initialize, Cause::Shutdown);
+        }
+    }
+
+    fn on_shutdown_in_initialize(&mut self, turn: &mut Turn<'_>) {
+        if std::mem::take(&mut self.held) {
+            self.withdraw(turn);
+        }
+        self.become_initialize(turn, Cause::Shutdown);
+    }
+
+    /// ipmgr has had its time: stopped, whether it answered or not.
+    fn on_give_up_in_initialize(&mut self, turn: &mut Turn<'_>) {
+        self.withdrawing = None;
+        self.transition(turn, State::Initialize, Cause::Shutdown);
+    }
+
+    // Backup
+
+    fn on_facts_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
+        let before = skew(self.version(), self.effective, listening.interval);
+        self.refresh(&turn.facts);
+        if !self.reasons.is_empty() {
+            self.become_initialize(turn, Cause::NotEligible(self.reasons.clone()));
+            return;
+        }
+        let after = skew(self.version(), self.effective, listening.interval);
+        self.keep_listening(Listening { down_at: listening.down_at + after - before, ..listening });
+    }
+
+    fn on_manager_in_backup(&mut self, turn: &mut Turn<'_>, held: bool) {
+        if held {
+            self.withdraw(turn);
+        }
+    }
+
+    fn on_advert_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening, heard: &Heard<'_>) {
+        self.count_received(turn, heard);
+        let sign = Some(Sign::of(heard, turn.now));
+        let priority = heard.advert.priority;
+        if priority == Priority::STOP {
+            // V3-FSM-5
+            let down_at = turn.now + skew(self.version(), self.effective, listening.interval);
+            self.keep_listening(Listening { down_at, accepted: sign, ..listening });
+            return;
+        }
+        // V3-FSM-16: an owner preempts whatever the configuration says.
+        let preempt = self.config.preempt || self.effective == Priority::OWNER;
+        let lower = preempt && priority < self.effective;
+        let patient_until =
+            lower.then(|| listening.patient_until.unwrap_or(turn.now + self.config.preempt_delay));
+        if patient_until.is_some_and(|until| turn.now >= until) {
+            // V3-FSM-7
+            self.keep_listening(Listening { lower: sign, patient_until, ..listening });
+            return;
+        }
+        // V3-FSM-6
+        let interval = heard.advert.interval;
+        let down_at = turn.now + down_interval(self.version(), self.effective, interval);
+        let since = listening.since;
+        self.keep_listening(Listening {
+            since,
+            down_at,
+            interval,
+            accepted: sign,
+            lower: None,
+            patient_until,
+        });
+    }
+
+    fn on_due_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
+        self.flush_remarks(turn);
+        if turn.now < listening.down_at {
+            return;
+        }
+        // what a master said meanwhile may never have reached us.
+        if turn.now > listening.down_at + stall_limit(self.version(), listening.interval) {
+            let late = turn.now.since(listening.down_at);
+            self.become_backup(turn, listening.interval, listening.accepted, Cause::Stalled { late });
+            return;
+        }
+        // V3-FSM-4
+        let cause = listening.cause(turn.now, self.effective);
+        self.become_active(turn, cause);
+    }
+
+    // Active
+
+    fn on_facts_in_active(&mut self, turn: &mut Turn<'_>, _holding: Holding) {
+        let changed = self.refresh(&turn.facts);
+        if !self.reasons.is_empty() {
+            self.resign(turn, Cause::NotEligible(self.reasons.clone()));
+        } else if changed {
+            // At once, besides the schedule: a peer may have to take over now.
+            self.advertise(turn);
+        }
+    }
+
+    /// A manager that is new to us gets the standing order again.
+    fn on_manager_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
+        let order = turn.out.order();
+        turn.out.outputs.push_back(Output::Install { instance: self.id, order });
+        self.keep_holding(Holding { order, ..holding });
+    }
+
+    fn on_advert_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, heard: &Heard<'_>) {
+        self.count_received(turn, heard);
+        let priority = heard.advert.priority;
+        let may_answer = holding.answered.is_none_or(|last| turn.now >= last + ANSWER_PAUSE);
+        if priority == Priority::STOP {
+            // V3-FSM-10
+            if may_answer {
+                self.advertise(turn);
+                let advert_at = turn.now + self.interval();
+                self.keep_holding(Holding { advert_at, answered: Some(turn.now), ..holding });
+            }
+        } else if self.is_outranked_by(heard) {
+            // V3-FSM-11: without a word, and whatever preemption is configured.
+            self.withdraw(turn);
+            let cause = Cause::Outranked { source: heard.source, priority, own: self.effective };
+            self.become_backup(turn, heard.advert.interval, Some(Sign::of(heard, turn.now)), cause);
+        } else {
+            // V3-FSM-12
+            let ours = self.interval();
+            self.remark(turn, Remark::LowerMaster, heard.source, || {
+                heard.sentence(Remark::LowerMaster, ours)
+            });
+            let mut holding = holding;
+            if may_answer {
+                self.advertise(turn);
+                holding.answered = Some(turn.now);
+            }
+            self.announce_against_rival(turn, holding);
+        }
+    }
+
+    /// V3-FSM-11: a higher priority, or the same and a greater address (V3-FSM-18).
+    fn is_outranked_by(&self, heard: &Heard<'_>) -> bool {
+        let tie = || self.source.is_none_or(|own| heard.source > own);
+        heard.advert.priority > self.effective || (heard.advert.priority == self.effective && tie())
+    }
+
+    /// neighbours may have believed the rival. Now, at a limited rate, and once more when it has fallen quiet.
+    fn announce_against_rival(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
+        if holding.install_by.is_none() {
+            if holding.rival_announced.is_none_or(|last| turn.now >= last + RIVAL_ANNOUNCE_PAUSE) {
+                self.announce(turn, 1);
+                holding.rival_announced = Some(turn.now);
+            }
+            holding.announce_at = Some(turn.now + ANNOUNCE_AGAIN_AFTER);
+        }
+        self.keep_holding(holding);
+    }
+
+    fn on_due_in_active(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
+        self.flush_remarks(turn);
+        if holding.install_by.is_some_and(|limit| turn.now >= limit) {
+            self.refuse(turn, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
+            return;
+        }
+        if turn.now >= holding.advert_at {
+            // V3-FSM-9
+            self.advertise(turn);
+            holding.advert_at = next_on_schedule(holding.advert_at, self.interval(), turn.now);
+        }
+        if holding.announce_at.is_some_and(|due| turn.now >= due) {
+            self.announce(turn, ANNOUNCE_REPEAT);
+            holding.announce_at = None;
+        }
+        self.keep_holding(holding);
+    }
+
+    fn on_installed_in_active(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holding: Holding,
+        order: OrderNumber,
+        failures: &[String],
+    ) {
+        if order != holding.order {
+            return;
+        }
+        if !failures.is_empty() && failures.len() >= self.config.addresses.len() {
+            self.refuse(turn, failures.to_vec());
+            return;
+        }
+        if !failures.is_empty() {
+            let text = format!("master without all addresses: {}", failures.join("; "));
+            turn.out.outputs.push_back(Output::Notice(Notice {
+                instance: Some(self.id),
+                text,
+                suppressed: 0,
+            }));
+        }
+        self.refused = failures.to_vec();
+        // V3-FSM-15: only now may anybody learn of it.
+        self.announce(turn, ANNOUNCE_REPEAT);
+        let announce_at = Some(turn.now + ANNOUNCE_AGAIN_AFTER);
+        let cause = self.cause();
+        self.transition(turn, State::Active(Holding { install_by: None, announce_at, ..holding }), cause);
+    }
+
+    fn on_withdrawn_in_active(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
+        if order.is_some() {
+            self.settle(order);
+            return;
+        }
+        // Our own order to install may be under way: the one to withdraw has to follow it.
+        self.withdraw(turn);
+        self.become_backup(turn, self.interval(), None, Cause::Abandoned);
+    }
+
+    // What several arms do
+
+    fn settle(&mut self, order: Option<OrderNumber>) {
+        if order.is_some() && order == self.withdrawing {
+            self.withdrawing = None;
+        }
+    }
+
+    /// Master of nothing: the kernel or ipmgr said no.
+    fn refuse(&mut self, turn: &mut Turn<'_>, failures: Vec<String>) {
+        self.refusal = Some(Refusal { failures, retry_at: turn.now + REFUSED_PAUSE });
+        self.refresh(&turn.facts);
+        self.resign(turn, Cause::NotEligible(self.reasons.clone()));
+    }
+
+    /// From Active to Initialize: says so (V3-FSM-13), and lets go.
+    fn resign(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        self.say_goodbye(turn);
+        self.withdraw(turn);
+        self.become_initialize(turn, cause);
+    }
+
+    fn become_initialize(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        self.decided = true;
+        self.transition(turn, State::Initialize, cause);
+    }
+
+    /// Listens for a full Active_Down_Interval of a master with this interval (V3-FSM-2, V3-FSM-11).
+    fn become_backup(
+        &mut self,
+        turn: &mut Turn<'_>,
+        interval: Duration,
+        accepted: Option<Sign>,
+        cause: Cause,
+    ) {
+        self.decided = true;
+        let down_at = turn.now + down_interval(self.version(), self.effective, interval);
+        let listening =
+            Listening { since: turn.now, down_at, interval, accepted, lower: None, patient_until: None };
+        self.transition(turn, State::Backup(listening), cause);
+    }
+
+    /// Speaks first, and has the addresses put in place at the same time (V3-FSM-1, V3-FSM-4).
+    fn become_active(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        let order = turn.out.order();
+        let holding = Holding {
+            advert_at: turn.now + self.interval(),
+            order,
+            install_by: Some(turn.now + INSTALL_LIMIT),
+            announce_at: None,
+            rival_announced: None,
+            answered: None,
+        };
+        self.transition(turn, State::Active(holding), cause);
+        self.advertise(turn);
+        turn.out.outputs.push_back(Output::Install { instance: self.id, order });
+    }
+
+    /// Moves Backup's timers; the state stays.
+    fn keep_listening(&mut self, listening: Listening) {
+        self.state = State::Backup(listening);
+    }
+
+    /// Moves Active's timers; the state stays.
+    fn keep_holding(&mut self, holding: Holding) {
+        self.state = State::Active(holding);
+    }
+
+    /// The next moment at which [`Event::Due`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let timers = match self.state {
+            State::Initialize => [self.refusal.as_ref().map(|refusal| refusal.retry_at), None, None],
+            State::Backup(listening) => [Some(listening.down_at), None, None],
+            State::Active(holding) => [Some(holding.advert_at), holding.install_by, holding.announce_at],
+        };
+        timers.into_iter().flatten().chain(self.remarks_deadline()).min()
+    }
+}
+
+impl Listening {
+    /// Why the down timer fired.
+    fn cause(&self, now: Instant, own: Priority) -> Cause {
+        match (self.lower, self.accepted) {
+            (Some(Sign { source, priority, .. }), _) => Cause::Preempting { source, priority, own },
+            (None, Some(Sign { source, priority: Priority::STOP, at })) => {
+                Cause::Resigned { source, waited: now.since(at) }
+            }
+            (None, Some(Sign { source, priority, at })) => {
+                Cause::Silent { source, priority, silence: now.since(at), interval: self.interval }
+            }
+            (None, None) => Cause::Unheard { listened: now.since(self.since) },
+        }
+    }
+}
+
+/// The first point of the schedule after `now`: adverts that were missed are not sent late, and nothing drifts.
+fn next_on_schedule(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let missed = now.since(due).as_nanos() / interval.as_nanos().max(1);
+    let steps = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
+    due + interval.saturating_mul(steps)
+}
