@@ -1,0 +1,191 @@
+//! What each fault does to the world.
+//!
+//! A fault acts on hosts, links and the network, never on a core: a core only sees what a real one would see of it.
+
+use model::{CheckName, LinkName, Verdict};
+use vrrp::LinkId;
+
+use crate::host::{Host, Power};
+use crate::oracle::Disturbance;
+use crate::report::Line;
+use crate::scenario::{Fault, NodeId};
+use crate::world::{Event, Message, STOP_LIMIT, World};
+
+impl World {
+    /// Lets a fault happen and tells the oracles what kind of disturbance it is.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.chronicle.note(self.now, Line::Fault(fault.clone()));
+        let disturbance = match &fault {
+            Fault::Partition(_) | Fault::Heal | Fault::Weather(_) => Some(Disturbance::Network),
+            Fault::Deafen(_) => None,
+            Fault::StartHost(_)
+            | Fault::CrashHost(_)
+            | Fault::PauseHost(_)
+            | Fault::ResumeHost(_)
+            | Fault::StartCore(_)
+            | Fault::CrashCore(_)
+            | Fault::StopCore(_)
+            | Fault::PauseCore(_)
+            | Fault::ResumeCore(_)
+            | Fault::LinkDown(..)
+            | Fault::LinkUp(..)
+            | Fault::Verdict(..) => Some(Disturbance::Nodes),
+        };
+        self.strike(fault);
+        if let Some(disturbance) = disturbance {
+            let standings = self.standings();
+            self.oracle.disturb(self.now, disturbance, &standings);
+        }
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        match fault {
+            Fault::StartHost(node) => self.start_host(node),
+            Fault::CrashHost(node) => self.crash_host(node),
+            Fault::PauseHost(node) => self.pause_host(node),
+            Fault::ResumeHost(node) => self.resume_host(node),
+            Fault::StartCore(node) => {
+                if self.host(node).is_some_and(|host| host.power == Power::On && host.running.is_none()) {
+                    self.start_core(node);
+                }
+            }
+            Fault::CrashCore(node) => {
+                if self.host(node).is_some_and(|host| host.power == Power::On) {
+                    self.end_core(node);
+                }
+            }
+            Fault::StopCore(node) => self.stop_core(node),
+            Fault::PauseCore(node) => self.pause_core(node),
+            Fault::ResumeCore(node) => self.resume_core(node),
+            Fault::LinkDown(node, link) => self.set_carrier(node, &link, false),
+            Fault::LinkUp(node, link) => self.set_carrier(node, &link, true),
+            Fault::Verdict(node, check, verdict) => self.set_verdict(node, check, verdict),
+            Fault::Partition(parts) => self.part(&parts),
+            Fault::Heal => self.part(&[]),
+            Fault::Weather(weather) => self.weather = weather,
+            Fault::Deafen(node) => {
+                if let Some(host) = self.host(node) {
+                    host.deaf = true;
+                }
+            }
+        }
+    }
+
+    fn host(&mut self, node: NodeId) -> Option<&mut Host> {
+        self.hosts.get_mut(node.0)
+    }
+
+    fn start_host(&mut self, node: NodeId) {
+        let Some(host) = self.host(node).filter(|host| host.power == Power::Off) else { return };
+        host.boot();
+        self.start_core(node);
+    }
+
+    fn crash_host(&mut self, node: NodeId) {
+        let Some(host) = self.hosts.get_mut(node.0).filter(|host| host.power != Power::Off) else { return };
+        let alarm = host.running.as_ref().and_then(|running| running.alarm);
+        for ticket in alarm.map(|(_, ticket)| ticket).into_iter().chain(host.release.take()) {
+            self.queue.cancel(ticket);
+        }
+        for instance in host.manager.held() {
+            self.chronicle.note(self.now, Line::Held(node, instance, false));
+        }
+        host.lose_power();
+    }
+
+    fn pause_host(&mut self, node: NodeId) {
+        if let Some(host) = self.host(node).filter(|host| host.power == Power::On) {
+            host.power = Power::Frozen;
+        }
+    }
+
+    fn resume_host(&mut self, node: NodeId) {
+        let (now, delay) = (self.now, self.scenario.delays.message);
+        let Some(host) = self.host(node).filter(|host| host.power == Power::Frozen) else { return };
+        host.power = Power::On;
+        // A grace that ran while nothing ran goes on from here.
+        if !host.awake() {
+            host.excuse_addresses(now, delay);
+        }
+        self.catch_up(node);
+    }
+
+    fn stop_core(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(running) = self.host(node).and_then(|host| host.running.as_mut()) else { return };
+        if !running.stopping {
+            running.stopping = true;
+            let incarnation = running.incarnation;
+            self.queue.push(now, Event::ToCore(node, incarnation, Message::Stop));
+            self.queue.push(now + STOP_LIMIT, Event::StopLimit(node, incarnation));
+        }
+    }
+
+    fn pause_core(&mut self, node: NodeId) {
+        let (now, delay) = (self.now, self.scenario.delays.message);
+        let Some(host) = self.host(node).filter(|host| host.power == Power::On) else { return };
+        let Some(running) = host.running.as_mut().filter(|running| !running.frozen) else { return };
+        running.frozen = true;
+        host.manager.core_silent(now);
+        host.excuse_addresses(now, delay);
+        self.arrange_release(node);
+    }
+
+    fn resume_core(&mut self, node: NodeId) {
+        let Some(host) = self.host(node).filter(|host| host.power == Power::On) else { return };
+        let Some(running) = host.running.as_mut().filter(|running| running.frozen) else { return };
+        running.frozen = false;
+        host.manager.core_back();
+        self.arrange_release(node);
+        self.catch_up(node);
+    }
+
+    /// Everything that waited happens now, in its order, the timers last: vrrp-core reads its sockets dry before it
+    /// wakes the core ([`vrrp::Core::handle`]).
+    fn catch_up(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(node.0) else { return };
+        let is_timer = |event: &Event| matches!(event, Event::Wake(..));
+        let (timers, others): (Vec<_>, Vec<_>) = host.deferred.drain(..).partition(is_timer);
+        for event in others.into_iter().chain(timers) {
+            let at = match &event {
+                Event::StopLimit(..) => now + STOP_LIMIT,
+                Event::Fault(_)
+                | Event::Packet(_)
+                | Event::ToCore(..)
+                | Event::ToManager(..)
+                | Event::Release(_)
+                | Event::Wake(..) => now,
+            };
+            self.queue.push(at, event);
+        }
+    }
+
+    fn set_carrier(&mut self, node: NodeId, name: &LinkName, up: bool) {
+        let Some(host) = self.host(node) else { return };
+        let Some(place) = host.config.links.iter().position(|link| link == name) else { return };
+        if let Some(carrier) = host.carrier.get_mut(place) {
+            *carrier = up;
+        }
+        if let Some(fact) = host.link_fact(LinkId(place)) {
+            self.say_to_core(node, Message::Link(fact));
+        }
+    }
+
+    fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
+        let Some(host) = self.host(node) else { return };
+        // An unknown verdict takes nothing back: what was known is what counts.
+        if verdict != Verdict::Unknown {
+            host.verdicts.insert(check.clone(), verdict);
+        }
+        self.say_to_core(node, Message::Verdict(check, verdict));
+    }
+
+    /// Who is named in a part is on that side; everybody else is on side 0.
+    fn part(&mut self, parts: &[Vec<NodeId>]) {
+        for (place, side) in self.sides.iter_mut().enumerate() {
+            let part = parts.iter().position(|part| part.contains(&NodeId(place)));
+            *side = part.map_or(0, |part| part + 1);
+        }
+    }
+}

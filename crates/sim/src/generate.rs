@@ -1,0 +1,309 @@
+//! The random scenario of a seed: a topology, some minutes of faults, a healing, and time to settle.
+//!
+//! What is drawn must be a configuration that an administrator could mean, and faults that could happen: an oracle must
+//! never trip because of the scenario. The limits that this takes are named here, each with its reason.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use model::{CheckName, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Verdict, Vrid};
+use vrrp::{CoreConfig, InstanceConfig, LinkId, TrackedCheck};
+
+use crate::host::address;
+use crate::rng::Rng;
+use crate::scenario::{Fault, HostDelays, NodeId, Scenario, Weather};
+use crate::settle::settling_time;
+
+/// The most nodes and virtual routers of a run.
+const MAX_NODES: u64 = 8;
+const MAX_ROUTERS: u64 = 3;
+/// The fewest and most faults of a run before the healing.
+const MIN_FAULTS: u64 = 8;
+const MAX_FAULTS: u64 = 24;
+/// A packet may take up to this part of the shortest interval: otherwise two adverts could be further apart than a
+/// down interval without any being lost.
+const DELAY_PART: u32 = 4;
+/// A timer may be late by this part of the shortest interval.
+const WAKE_PART: u32 = 20;
+/// A message within a host may take this long.
+const MAX_MESSAGE_DELAY: Duration = Duration::from_millis(20);
+/// The longest `preempt_delay`.
+const MAX_PREEMPT_DELAY: Duration = Duration::from_secs(4);
+/// All nodes start within this time.
+const MAX_START: Duration = Duration::from_secs(3);
+/// The only link of each node.
+const LINK: &str = "eth0";
+
+/// The scenario that this seed decides.
+#[must_use]
+pub fn random(seed: u64) -> Scenario {
+    let mut rng = Rng::new(seed);
+    let names = Names::new();
+    let Ok(names) = names else { return Scenario::new(seed) };
+    let count = 2 + rng.below(MAX_NODES - 1).min(rng.below(MAX_NODES - 1));
+    let count = usize::try_from(count).unwrap_or(2);
+    let routers: Vec<Plan> = (0..=rng.below(MAX_ROUTERS)).filter_map(|place| plan(&mut rng, place)).collect();
+    let mut scenario = Scenario::new(rng.bits());
+    scenario.seed = seed;
+    let mut configs = vec![CoreConfig { links: vec![names.link.clone()], instances: Vec::new() }; count];
+    for router in &routers {
+        join(&mut rng, &names, router, &mut configs);
+    }
+    let shortest = configs.iter().flat_map(|config| &config.instances).map(|one| one.advert_interval).min();
+    let shortest = shortest.unwrap_or_default();
+    scenario.delays(HostDelays {
+        message: rng.between(Duration::ZERO, MAX_MESSAGE_DELAY),
+        wake: rng.between(Duration::ZERO, shortest / WAKE_PART),
+    });
+    let fair = Weather {
+        delay: rng.between(Duration::ZERO, shortest / DELAY_PART),
+        duplicates: rng.pick(0, &[20, 200]),
+        echoes: rng.pick(0, &[100]),
+        ..Weather::CALM
+    };
+    scenario.weather(fair);
+    let settling = configs
+        .iter()
+        .flat_map(|config| &config.instances)
+        .map(|instance| settling_time([instance].into_iter(), fair, scenario.delays))
+        .max()
+        .unwrap_or_default();
+    for (place, config) in configs.into_iter().enumerate() {
+        let start = rng.between(Duration::ZERO, MAX_START);
+        scenario.node(letter(place), config, start);
+    }
+    trouble(&mut rng, &mut scenario, &names, Troubles { fair, settling });
+    scenario
+}
+
+/// The names that scenarios use; all of them are valid.
+struct Names {
+    link: LinkName,
+    checks: [CheckName; 2],
+}
+
+impl Names {
+    fn new() -> Result<Self, NameError> {
+        Ok(Self {
+            link: LinkName::new(LINK)?,
+            checks: [CheckName::new("chk_web")?, CheckName::new("chk_db")?],
+        })
+    }
+}
+
+/// What the nodes of one virtual router agree on.
+struct Plan {
+    name: InstanceName,
+    vrid: Vrid,
+    version: ProtocolVersion,
+    family: Family,
+    intervals: Vec<Duration>,
+    password: Option<[u8; 8]>,
+    unicast: bool,
+    owner: bool,
+}
+
+fn plan(rng: &mut Rng, place: u64) -> Option<Plan> {
+    let (version, family) = rng.pick(
+        (ProtocolVersion::V2, Family::V4),
+        &[(ProtocolVersion::V3, Family::V4), (ProtocolVersion::V3, Family::V6)],
+    );
+    let milliseconds: u64 = match version {
+        ProtocolVersion::V2 => rng.pick(1000, &[1000, 2000]),
+        ProtocolVersion::V3 => rng.pick(1000, &[100, 250, 500]),
+    };
+    let mut intervals = vec![Duration::from_millis(milliseconds)];
+    // VRRPv2 drops what has another interval (V2-RX-1); VRRPv3 adopts it (V3-RX-12).
+    if version == ProtocolVersion::V3 && rng.chance(150) {
+        intervals.push(Duration::from_millis(milliseconds * 2));
+    }
+    // Instances of different families share VRIDs now and then: they are two virtual routers (V3-FSM-17).
+    let vrid = match family {
+        Family::V4 => 10 + place,
+        Family::V6 => 10 + rng.below(MAX_ROUTERS) * 10 + place,
+    };
+    Some(Plan {
+        name: InstanceName::new(format!("vi_{place}")).ok()?,
+        vrid: Vrid::new(u8::try_from(vrid).ok()?)?,
+        version,
+        family,
+        intervals,
+        password: (version == ProtocolVersion::V2 && rng.chance(300)).then_some(*b"secret\0\0"),
+        unicast: rng.chance(250),
+        owner: rng.chance(150),
+    })
+}
+
+/// Gives an instance of the virtual router to most of the nodes, and to two at least.
+fn join(rng: &mut Rng, names: &Names, plan: &Plan, configs: &mut [CoreConfig]) {
+    let mut places: Vec<usize> = (0..configs.len()).collect();
+    rng.shuffle(&mut places);
+    let spare = places.len().saturating_sub(2);
+    places.truncate(2 + usize::try_from(rng.below(u64::try_from(spare + 1).unwrap_or(1))).unwrap_or(spare));
+    for (turn, place) in places.iter().enumerate() {
+        let mut instance = instance(rng, names, plan);
+        if plan.owner && turn == 0 {
+            instance.priority = Priority::OWNER;
+            instance.wants_master = rng.chance(500);
+        }
+        if plan.unicast {
+            instance.peers = places
+                .iter()
+                .filter(|peer| *peer != place)
+                .map(|peer| own_address(*peer, plan.family))
+                .collect();
+        }
+        if let Some(config) = configs.get_mut(*place) {
+            config.instances.push(instance);
+        }
+    }
+}
+
+fn own_address(place: usize, family: Family) -> IpAddr {
+    address(0, u8::try_from(place).unwrap_or(u8::MAX), family)
+}
+
+fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
+    let interval = plan.intervals.first().copied().unwrap_or_default();
+    let preempt = !rng.chance(250);
+    let preempt_delay = if preempt && rng.chance(200) {
+        rng.between(Duration::from_millis(1), MAX_PREEMPT_DELAY)
+    } else {
+        Duration::ZERO
+    };
+    let any = u8::try_from(1 + rng.below(254)).unwrap_or(1);
+    let mut checks = Vec::new();
+    for check in &names.checks {
+        if rng.chance(300) {
+            let weight = rng.pick(0, &[0, 20, 60, -30, -110]);
+            let tracked = TrackedCheck {
+                check: check.clone(),
+                weight,
+                reverse: weight != 0 && rng.chance(150),
+                init_fail: rng.chance(200),
+            };
+            checks.push(tracked);
+        }
+    }
+    InstanceConfig {
+        name: plan.name.clone(),
+        link: LinkId(0),
+        vrid: plan.vrid,
+        version: plan.version,
+        family: plan.family,
+        // Ties and extremes are likelier than chance would make them.
+        priority: Priority(rng.pick(100, &[100, 120, 150, 1, 254, any, any])),
+        wants_master: false,
+        advert_interval: rng.pick(interval, &plan.intervals),
+        preempt,
+        preempt_delay,
+        password: plan.password,
+        addresses: virtual_addresses(plan),
+        source: None,
+        peers: Vec::new(),
+        checks,
+    }
+}
+
+fn virtual_addresses(plan: &Plan) -> Vec<IpAddr> {
+    let vrid = plan.vrid.get();
+    match plan.family {
+        Family::V4 => {
+            vec![IpAddr::V4(Ipv4Addr::new(10, 1, 1, vrid)), IpAddr::V4(Ipv4Addr::new(10, 1, 2, vrid))]
+        }
+        // The first is link-local (V3-PKT-5).
+        Family::V6 => vec![
+            IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xff, u16::from(vrid))),
+            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(vrid))),
+        ],
+    }
+}
+
+fn letter(place: usize) -> String {
+    char::from(b'a'.saturating_add(u8::try_from(place).unwrap_or(u8::MAX))).to_string()
+}
+
+/// What the faults are to be measured by.
+struct Troubles {
+    fair: Weather,
+    settling: Duration,
+}
+
+/// Writes faults into the script, then the healing, then time to settle.
+fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Troubles) {
+    let Troubles { fair, settling } = troubles;
+    let mut time = MAX_START;
+    for _ in 0..MIN_FAULTS + rng.below(MAX_FAULTS - MIN_FAULTS + 1) {
+        // Some come in a burst, some while an election is on, some when all is quiet again.
+        time += match rng.below(10) {
+            0..3 => rng.between(Duration::ZERO, Duration::from_millis(100)),
+            3..6 => rng.between(Duration::ZERO, settling),
+            _ => rng.between(settling, settling + settling / 4),
+        };
+        for fault in some_fault(rng, scenario.nodes.len(), names, fair) {
+            scenario.at(time, fault);
+        }
+    }
+    time += rng.between(Duration::ZERO, settling);
+    scenario.at(time, Fault::Weather(fair));
+    scenario.at(time, Fault::Heal);
+    for node in (0..scenario.nodes.len()).map(NodeId) {
+        scenario.at(time, Fault::LinkUp(node, names.link.clone()));
+        scenario.at(time, Fault::ResumeHost(node));
+        scenario.at(time, Fault::ResumeCore(node));
+        scenario.at(time, Fault::StartHost(node));
+        scenario.at(time, Fault::StartCore(node));
+        for check in &names.checks {
+            scenario.at(time, Fault::Verdict(node, check.clone(), Verdict::Up));
+        }
+    }
+    // A core that was told to stop just before the healing is gone only after it, and is started then.
+    let stopped = time + crate::world::STOP_LIMIT;
+    for node in (0..scenario.nodes.len()).map(NodeId) {
+        scenario.at(stopped, Fault::StartCore(node));
+    }
+    scenario.until(stopped + settling + settling / 4);
+}
+
+/// One fault, or the two of a restart. Recoveries are as likely as troubles, so that runs don't end in a graveyard.
+fn some_fault(rng: &mut Rng, count: usize, names: &Names, fair: Weather) -> Vec<Fault> {
+    let node = NodeId(usize::try_from(rng.below(u64::try_from(count).unwrap_or(1))).unwrap_or_default());
+    let [web, db] = &names.checks;
+    let check = if rng.chance(500) { web.clone() } else { db.clone() };
+    let link = names.link.clone();
+    match rng.below(26) {
+        0 => vec![Fault::CrashHost(node)],
+        1..3 => vec![Fault::StartHost(node)],
+        3 => vec![Fault::CrashHost(node), Fault::StartHost(node)],
+        4 => vec![Fault::CrashCore(node)],
+        5..7 => vec![Fault::StartCore(node)],
+        7 => vec![Fault::CrashCore(node), Fault::StartCore(node)],
+        8 => vec![Fault::StopCore(node)],
+        9 => vec![Fault::PauseHost(node)],
+        10..12 => vec![Fault::ResumeHost(node)],
+        12 => vec![Fault::PauseCore(node)],
+        13..15 => vec![Fault::ResumeCore(node)],
+        15 => vec![Fault::LinkDown(node, link)],
+        16..18 => vec![Fault::LinkUp(node, link)],
+        18 => vec![Fault::Verdict(node, check, rng.pick(Verdict::Down, &[Verdict::Unrunnable]))],
+        19..21 => vec![Fault::Verdict(node, check, Verdict::Up)],
+        21 => vec![Fault::Verdict(node, check, Verdict::Unknown)],
+        22 => vec![Fault::Partition(parts(rng, count))],
+        23 => vec![Fault::Heal],
+        24 => vec![Fault::Weather(Weather { loss: rng.pick(50, &[200, 600]), ..fair })],
+        _ => vec![Fault::Weather(fair)],
+    }
+}
+
+/// Splits the nodes into two or three parts, of which one may be empty.
+fn parts(rng: &mut Rng, count: usize) -> Vec<Vec<NodeId>> {
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    for node in (0..count).map(NodeId) {
+        match rng.below(3) {
+            0 => one.push(node),
+            1 => other.push(node),
+            _ => {}
+        }
+    }
+    vec![one, other]
+}

@@ -1,0 +1,265 @@
+//! One simulated host: its power, its links, the truth about its checks, its ipmgr and, while it runs, its vrrp-core.
+//!
+//! Facts only; what happens to them is in [`crate::world`]. What an oracle reads of a host ([`Host::standing`]) must come
+//! from here, never from the core's own view of itself.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use model::{CheckName, Family, Instant, LinkFact, LinkName, MacAddress, Priority, State, Verdict};
+use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, TrackedCheck};
+
+use crate::manager::{GRACE_INTERVALS, Manager};
+use crate::oracle::Standing;
+use crate::queue::Ticket;
+use crate::world::Event;
+
+/// Whether a host runs at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    Off,
+    On,
+    /// Paused from outside: it keeps everything and does nothing.
+    Frozen,
+}
+
+/// A running vrrp-core and what is known about it from outside.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) core: Core,
+    /// Which of this host's cores it is: what was meant for an earlier one never reaches it.
+    pub(crate) incarnation: u32,
+    pub(crate) frozen: bool,
+    pub(crate) stopping: bool,
+    /// The deadline it named last, and the event that will wake it.
+    pub(crate) alarm: Option<(Instant, Ticket)>,
+    /// When it was woken last, and how often in that moment.
+    pub(crate) wakes: (Instant, u32),
+    pub(crate) told: Vec<Option<State>>,
+    pub(crate) under_way: Vec<u32>,
+    pub(crate) revocations: Vec<u32>,
+}
+
+impl Running {
+    pub(crate) fn new(config: &CoreConfig, incarnation: u32, now: Instant) -> Self {
+        let count = config.instances.len();
+        Self {
+            core: Core::new(config.clone(), now),
+            incarnation,
+            frozen: false,
+            stopping: false,
+            alarm: None,
+            wakes: (now, 0),
+            told: vec![Some(State::Init); count],
+            under_way: vec![0; count],
+            revocations: vec![0; count],
+        }
+    }
+
+    /// An order or answer about an instance set out, or arrived.
+    pub(crate) fn count_under_way(&mut self, instance: InstanceId, more: bool) {
+        count(&mut self.under_way, instance, more);
+    }
+
+    /// The manager took addresses away by itself and says so; or that arrived.
+    pub(crate) fn count_revocation(&mut self, instance: InstanceId, more: bool) {
+        count(&mut self.under_way, instance, more);
+        count(&mut self.revocations, instance, more);
+    }
+}
+
+fn count(counters: &mut [u32], instance: InstanceId, more: bool) {
+    if let Some(counter) = counters.get_mut(instance.0) {
+        *counter = if more { *counter + 1 } else { counter.saturating_sub(1) };
+    }
+}
+
+/// A host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    place: usize,
+    pub(crate) config: CoreConfig,
+    /// Per link of the configuration, which LAN it is on.
+    pub(crate) lans: Vec<usize>,
+    /// Per instance of the configuration, which virtual router it belongs to.
+    pub(crate) routers: Vec<usize>,
+    pub(crate) power: Power,
+    pub(crate) running: Option<Running>,
+    pub(crate) incarnations: u32,
+    /// The first incarnation since power came on: ipmgr knows nothing of earlier ones.
+    pub(crate) booted: u32,
+    pub(crate) manager: Manager,
+    /// The manager's next release, arranged.
+    pub(crate) release: Option<Ticket>,
+    pub(crate) carrier: Vec<bool>,
+    pub(crate) verdicts: BTreeMap<CheckName, Verdict>,
+    pub(crate) deaf: bool,
+    /// What came in while the host or its core stood still.
+    pub(crate) deferred: Vec<Event>,
+    /// When the last message on each stream arrives: streams keep their order.
+    pub(crate) to_core: Instant,
+    pub(crate) to_manager: Instant,
+    excused_until: Vec<Instant>,
+}
+
+impl Host {
+    pub(crate) fn new(place: usize, config: &CoreConfig, lans: Vec<usize>, routers: Vec<usize>) -> Self {
+        let checks = config.instances.iter().flat_map(|instance| &instance.checks);
+        Self {
+            place,
+            config: config.clone(),
+            lans,
+            routers,
+            power: Power::Off,
+            running: None,
+            incarnations: 0,
+            booted: 0,
+            manager: new_manager(config),
+            release: None,
+            carrier: vec![true; config.links.len()],
+            verdicts: checks.map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
+            deaf: false,
+            deferred: Vec::new(),
+            to_core: Instant::ZERO,
+            to_manager: Instant::ZERO,
+            excused_until: vec![Instant::ZERO; config.instances.len()],
+        }
+    }
+
+    /// Power comes on: nothing is left of before.
+    pub(crate) fn boot(&mut self) {
+        self.power = Power::On;
+        self.booted = self.incarnations + 1;
+        self.manager = new_manager(&self.config);
+    }
+
+    /// Power goes: processes, addresses and everything that waited are gone.
+    pub(crate) fn lose_power(&mut self) {
+        self.power = Power::Off;
+        self.running = None;
+        self.deferred.clear();
+        self.manager = new_manager(&self.config);
+    }
+
+    /// From now on no core stands behind the addresses: they may be held for the grace, and as long as it takes the
+    /// manager to see that the core is gone (`delay`, for an order that was under way and for the end of the stream).
+    pub(crate) fn excuse_addresses(&mut self, now: Instant, delay: Duration) {
+        for (excuse, instance) in self.excused_until.iter_mut().zip(&self.config.instances) {
+            *excuse =
+                now + instance.advert_interval.saturating_mul(GRACE_INTERVALS) + delay.saturating_mul(2);
+        }
+    }
+
+    /// The core runs and nothing stands still.
+    pub(crate) fn awake(&self) -> bool {
+        self.power == Power::On && self.running.as_ref().is_some_and(|running| !running.frozen)
+    }
+
+    pub(crate) fn has_carrier(&self, link: LinkId) -> bool {
+        self.power != Power::Off && self.carrier.get(link.0).copied().unwrap_or(false)
+    }
+
+    /// The link on a LAN, if this host has one there.
+    pub(crate) fn link_on(&self, lan: usize) -> Option<LinkId> {
+        self.lans.iter().position(|own| *own == lan).map(LinkId)
+    }
+
+    /// Whether a unicast destination is this host: an address that an instance speaks from, or the link's own.
+    pub(crate) fn answers_to(&self, link: LinkId, address: IpAddr) -> bool {
+        self.own_address(link, Family::of(address)) == address
+            || self.config.instances.iter().any(|one| one.link == link && one.source == Some(address))
+    }
+
+    /// The address of a link that isn't virtual: 10.LAN.0.NODE or fe80::LAN:NODE, counted from 1.
+    pub(crate) fn own_address(&self, link: LinkId, family: Family) -> IpAddr {
+        let number = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+        let lan = number(self.lans.get(link.0).copied().unwrap_or_default());
+        address(lan, number(self.place), family)
+    }
+
+    /// What the manager says about a link.
+    pub(crate) fn link_fact(&self, link: LinkId) -> Option<LinkFact> {
+        let name: &LinkName = self.config.links.get(link.0)?;
+        let (IpAddr::V4(ipv4), IpAddr::V6(ipv6)) =
+            (self.own_address(link, Family::V4), self.own_address(link, Family::V6))
+        else {
+            return None;
+        };
+        let [.., host] = ipv4.octets();
+        Some(LinkFact {
+            name: name.clone(),
+            index: u32::try_from(link.0 + 1).ok(),
+            up: self.has_carrier(link),
+            mac: Some(MacAddress([2, 0, 0, 0, 0, host])),
+            ipv4: Some(ipv4),
+            ipv6: Some(ipv6),
+        })
+    }
+
+    /// One instance as the oracles see it. `side` is the part of the network that the host is in.
+    pub(crate) fn standing(&self, instance: InstanceId, side: usize) -> Option<Standing> {
+        let config = self.config.instances.get(instance.0)?;
+        let connected = self.power == Power::On && self.has_carrier(config.link);
+        let running = self.running.as_ref();
+        let stopping = running.is_some_and(|running| running.stopping);
+        let counter = |counters: &Vec<u32>| counters.get(instance.0).copied().unwrap_or_default();
+        Some(Standing {
+            node: self.place,
+            router: self.routers.get(instance.0).copied()?,
+            part: connected.then_some(side),
+            eligible: connected && self.awake() && !stopping && self.is_fit(config),
+            priority: self.effective_priority(config),
+            preempts: config.preempt,
+            running: self.awake(),
+            held: self.manager.holds(instance) && self.power == Power::On,
+            told: running.and_then(|running| running.told.get(instance.0).copied().flatten()),
+            under_way: running.map_or(0, |running| counter(&running.under_way)),
+            revocations: running.map_or(0, |running| counter(&running.revocations)),
+            excused_until: self.excused_until.get(instance.0).copied().unwrap_or_default(),
+        })
+    }
+
+    /// No check without a weight keeps it out (keepalived-compatible: weight 0 decides on fitness).
+    fn is_fit(&self, config: &InstanceConfig) -> bool {
+        config
+            .checks
+            .iter()
+            .filter(|tracked| tracked.weight == 0)
+            .all(|tracked| self.succeeds(tracked) != tracked.reverse)
+    }
+
+    /// The base with what the checks weigh: a positive weight counts while the check succeeds, a negative one while it
+    /// fails, `reverse` turns the sign; 1 to 254, and an owner stays an owner.
+    fn effective_priority(&self, config: &InstanceConfig) -> Priority {
+        if config.priority == Priority::OWNER {
+            return config.priority;
+        }
+        let weight = |tracked: &TrackedCheck| {
+            let counts = (tracked.weight > 0) == self.succeeds(tracked);
+            let sign = if tracked.reverse { -1 } else { 1 };
+            if counts { sign * i32::from(tracked.weight) } else { 0 }
+        };
+        let total = i32::from(config.priority.0) + config.checks.iter().map(weight).sum::<i32>();
+        u8::try_from(total.clamp(1, i32::from(Priority::MAX_BACKUP.0))).map_or(Priority::MAX_BACKUP, Priority)
+    }
+
+    fn succeeds(&self, tracked: &TrackedCheck) -> bool {
+        self.verdicts.get(&tracked.check) == Some(&Verdict::Up)
+    }
+}
+
+/// The address of a node's link that isn't virtual; both places counted from 0, as [`crate::Scenario::node`] gives them out.
+pub(crate) fn address(lan: u8, node: u8, family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, lan.saturating_add(1), 0, node.saturating_add(1))),
+        Family::V6 => {
+            let (lan, node) = (u16::from(lan) + 1, u16::from(node) + 1);
+            IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, lan, node))
+        }
+    }
+}
+
+fn new_manager(config: &CoreConfig) -> Manager {
+    Manager::new(config.instances.iter().map(|instance| instance.advert_interval))
+}

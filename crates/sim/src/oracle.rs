@@ -1,0 +1,396 @@
+//! What must be so, whatever happens: checked after every event against facts that the core did not supply.
+//!
+//! The oracles see what a neighbour on the LAN or a reader of the event feed could see (addresses held, states told)
+//! and what the script did (who runs, who is connected, which checks are up). They must never ask the core what it
+//! thinks. RFC 9568 6.4 says which router is to be master.
+//!
+//! 1. At most one node of a connected part holds the addresses, once settled.
+//! 2. At least one does, if any node there is eligible, once settled.
+//! 3. It is one that the rules allow: nobody eligible there preempts and has a higher priority. And it is the one that
+//!    already was, unless something happened to it, to the network, or to the rules' answer: ties, `nopreempt` and a
+//!    node that slept too long never move an address.
+//! 4. Addresses are held only for a core that tells MASTER, while an order or answer is under way, or within the grace.
+//! 5. MASTER is told only while the addresses are held.
+//! 6. What one input can cause is bounded ([`crate::world`] counts).
+
+use std::fmt;
+use std::time::Duration;
+
+use model::{Instant, Priority, State};
+
+/// One instance on one node, as it stands after an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// The node's place in the scenario.
+    pub(crate) node: usize,
+    /// The virtual router's place in [`Oracle::routers`].
+    pub(crate) router: usize,
+    /// Which connected part of the network the node is in; `None` if it can be reached by nobody.
+    pub(crate) part: Option<usize>,
+    /// It runs, is connected, and no check keeps it out.
+    pub(crate) eligible: bool,
+    /// After the weights of the checks.
+    pub(crate) priority: Priority,
+    /// Takes the addresses from a lower master.
+    pub(crate) preempts: bool,
+    /// Its core runs and its host does not stand still.
+    pub(crate) running: bool,
+    /// The addresses are on the host.
+    pub(crate) held: bool,
+    /// What was told last.
+    pub(crate) told: Option<State>,
+    /// Orders and answers between core and manager that have not arrived.
+    pub(crate) under_way: u32,
+    /// Of these, how many say that the manager took the addresses away by itself.
+    pub(crate) revocations: u32,
+    /// The addresses may be held without a core until then.
+    pub(crate) excused_until: Instant,
+}
+
+/// What happened, seen from the elections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// To nodes; the network is as it was.
+    Nodes,
+    /// To the network: whoever was master need not stay it.
+    Network,
+}
+
+/// One virtual router: what has a VRID and a family of its own on a LAN (V3-FSM-17).
+#[derive(Clone, Debug)]
+pub(crate) struct Router {
+    /// For people.
+    pub(crate) name: String,
+    /// How long after the last disturbance the election must have ended ([`crate::settle`]).
+    pub(crate) settling: Duration,
+    /// All its nodes have one interval. Otherwise a node that starts with a shorter one than the master's takes over
+    /// before it hears the master at all (V3-TMR-2), and nobody can be expected to stay.
+    pub(crate) uniform: bool,
+}
+
+/// Which oracle was violated, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Display says what each means")]
+pub enum Violation {
+    SeveralMasters { router: String, nodes: Vec<String> },
+    NoMaster { router: String, eligible: Vec<String> },
+    MasterDoesNotTell { router: String, node: String },
+    WrongMaster { router: String, master: String, better: String },
+    Usurped { router: String, incumbent: String, master: String },
+    StrayAddress { router: String, node: String },
+    UnfoundedMaster { router: String, node: String },
+    TooManyOutputs { node: String, limit: usize },
+    Restless { node: String, limit: u32 },
+    WrongHistory { node: String, said: String, was: String },
+    Unfinished { node: String },
+    TooManyEvents { limit: u64 },
+    NeverSettled,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SeveralMasters { router, nodes } => {
+                write!(f, "oracle 1: {router}: {} all hold the addresses after settling", nodes.join(", "))
+            }
+            Self::NoMaster { router, eligible } => {
+                let who = eligible.join(", ");
+                write!(f, "oracle 2: {router}: nobody holds the addresses after settling, though {who} could")
+            }
+            Self::MasterDoesNotTell { router, node } => {
+                write!(
+                    f,
+                    "oracle 2: {router}: {node} holds the addresses after settling and does not tell MASTER"
+                )
+            }
+            Self::WrongMaster { router, master, better } => {
+                write!(f, "oracle 3: {router}: {master} is master, but {better} is better and preempts")
+            }
+            Self::Usurped { router, incumbent, master } => {
+                write!(
+                    f,
+                    "oracle 3: {router}: {incumbent} was master and fit to stay, but {master} is it now"
+                )
+            }
+            Self::StrayAddress { router, node } => {
+                write!(f, "oracle 4: {router}: {node} holds the addresses for no master")
+            }
+            Self::UnfoundedMaster { router, node } => {
+                write!(f, "oracle 5: {router}: {node} tells MASTER and does not hold the addresses")
+            }
+            Self::TooManyOutputs { node, limit } => {
+                write!(f, "oracle 6: {node}: more than {limit} outputs for one input")
+            }
+            Self::Restless { node, limit } => {
+                write!(f, "oracle 6: {node}: wants to be woken more than {limit} times in one moment")
+            }
+            Self::WrongHistory { node, said, was } => {
+                write!(f, "{node} tells a change from {said}, but what it told before is {was}")
+            }
+            Self::Unfinished { node } => write!(f, "{node} was told to stop and did not finish in time"),
+            Self::TooManyEvents { limit } => write!(f, "oracle 6: more than {limit} events in one run"),
+            Self::NeverSettled => write!(f, "the run ended before its elections had time to settle"),
+        }
+    }
+}
+
+/// Remembers what is needed to judge: when the last disturbance was, and who has been master since before it.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    routers: Vec<Router>,
+    names: Vec<String>,
+    disturbed: Instant,
+    incumbents: Vec<(usize, usize)>,
+    judged: u64,
+}
+
+impl Oracle {
+    pub(crate) const fn new(routers: Vec<Router>, names: Vec<String>) -> Self {
+        Self { routers, names, disturbed: Instant::ZERO, incumbents: Vec::new(), judged: 0 }
+    }
+
+    /// How often a settled virtual router was judged.
+    pub(crate) const fn judged(&self) -> u64 {
+        self.judged
+    }
+
+    /// Whether every virtual router has had its time.
+    pub(crate) fn all_settled(&self, now: Instant) -> bool {
+        self.routers.iter().all(|router| now >= self.disturbed + router.settling)
+    }
+
+    /// Something happened; `standings` are those after it. Masters stay expected where the rules still name them.
+    pub(crate) fn disturb(&mut self, now: Instant, what: Disturbance, standings: &[Standing]) {
+        self.disturbed = now;
+        match what {
+            Disturbance::Network => self.incumbents.clear(),
+            Disturbance::Nodes => self.incumbents.retain(|(router, node)| {
+                let is_it = |standing: &&Standing| standing.router == *router && standing.node == *node;
+                standings
+                    .iter()
+                    .find(is_it)
+                    .is_some_and(|master| master.eligible && better(master, standings).is_none())
+            }),
+        }
+    }
+
+    /// Judges the standings after an event. A network that loses packets is never settled.
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        lossy: bool,
+        standings: &[Standing],
+    ) -> Result<(), Violation> {
+        for standing in standings {
+            self.check_addresses(now, standing)?;
+        }
+        if lossy {
+            self.disturbed = now;
+            self.incumbents.clear();
+            return Ok(());
+        }
+        for index in 0..self.routers.len() {
+            let settled =
+                self.routers.get(index).is_some_and(|router| now >= self.disturbed + router.settling);
+            if settled {
+                self.judged += 1;
+                self.check_elections(index, standings)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Oracles 4 and 5, which hold at every moment.
+    fn check_addresses(&self, now: Instant, standing: &Standing) -> Result<(), Violation> {
+        let master = standing.running && standing.told == Some(State::Master);
+        let router = || self.router(standing.router);
+        let node = || self.name(standing.node);
+        let exchanging = standing.running && standing.under_way > 0;
+        if standing.held && !master && !exchanging && now > standing.excused_until {
+            return Err(Violation::StrayAddress { router: router(), node: node() });
+        }
+        if master && !standing.held && standing.revocations == 0 {
+            return Err(Violation::UnfoundedMaster { router: router(), node: node() });
+        }
+        Ok(())
+    }
+
+    /// Oracles 1 to 3, for every part in which the virtual router lives.
+    fn check_elections(&mut self, router: usize, standings: &[Standing]) -> Result<(), Violation> {
+        let mut parts: Vec<usize> =
+            standings.iter().filter(|s| s.router == router).filter_map(|s| s.part).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        for part in parts {
+            let members = || standings.iter().filter(move |s| s.router == router && s.part == Some(part));
+            let mut holders = members().filter(|s| s.held);
+            match (holders.next(), holders.next()) {
+                (None, _) => {
+                    let eligible: Vec<_> =
+                        members().filter(|s| s.eligible).map(|s| self.name(s.node)).collect();
+                    if !eligible.is_empty() {
+                        return Err(Violation::NoMaster { router: self.router(router), eligible });
+                    }
+                }
+                (Some(master), None) => self.check_master(master, standings)?,
+                (Some(_), Some(_)) => {
+                    let nodes = members().filter(|s| s.held).map(|s| self.name(s.node)).collect();
+                    return Err(Violation::SeveralMasters { router: self.router(router), nodes });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Oracle 3: the only holder of its part is one that the rules allow, and the one who was there before.
+    fn check_master(&mut self, master: &Standing, standings: &[Standing]) -> Result<(), Violation> {
+        let router = self.router(master.router);
+        if master.told != Some(State::Master) {
+            return Err(Violation::MasterDoesNotTell { router, node: self.name(master.node) });
+        }
+        if let Some(better) = better(master, standings) {
+            let (master, better) = (self.name(master.node), self.name(better.node));
+            return Err(Violation::WrongMaster { router, master, better });
+        }
+        let here = |node: usize| {
+            standings.iter().any(|s| s.router == master.router && s.node == node && s.part == master.part)
+        };
+        let incumbent = self.incumbents.iter().find(|(router, node)| *router == master.router && here(*node));
+        match incumbent {
+            Some((_, node)) if *node == master.node => Ok(()),
+            Some((_, node)) => {
+                let (incumbent, master) = (self.name(*node), self.name(master.node));
+                Err(Violation::Usurped { router, incumbent, master })
+            }
+            None => {
+                if self.routers.get(master.router).is_some_and(|router| router.uniform) {
+                    self.incumbents.push((master.router, master.node));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.names.get(node).cloned().unwrap_or_default()
+    }
+
+    fn router(&self, router: usize) -> String {
+        self.routers.get(router).map(|router| router.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Who would take the addresses from this master by the rules: eligible, in its part, preempting (an owner always
+/// does, V3-FSM-16), of a higher priority. Equal ones leave it alone (V3-FSM-6).
+fn better<'a>(master: &Standing, standings: &'a [Standing]) -> Option<&'a Standing> {
+    standings.iter().find(|rival| {
+        rival.router == master.router
+            && rival.part == master.part
+            && rival.node != master.node
+            && rival.eligible
+            && rival.priority > master.priority
+            && (rival.preempts || rival.priority == Priority::OWNER)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLED: Instant = Instant::from_nanos(10);
+
+    fn oracle() -> Oracle {
+        let router = Router { name: "r".into(), settling: Duration::from_nanos(10), uniform: true };
+        Oracle::new(vec![router], vec!["a".into(), "b".into()])
+    }
+
+    fn standing(node: usize, priority: u8, master: bool) -> Standing {
+        Standing {
+            node,
+            router: 0,
+            part: Some(0),
+            eligible: true,
+            priority: Priority(priority),
+            preempts: true,
+            running: true,
+            held: master,
+            told: Some(if master { State::Master } else { State::Backup }),
+            under_way: 0,
+            revocations: 0,
+            excused_until: Instant::ZERO,
+        }
+    }
+
+    fn verdict(oracle: &mut Oracle, at: Instant, standings: [Standing; 2]) -> Result<(), Violation> {
+        oracle.check(at, false, &standings)
+    }
+
+    #[test]
+    fn two_masters_trip_it_after_settling_only() {
+        let both = [standing(0, 100, true), standing(1, 100, true)];
+        assert_eq!(verdict(&mut oracle(), Instant::from_nanos(9), both), Ok(()));
+        assert!(matches!(verdict(&mut oracle(), SETTLED, both), Err(Violation::SeveralMasters { .. })));
+        assert_eq!(oracle().check(SETTLED, true, &both), Ok(()), "a lossy network is never settled");
+        let apart = [standing(0, 100, true), Standing { part: Some(1), ..standing(1, 100, true) }];
+        assert_eq!(verdict(&mut oracle(), SETTLED, apart), Ok(()), "one in each part is right");
+    }
+
+    #[test]
+    fn no_master_trips_it_if_anybody_could() {
+        let none = [standing(0, 100, false), standing(1, 100, false)];
+        assert!(matches!(verdict(&mut oracle(), SETTLED, none), Err(Violation::NoMaster { .. })));
+        let unfit = none.map(|s| Standing { eligible: false, ..s });
+        assert_eq!(verdict(&mut oracle(), SETTLED, unfit), Ok(()));
+    }
+
+    #[test]
+    fn a_lower_master_trips_it_if_the_higher_one_preempts() {
+        let lower = [standing(0, 100, true), standing(1, 101, false)];
+        assert!(matches!(verdict(&mut oracle(), SETTLED, lower), Err(Violation::WrongMaster { .. })));
+        let polite = [lower[0], Standing { preempts: false, ..lower[1] }];
+        assert_eq!(verdict(&mut oracle(), SETTLED, polite), Ok(()));
+        let owner = [lower[0], Standing { preempts: false, priority: Priority::OWNER, ..lower[1] }];
+        assert!(matches!(verdict(&mut oracle(), SETTLED, owner), Err(Violation::WrongMaster { .. })));
+    }
+
+    #[test]
+    fn a_tie_moves_nothing() {
+        let (first, second) = (
+            [standing(0, 100, true), standing(1, 100, false)],
+            [standing(0, 100, false), standing(1, 100, true)],
+        );
+        let mut oracle = oracle();
+        assert_eq!(verdict(&mut oracle, SETTLED, first), Ok(()));
+        oracle.disturb(SETTLED, Disturbance::Nodes, &first);
+        let later = Instant::from_nanos(20);
+        assert!(matches!(verdict(&mut oracle, later, second), Err(Violation::Usurped { .. })));
+        oracle.disturb(later, Disturbance::Network, &first);
+        assert_eq!(verdict(&mut oracle, Instant::from_nanos(30), second), Ok(()));
+    }
+
+    #[test]
+    fn an_address_without_a_master_trips_it() {
+        let stray = Standing { held: true, ..standing(0, 100, false) };
+        let rest = standing(1, 100, false);
+        let now = Instant::from_nanos(5);
+        assert!(matches!(verdict(&mut oracle(), now, [stray, rest]), Err(Violation::StrayAddress { .. })));
+        for excused in [Standing { under_way: 1, ..stray }, Standing { excused_until: now, ..stray }] {
+            assert_eq!(verdict(&mut oracle(), now, [excused, rest]), Ok(()));
+        }
+        let dead = Standing { running: false, under_way: 1, told: Some(State::Master), ..stray };
+        assert!(matches!(verdict(&mut oracle(), now, [dead, rest]), Err(Violation::StrayAddress { .. })));
+    }
+
+    #[test]
+    fn master_without_an_address_trips_it() {
+        let unfounded = Standing { held: false, ..standing(0, 100, true) };
+        let rest = standing(1, 100, false);
+        let now = Instant::from_nanos(5);
+        assert!(matches!(
+            verdict(&mut oracle(), now, [unfounded, rest]),
+            Err(Violation::UnfoundedMaster { .. })
+        ));
+        let revoked = Standing { revocations: 1, ..unfounded };
+        assert_eq!(verdict(&mut oracle(), now, [revoked, rest]), Ok(()));
+    }
+}

@@ -1,0 +1,191 @@
+//! What a run leaves behind: the story (what a person would tell), the trace (its last lines, one per event), and the
+//! failure if an oracle was violated.
+//!
+//! Trace lines are kept as data and only become text when somebody has to read them: most runs are never read.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+
+use model::{Cause, Instant, Priority, State};
+use vrrp::InstanceId;
+
+use crate::oracle::Violation;
+use crate::scenario::{Described, Fault, NodeId, Scenario};
+
+/// How many of the last events a failure shows.
+pub const MAX_TRACE_LINES: usize = 300;
+
+/// A run in which every oracle held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What decided it.
+    pub seed: u64,
+    /// Events simulated.
+    pub events: u64,
+    /// Adverts delivered to a core.
+    pub delivered: u64,
+    /// Adverts lost, by weather, partition, link or firewall.
+    pub lost: u64,
+    /// How often a settled virtual router was judged by oracles 1 to 3.
+    pub judged: u64,
+    /// Faults, states told and addresses moved, one line each, in order.
+    pub story: Vec<String>,
+    /// Every state that was told.
+    pub told: Vec<Told>,
+}
+
+/// A state that a node told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub node: NodeId,
+    /// About which of its instances.
+    pub instance: InstanceId,
+    /// `None` when it stopped for good.
+    pub to: Option<State>,
+    /// Why.
+    pub cause: Cause,
+    /// The effective priority.
+    pub priority: Priority,
+}
+
+impl Report {
+    /// The story as a text, one line each: for golden files and for people.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        self.story.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+/// An oracle was violated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What decided the run: the same seed fails again.
+    pub seed: u64,
+    /// When.
+    pub at: Instant,
+    /// Which oracle, and who.
+    pub violation: Violation,
+    /// The last events before it, at most [`MAX_TRACE_LINES`].
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "seed {} at {}: {}", self.seed, self.at, self.violation)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What a VRRP message says, as far as a line of the trace needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gist {
+    vrid: u8,
+    priority: u8,
+}
+
+impl Gist {
+    /// Byte 1 is the VRID and byte 2 the priority in both versions (V3-PKT-1, V2-PKT-1).
+    pub(crate) fn of(message: &[u8]) -> Self {
+        let byte = |index: usize| message.get(index).copied().unwrap_or_default();
+        Self { vrid: byte(1), priority: byte(2) }
+    }
+}
+
+impl fmt::Display for Gist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vrid {} priority {}", self.vrid, self.priority)
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    Fault(Fault),
+    Sent(NodeId, IpAddr, Gist),
+    Heard(NodeId, IpAddr, Gist),
+    Lost(NodeId, IpAddr, Gist),
+    /// What one process said to another; instances by their place.
+    Said(NodeId, String),
+    Held(NodeId, InstanceId, bool),
+    Announced(NodeId, InstanceId),
+    Told(Told, State),
+    Noticed(NodeId, String),
+    Woken(NodeId),
+}
+
+/// A line with the names of the scenario.
+struct Named<'a>(&'a Scenario, Instant, &'a Line);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(scenario, at, line) = self;
+        let name = |node: &NodeId| scenario.name(*node);
+        let instance = |node: &NodeId, instance: &InstanceId| {
+            let config = scenario.nodes.get(node.0).and_then(|spec| spec.config.instances.get(instance.0));
+            config.map_or("?", |config| config.name.as_str())
+        };
+        write!(f, "{:>12}  ", at.to_string())?;
+        match line {
+            Line::Fault(fault) => write!(f, "*** {}", Described(scenario, fault)),
+            Line::Sent(node, to, gist) => write!(f, "{} sends {gist} to {to}", name(node)),
+            Line::Heard(node, from, gist) => write!(f, "{} hears {gist} from {from}", name(node)),
+            Line::Lost(node, from, gist) => write!(f, "{} does not hear {gist} from {from}", name(node)),
+            Line::Said(node, text) => write!(f, "{}: {text}", name(node)),
+            Line::Held(node, id, true) => write!(f, "{} {}: addresses on", name(node), instance(node, id)),
+            Line::Held(node, id, false) => write!(f, "{} {}: addresses off", name(node), instance(node, id)),
+            Line::Announced(node, id) => write!(f, "{} {}: announces", name(node), instance(node, id)),
+            Line::Told(told, from) => {
+                let to = told.to.map_or("STOP".to_owned(), |state| state.to_string());
+                let (node, id) = (name(&told.node), instance(&told.node, &told.instance));
+                write!(f, "{node} {id}: {from} -> {to} ({}, priority {})", told.cause.code, told.priority)
+            }
+            Line::Noticed(node, text) => write!(f, "{} notes: {text}", name(node)),
+            Line::Woken(node) => write!(f, "{} wakes", name(node)),
+        }
+    }
+}
+
+/// Collects the story and the last lines of the trace.
+#[derive(Debug, Default)]
+pub(crate) struct Chronicle {
+    pub(crate) told: Vec<Told>,
+    pub(crate) delivered: u64,
+    pub(crate) lost: u64,
+    story: Vec<(Instant, Line)>,
+    trace: VecDeque<(Instant, Line)>,
+}
+
+impl Chronicle {
+    pub(crate) fn note(&mut self, at: Instant, line: Line) {
+        match &line {
+            Line::Told(told, _) => {
+                self.told.push(told.clone());
+                self.story.push((at, line.clone()));
+            }
+            Line::Fault(_) | Line::Held(..) => self.story.push((at, line.clone())),
+            Line::Heard(..) => self.delivered += 1,
+            Line::Lost(..) => self.lost += 1,
+            Line::Sent(..) | Line::Said(..) | Line::Announced(..) | Line::Noticed(..) | Line::Woken(_) => {}
+        }
+        if self.trace.len() == MAX_TRACE_LINES {
+            self.trace.pop_front();
+        }
+        self.trace.push_back((at, line));
+    }
+
+    pub(crate) fn story(&self, scenario: &Scenario) -> Vec<String> {
+        self.story.iter().map(|(at, line)| Named(scenario, *at, line).to_string()).collect()
+    }
+
+    pub(crate) fn trace(&self, scenario: &Scenario) -> Vec<String> {
+        self.trace.iter().map(|(at, line)| Named(scenario, *at, line).to_string()).collect()
+    }
+}

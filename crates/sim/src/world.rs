@@ -1,0 +1,444 @@
+//! The simulated world: takes the next event, lets it happen, asks the oracles, and again.
+//!
+//! Everything that the core asks for happens here, later or never, as weather and faults decide. It must never do for
+//! the core what a real host would not do, and nothing may depend on anything but the scenario and its seed.
+//! The contract with the core is [`vrrp::Input`] and [`vrrp::Output`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{CheckName, Instant, LinkFact, Verdict};
+use vrrp::{Input, InstanceId, LinkId, OrderNumber, Output, Packet, Transition};
+
+use crate::host::{Host, Power, Running};
+use crate::manager::Order;
+use crate::oracle::{Oracle, Router, Standing, Violation};
+use crate::queue::Queue;
+use crate::report::{Chronicle, Failure, Gist, Line, Report, Told};
+use crate::rng::Rng;
+use crate::scenario::{Fault, NodeId, Scenario, Weather};
+use crate::settle::settling_time;
+
+/// Oracle 6: what one input may cause, whatever it is, and what each instance may add: its adverts (one per peer twice
+/// over), an order, a burst of announcements, changes of state and notices.
+const MAX_OUTPUTS: usize = 16;
+const MAX_OUTPUTS_PER_INSTANCE: usize = 32;
+/// Oracle 6: how often a core may want to be woken in one moment before it can be said never to sleep again.
+const MAX_WAKES_IN_A_MOMENT: u32 = 100;
+/// Oracle 6: a run that needs more is a storm.
+const MAX_EVENTS: u64 = 5_000_000;
+/// A core that is told to stop has this long; more than it waits for an ipmgr that doesn't answer.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a core is told by its siblings.
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    Link(LinkFact),
+    Present(Vec<InstanceId>),
+    Installed(InstanceId, OrderNumber),
+    Withdrawn(InstanceId, Option<OrderNumber>),
+    Verdict(CheckName, Verdict),
+    Stop,
+}
+
+/// A packet on its way to one node.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) link: LinkId,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) message: Arc<[u8]>,
+}
+
+/// What is going to happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Fault(Fault),
+    Packet(InFlight),
+    ToCore(NodeId, u32, Message),
+    ToManager(NodeId, u32, Order),
+    Release(NodeId),
+    Wake(NodeId, u32),
+    StopLimit(NodeId, u32),
+}
+
+/// Everything there is.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) rng: Rng,
+    pub(crate) now: Instant,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) sides: Vec<usize>,
+    pub(crate) weather: Weather,
+    pub(crate) oracle: Oracle,
+    pub(crate) chronicle: Chronicle,
+    events: u64,
+}
+
+impl World {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let worst = worst_weather(scenario);
+        let (hosts, routers) = populate(scenario, worst);
+        let names = scenario.nodes.iter().map(|spec| spec.name.clone()).collect();
+        let mut queue = Queue::new();
+        for (time, fault) in &scenario.script {
+            queue.push(Instant::ZERO + *time, Event::Fault(fault.clone()));
+        }
+        Self {
+            rng: Rng::new(scenario.seed),
+            now: Instant::ZERO,
+            queue,
+            sides: vec![0; hosts.len()],
+            hosts,
+            weather: scenario.weather,
+            oracle: Oracle::new(routers, names),
+            chronicle: Chronicle::default(),
+            events: 0,
+            scenario: scenario.clone(),
+        }
+    }
+
+    /// Lets everything happen up to `length` from the beginning.
+    pub(crate) fn run(mut self, length: Duration) -> Result<Report, Box<Failure>> {
+        let end = Instant::ZERO + length;
+        match self.run_until(end) {
+            Ok(()) => Ok(self.report()),
+            Err(violation) => Err(Box::new(self.failure(violation))),
+        }
+    }
+
+    pub(crate) fn run_until(&mut self, end: Instant) -> Result<(), Violation> {
+        while self.queue.next_at().is_some_and(|at| at <= end) {
+            if let Some((at, event)) = self.queue.pop() {
+                self.happen(at, event)?;
+            }
+        }
+        self.now = end;
+        self.judge()
+    }
+
+    /// One event, and what the oracles say afterwards.
+    pub(crate) fn happen(&mut self, at: Instant, event: Event) -> Result<(), Violation> {
+        self.events += 1;
+        if self.events > MAX_EVENTS {
+            return Err(Violation::TooManyEvents { limit: MAX_EVENTS });
+        }
+        self.now = self.now.max(at);
+        if let Some(event) = self.unless_standing_still(event) {
+            self.dispatch(event)?;
+        }
+        self.judge()
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            seed: self.scenario.seed,
+            events: self.events,
+            delivered: self.chronicle.delivered,
+            lost: self.chronicle.lost,
+            judged: self.oracle.judged(),
+            story: self.chronicle.story(&self.scenario),
+            told: self.chronicle.told.clone(),
+        }
+    }
+
+    pub(crate) fn failure(&self, violation: Violation) -> Failure {
+        let trace = self.chronicle.trace(&self.scenario);
+        Failure { seed: self.scenario.seed, at: self.now, violation, trace }
+    }
+
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        let mut standings = Vec::new();
+        for (host, side) in self.hosts.iter().zip(&self.sides) {
+            let instances = 0..host.config.instances.len();
+            standings.extend(instances.filter_map(|place| host.standing(InstanceId(place), *side)));
+        }
+        standings
+    }
+
+    fn judge(&mut self) -> Result<(), Violation> {
+        let standings = self.standings();
+        self.oracle.check(self.now, self.weather.loss > 0, &standings)
+    }
+
+    fn dispatch(&mut self, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Fault(fault) => {
+                self.fault(fault);
+                Ok(())
+            }
+            Event::Packet(packet) => self.arrive(&packet),
+            Event::ToCore(node, incarnation, message) => self.tell(node, incarnation, message),
+            Event::ToManager(node, incarnation, order) => {
+                self.obey(node, incarnation, order);
+                Ok(())
+            }
+            Event::Release(node) => {
+                self.release(node);
+                Ok(())
+            }
+            Event::Wake(node, incarnation) => self.wake(node, incarnation),
+            Event::StopLimit(node, incarnation) => {
+                if self.is_running(node, incarnation) {
+                    return Err(Violation::Unfinished { node: self.scenario.name(node).to_owned() });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps back what a paused host or core can't do now.
+    fn unless_standing_still(&mut self, event: Event) -> Option<Event> {
+        let (node, for_core) = match &event {
+            Event::Fault(_) => return Some(event),
+            Event::Packet(packet) => (packet.to, true),
+            Event::ToCore(node, ..) | Event::Wake(node, _) | Event::StopLimit(node, _) => (*node, true),
+            Event::ToManager(node, ..) | Event::Release(node) => (*node, false),
+        };
+        let host = self.hosts.get_mut(node.0)?;
+        if host.stands_still(for_core) {
+            host.defer(event);
+            return None;
+        }
+        Some(event)
+    }
+
+    pub(crate) fn is_on(&self, node: NodeId) -> bool {
+        self.hosts.get(node.0).is_some_and(|host| host.power == Power::On)
+    }
+
+    fn is_running(&self, node: NodeId, incarnation: u32) -> bool {
+        let running = self.hosts.get(node.0).and_then(|host| host.running.as_ref());
+        running.is_some_and(|running| running.incarnation == incarnation)
+    }
+
+    fn wake(&mut self, node: NodeId, incarnation: u32) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(running) = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut()) else {
+            return Ok(());
+        };
+        if running.incarnation != incarnation {
+            return Ok(());
+        }
+        running.alarm = None;
+        let (last, count) = running.wakes;
+        running.wakes = (now, if last == now { count + 1 } else { 1 });
+        if running.wakes.1 > MAX_WAKES_IN_A_MOMENT {
+            let node = self.scenario.name(node).to_owned();
+            return Err(Violation::Restless { node, limit: MAX_WAKES_IN_A_MOMENT });
+        }
+        self.chronicle.note(now, Line::Woken(node));
+        self.feed(node, Input::Wake)
+    }
+
+    /// A packet reaches a host, if it still can.
+    fn arrive(&mut self, packet: &InFlight) -> Result<(), Violation> {
+        let gist = Gist::of(&packet.message);
+        let connected = self.connected(packet.from, packet.to);
+        let hears = self.hosts.get(packet.to.0).is_some_and(|host| {
+            connected && host.has_carrier(packet.link) && !host.deaf && host.running.is_some()
+        });
+        if !hears {
+            self.chronicle.note(self.now, Line::Lost(packet.to, packet.source, gist));
+            return Ok(());
+        }
+        self.chronicle.note(self.now, Line::Heard(packet.to, packet.source, gist));
+        let input = Packet {
+            link: packet.link,
+            source: packet.source,
+            destination: packet.destination,
+            ttl: u8::MAX,
+            message: &packet.message,
+        };
+        self.feed(packet.to, Input::Packet(input))
+    }
+
+    /// A sibling's message reaches the core that it was meant for.
+    fn tell(&mut self, node: NodeId, incarnation: u32, message: Message) -> Result<(), Violation> {
+        let Some(running) = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut()) else {
+            return Ok(());
+        };
+        if running.incarnation != incarnation {
+            return Ok(());
+        }
+        self.chronicle.note(self.now, Line::Said(node, format!("vrrp-core is told {message:?}")));
+        match message {
+            Message::Link(fact) => self.feed(node, Input::Link(&fact)),
+            Message::Present(held) => self.feed(node, Input::ManagerPresent { held: &held }),
+            Message::Verdict(check, verdict) => self.feed(node, Input::Verdict { check: &check, verdict }),
+            Message::Stop => self.feed(node, Input::Shutdown),
+            Message::Installed(instance, order) => {
+                running.count_under_way(instance, false);
+                self.feed(node, Input::Installed { instance, order, failures: &[] })
+            }
+            Message::Withdrawn(instance, order) => {
+                match order {
+                    Some(_) => running.count_under_way(instance, false),
+                    None => running.count_revocation(instance, false),
+                }
+                self.feed(node, Input::Withdrawn { instance, order })
+            }
+        }
+    }
+
+    /// One input through the core's door, and everything that comes out of it.
+    fn feed(&mut self, node: NodeId, input: Input<'_>) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(node.0) else { return Ok(()) };
+        let Some(running) = host.running.as_mut() else { return Ok(()) };
+        let limit = host
+            .config
+            .instances
+            .iter()
+            .map(|instance| MAX_OUTPUTS_PER_INSTANCE + 2 * instance.peers.len())
+            .sum::<usize>()
+            + MAX_OUTPUTS;
+        running.core.handle(now, input);
+        let mut outputs = Vec::new();
+        while let Some(output) = running.core.poll_output() {
+            if outputs.len() == limit {
+                return Err(Violation::TooManyOutputs { node: self.scenario.name(node).to_owned(), limit });
+            }
+            outputs.push(output);
+        }
+        for output in outputs {
+            self.act(node, output)?;
+        }
+        self.set_alarm(node);
+        Ok(())
+    }
+
+    fn act(&mut self, node: NodeId, output: Output) -> Result<(), Violation> {
+        match output {
+            Output::Transmit(transmit) => {
+                self.transmit(node, &transmit);
+                Ok(())
+            }
+            Output::Install { instance, order } => {
+                self.order(node, instance, Order::Install(instance, order));
+                Ok(())
+            }
+            Output::Withdraw { instance, order } => {
+                self.order(node, instance, Order::Withdraw(instance, order));
+                Ok(())
+            }
+            Output::Announce(instance) => {
+                self.chronicle.note(self.now, Line::Announced(node, instance));
+                Ok(())
+            }
+            Output::Transition(transition) => self.hear_told(node, transition),
+            Output::Notice(notice) => {
+                self.chronicle.note(self.now, Line::Noticed(node, notice.text));
+                Ok(())
+            }
+            Output::Finished => {
+                self.finish(node);
+                Ok(())
+            }
+        }
+    }
+
+    /// A state is told: each change starts from what was told before.
+    fn hear_told(&mut self, node: NodeId, transition: Transition) -> Result<(), Violation> {
+        let running = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut());
+        let Some(told) = running.and_then(|running| running.told.get_mut(transition.instance.0)) else {
+            return Ok(());
+        };
+        if *told != Some(transition.from) {
+            return Err(Violation::WrongHistory {
+                node: self.scenario.name(node).to_owned(),
+                said: transition.from.to_string(),
+                was: told.map_or("STOP".to_owned(), |state| state.to_string()),
+            });
+        }
+        *told = transition.to;
+        let Transition { instance, from, to, cause, priority } = transition;
+        let told = Told { at: self.now, node, instance, to, cause, priority };
+        self.chronicle.note(self.now, Line::Told(told, from));
+        Ok(())
+    }
+
+    fn set_alarm(&mut self, node: NodeId) {
+        let Some(running) = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut()) else { return };
+        let wanted = running.core.next_deadline();
+        if running.alarm.map(|(deadline, _)| deadline) == wanted {
+            return;
+        }
+        if let Some((_, ticket)) = running.alarm.take() {
+            self.queue.cancel(ticket);
+        }
+        running.alarm = wanted.map(|deadline| {
+            let late = self.rng.between(Duration::ZERO, self.scenario.delays.wake);
+            let at = deadline.max(self.now) + late;
+            (deadline, self.queue.push(at, Event::Wake(node, running.incarnation)))
+        });
+    }
+
+    /// Starts a core: it connects to the manager, and to checkerd, which tells what it knows.
+    pub(crate) fn start_core(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(node.0) else { return };
+        host.incarnations += 1;
+        host.running = Some(Running::new(&host.config, host.incarnations, now));
+        let incarnation = host.incarnations;
+        let verdicts: Vec<_> =
+            host.verdicts.iter().map(|(check, verdict)| (check.clone(), *verdict)).collect();
+        self.say_to_manager(node, incarnation, Order::Hello);
+        for (check, verdict) in verdicts {
+            self.say_to_core(node, Message::Verdict(check, verdict));
+        }
+        self.set_alarm(node);
+    }
+}
+
+/// The weather and delays that the settling time has to reckon with: the longest delay of the whole script.
+fn worst_weather(scenario: &Scenario) -> Weather {
+    let mut worst = scenario.weather;
+    for (_, fault) in &scenario.script {
+        if let Fault::Weather(weather) = fault {
+            worst.delay = worst.delay.max(weather.delay);
+        }
+    }
+    worst
+}
+
+/// The hosts, and the virtual routers that their instances make up: one for each LAN, VRID and family.
+fn populate(scenario: &Scenario, worst: Weather) -> (Vec<Host>, Vec<Router>) {
+    let mut lans = BTreeMap::new();
+    let mut members: BTreeMap<_, (usize, Vec<&vrrp::InstanceConfig>)> = BTreeMap::new();
+    let mut hosts = Vec::new();
+    for (place, spec) in scenario.nodes.iter().enumerate() {
+        let mut own_lans = Vec::new();
+        for name in &spec.config.links {
+            let next = lans.len();
+            own_lans.push(*lans.entry(name.clone()).or_insert(next));
+        }
+        let mut routers = Vec::new();
+        for instance in &spec.config.instances {
+            let lan = own_lans.get(instance.link.0).copied().unwrap_or_default();
+            let next = members.len();
+            let key = (lan, instance.vrid, instance.family.to_string());
+            let (router, configs) = members.entry(key).or_insert_with(|| (next, Vec::new()));
+            configs.push(instance);
+            routers.push(*router);
+        }
+        hosts.push(Host::new(place, &spec.config, own_lans, routers));
+    }
+    let mut routers: Vec<_> = members
+        .into_iter()
+        .map(|((lan, vrid, family), (place, configs))| {
+            let settling = settling_time(configs.iter().copied(), worst, scenario.delays);
+            let first = configs.first().map(|config| config.advert_interval);
+            let uniform = configs.iter().all(|config| Some(config.advert_interval) == first);
+            (place, Router { name: format!("LAN {lan} vrid {vrid} {family}"), settling, uniform })
+        })
+        .collect();
+    routers.sort_by_key(|(place, _)| *place);
+    (hosts, routers.into_iter().map(|(_, router)| router).collect())
+}
