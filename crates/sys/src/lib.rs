@@ -10,6 +10,7 @@ pub mod advert;
 pub mod announce;
 pub mod clock;
 pub mod namespace;
+pub mod netlink;
 pub mod privilege;
 pub mod process;
 pub mod seqpacket;

@@ -119,7 +119,7 @@ impl Cable {
 }
 
 /// A new network namespace, entered by the calling thread; `None` if that is not allowed.
-fn namespace() -> Option<File> {
+pub(crate) fn namespace() -> Option<File> {
     // SAFETY: a new network namespace changes neither memory nor descriptors of this process.
     match unsafe { unshare_unsafe(UnshareFlags::NEWNET) } {
         Ok(()) => Some(File::open("/proc/thread-self/ns/net").expect("the namespace just made")),
