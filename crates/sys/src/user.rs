@@ -10,6 +10,9 @@ use std::ptr;
 
 use crate::privilege::{Capability, has};
 
+/// Whom the kernel shows in place of a user that doesn't exist in a namespace (`/proc/sys/kernel/overflowuid`).
+pub const OVERFLOW: u32 = 65_534;
+
 /// Where a buffer for one entry starts (glibc's own suggestion), in bytes.
 const FIRST_BUFFER: usize = 1024;
 /// No honest entry is longer than this, in bytes.
@@ -88,7 +91,16 @@ pub fn can_become(uid: u32) -> io::Result<bool> {
     if uid == rustix::process::geteuid().as_raw() {
         return Ok(true);
     }
-    Ok(has(Capability::SetUid)? && is_mapped(&std::fs::read_to_string("/proc/self/uid_map")?, uid))
+    Ok(has(Capability::SetUid)? && exists_here(uid)?)
+}
+
+/// Whether a user's number means anything in the calling process's user namespace. What belongs to one that doesn't
+/// is shown as [`OVERFLOW`]'s.
+///
+/// # Errors
+/// `/proc` isn't mounted.
+pub fn exists_here(uid: u32) -> io::Result<bool> {
+    Ok(is_mapped(&std::fs::read_to_string("/proc/self/uid_map")?, uid))
 }
 
 /// Reads `uid_map`: first number inside, first number outside, how many.

@@ -1,0 +1,30 @@
+//! Runs the administrator's scripts, for checkerd and notifierd alike: as whom, with what, for how long.
+//!
+//! What it must never do: decide what is run (that is in the configuration) or what its end means (that is the
+//! daemon's), block, or let a script see anything of the daemon but what is listed below.
+//! Read execve(2), capabilities(7) and pipe(7) first.
+//!
+//! | | |
+//! |---|---|
+//! | [`Runner`] | looks up the user and the program, and starts a [`Run`] |
+//! | `account` | which user a script runs as |
+//! | `trust` | finds the program, and whether root may run it |
+//! | `ladder` | the time-out: SIGTERM, then SIGKILL |
+//! | [`Run`] | one running script: its end, its output, its descriptors |
+//!
+//! A script gets: a process group of its own, `/` as its directory, nothing on standard input unless the daemon has
+//! something to say, one pipe for standard output and standard error, no other descriptor, none of the daemon's
+//! capabilities, and these variables: `PATH` (the daemon's own, else [`PATH`]), `HOME`, `USER`, `LOGNAME`, `SHELL`
+//! (`/bin/sh`), `LANG` (`C.UTF-8`), and the `HANDOVER_...` ones that the daemon adds.
+
+mod account;
+mod ladder;
+mod refusal;
+mod run;
+mod runner;
+mod trust;
+
+pub use ladder::KILL_AFTER;
+pub use refusal::Refusal;
+pub use run::{Drained, End, Finished, Leftover, MAX_OUTPUT, Run};
+pub use runner::{Job, MAX_INPUT, PATH, Runner};

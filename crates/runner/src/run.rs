@@ -1,0 +1,207 @@
+//! One running script: its time, its output, its end.
+//!
+//! It has two descriptors to watch: [`Run::process`], readable when the script has ended, and [`Run::output`],
+//! readable when it wrote something. Nothing here blocks, and no script can make it read for ever: each call of
+//! [`Run::on_output`] reads a bounded amount and says whether there may be more.
+//!
+//! A script may leave something behind that runs on (`service &`) and still writes to the pipe. It is let be, since
+//! starting services is what hooks are for, and so the pipe has to be kept and emptied: that is [`Leftover`].
+//! Only when a script took too long, its whole process group is ended.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use model::Instant;
+use sys::process::{Child, Exit, Signal};
+
+use crate::ladder::Ladder;
+
+/// How much of a script's output is kept, in bytes: the end of it, where the errors are.
+pub const MAX_OUTPUT: usize = 4096;
+/// How much is read at once, in bytes.
+const READ_SIZE: usize = 4096;
+/// How many reads one call makes: a script that writes without end must not keep others waiting.
+const MAX_READS: usize = 16;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, or by somebody else's signal.
+    Exited(Exit),
+    /// It took too long, and we ended it.
+    TimedOut,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(Exit::Code(0)) => f.write_str("succeeded"),
+            Self::Exited(Exit::Code(code)) => write!(f, "exited with status {code}"),
+            Self::Exited(Exit::Signal(signal)) => write!(f, "was killed by signal {signal}"),
+            Self::TimedOut => f.write_str("timed out"),
+        }
+    }
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub end: End,
+    /// The end of what it wrote, at most [`MAX_OUTPUT`] bytes, with what isn't UTF-8 replaced.
+    pub output: String,
+    /// From its start.
+    pub took: Duration,
+    /// The pipe, if somebody still holds its other end.
+    pub leftover: Option<Leftover>,
+}
+
+/// What came of reading a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// There may be more: call again, without waiting for the descriptor.
+    More,
+    /// Nothing more for now: the descriptor will tell.
+    Empty,
+    /// Nobody will write any more: stop watching it.
+    Closed,
+}
+
+/// A script that was started.
+#[derive(Debug)]
+pub struct Run {
+    child: Child,
+    output: Option<File>,
+    tail: VecDeque<u8>,
+    ladder: Ladder,
+    started: Instant,
+}
+
+impl Run {
+    pub(crate) fn new(child: Child, output: File, now: Instant, timeout: Duration) -> Self {
+        let ladder = Ladder::new(now, timeout);
+        Self { child, output: Some(output), tail: VecDeque::new(), ladder, started: now }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Readable when it has ended: call [`Run::poll_end`].
+    #[must_use]
+    pub fn process(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+
+    /// Readable when it wrote something: call [`Run::on_output`]. `None` once nobody can write any more.
+    #[must_use]
+    pub fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    /// When to call [`Run::on_deadline`].
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.ladder.deadline()
+    }
+
+    /// Ends it by and by if its time is up. True once: at the moment when it became overdue.
+    pub fn on_deadline(&mut self, now: Instant) -> bool {
+        let before = self.ladder.timed_out();
+        if let Some(signal) = self.ladder.climb(now) {
+            self.signal(signal);
+        }
+        self.ladder.timed_out() && !before
+    }
+
+    /// Ends it now, with all that it started. It still has to be reaped by [`Run::poll_end`].
+    pub fn abort(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Err(error) = self.child.signal_group(signal) {
+            log::warn!("end process {} and its group: {error}", self.child.pid());
+        }
+    }
+
+    /// Takes what it wrote.
+    pub fn on_output(&mut self) -> Drained {
+        let Some(pipe) = &mut self.output else { return Drained::Closed };
+        let drained = drain(pipe, |bytes| {
+            self.tail.extend(bytes);
+            let surplus = self.tail.len().saturating_sub(MAX_OUTPUT);
+            self.tail.drain(..surplus);
+        });
+        if drained == Drained::Closed {
+            self.output = None;
+        }
+        drained
+    }
+
+    /// What there is to say about it if it has ended, and reaps it; `None` while it runs. To be called once more than
+    /// that only by mistake: the second answer has no output.
+    pub fn poll_end(&mut self, now: Instant) -> Option<Finished> {
+        if matches!(self.child.peek(), Ok(None)) {
+            return None;
+        }
+        if self.ladder.timed_out() {
+            // Before it is reaped, while the group's number is still its own: what it started goes with it.
+            self.signal(Signal::KILL);
+        }
+        let end = match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(_)) if self.ladder.timed_out() => End::TimedOut,
+            Ok(Some(exit)) => End::Exited(exit),
+            Err(error) => {
+                log::error!("wait for process {}: {error}", self.child.pid());
+                End::Exited(Exit::Signal(0))
+            }
+        };
+        // What it wrote last is in the pipe; how much that can be is bounded by the pipe.
+        self.on_output();
+        let leftover = self.output.take().map(|pipe| Leftover { pipe });
+        let output = String::from_utf8_lossy(self.tail.make_contiguous()).into_owned();
+        Some(Finished { end, output, took: now.since(self.started), leftover })
+    }
+}
+
+/// The pipe of a script that has ended, while something that it started may still write to it. Dropping it means that
+/// such a writer gets SIGPIPE.
+#[derive(Debug)]
+pub struct Leftover {
+    pipe: File,
+}
+
+impl AsFd for Leftover {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+impl Leftover {
+    /// Reads and forgets.
+    pub fn drain(&mut self) -> Drained {
+        drain(&mut self.pipe, |_| {})
+    }
+}
+
+fn drain(pipe: &mut File, mut take: impl FnMut(&[u8])) -> Drained {
+    let mut buffer = [0; READ_SIZE];
+    for _ in 0..MAX_READS {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Drained::Closed,
+            Ok(length) => take(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Drained::Closed,
+        }
+    }
+    Drained::More
+}

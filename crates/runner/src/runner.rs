@@ -1,0 +1,117 @@
+//! From a line of the configuration to a running process.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use config::UserSpec;
+use model::Instant;
+use rustix::fs::Mode;
+use rustix::pipe::{PipeFlags, pipe_with};
+use sys::process::{Rights, Spec, Stdio, spawn};
+
+use crate::account::{Account, Accounts};
+use crate::{Refusal, Run, trust};
+
+/// PATH where the daemon itself has none.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The most that a script can be given on standard input, in bytes: what any pipe takes at once (pipe(7)).
+pub const MAX_INPUT: usize = 4096;
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// An absolute path, or a bare name to be found in PATH.
+    pub program: &'a Path,
+    /// Its arguments. No shell looks at them.
+    pub arguments: &'a [String],
+    /// Its `user`, if it has one.
+    pub user: Option<&'a UserSpec>,
+    /// What the script is told by variables.
+    pub variables: &'a [(&'static str, String)],
+    /// What the script finds on standard input; more than [`MAX_INPUT`] is left out altogether.
+    pub input: Option<&'a [u8]>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Starts scripts for one daemon.
+#[derive(Debug)]
+pub struct Runner {
+    accounts: Accounts,
+    path: OsString,
+}
+
+impl Runner {
+    /// With `script_user` of the configuration, if it has one.
+    #[must_use]
+    pub fn new(script_user: Option<UserSpec>) -> Self {
+        let path = std::env::var_os("PATH").filter(|path| !path.is_empty());
+        Self { accounts: Accounts::new(script_user), path: path.unwrap_or_else(|| PATH.into()) }
+    }
+
+    /// Starts a script.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what a person has to put right; nothing runs then.
+    pub fn start(&mut self, now: Instant, job: &Job<'_>) -> Result<Run, Refusal> {
+        let account = self.accounts.resolve(job.user)?;
+        let program = trust::find(job.program, &self.path)?;
+        if account.uid == 0 || account.gid == 0 {
+            trust::check(&program)?;
+        }
+        let (reader, writer) = output_pipe().map_err(Refusal::Resources)?;
+        let again = writer.try_clone().map_err(Refusal::Resources)?;
+        let stdin = input_pipe(job.input).map_err(Refusal::Resources)?;
+        let spec = Spec::new(program)
+            .arguments(job.arguments)
+            .directory("/")
+            .own_group()
+            .rights(Rights::None)
+            .stdin(stdin.map_or(Stdio::Null, Stdio::Fd))
+            .stdout(Stdio::Fd(writer))
+            .stderr(Stdio::Fd(again));
+        let spec = self.environment(spec, &account, job);
+        let spec = match account.credentials {
+            Some(credentials) => spec.credentials(credentials),
+            None => spec,
+        };
+        match spawn(&spec) {
+            Ok(child) => Ok(Run::new(child, reader, now, job.timeout)),
+            Err(error) => Err(Refusal::Spawn { error, user: account.name }),
+        }
+    }
+
+    /// Documented at the top of this crate; nothing is inherited but PATH.
+    fn environment(&self, spec: Spec, account: &Account, job: &Job<'_>) -> Spec {
+        let spec = spec
+            .clear_environment()
+            .variable("PATH", &self.path)
+            .variable("HOME", &account.home)
+            .variable("USER", &account.name)
+            .variable("LOGNAME", &account.name)
+            .variable("SHELL", "/bin/sh")
+            .variable("LANG", "C.UTF-8");
+        job.variables.iter().fold(spec, |spec, (name, value)| spec.variable(name, value))
+    }
+}
+
+/// Our end never blocks; the script's does, as it expects.
+fn output_pipe() -> io::Result<(File, OwnedFd)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    // So that `echo ... > /dev/stderr` works for a script that runs as another user: that opens the pipe anew.
+    rustix::fs::fchmod(&writer, Mode::from_raw_mode(0o666))?;
+    Ok((reader.into(), writer))
+}
+
+/// A pipe that is filled before the script starts, so that nobody has to wait for it to read.
+fn input_pipe(input: Option<&[u8]>) -> io::Result<Option<OwnedFd>> {
+    let Some(input) = input.filter(|input| input.len() <= MAX_INPUT) else { return Ok(None) };
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    File::from(writer).write_all(input)?;
+    Ok(Some(reader))
+}
