@@ -1,0 +1,118 @@
+//! One connection that carries lines both ways: what server and client have in common.
+//!
+//! It must never wait for the peer, and never read or write more in one turn than a named bound.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use crate::line_buffer::{LineBuffer, TooLong};
+use crate::output_queue::{OutputQueue, Sent};
+
+/// Lines that one peer may have handled before the others get their turn.
+const MAX_LINES_PER_TURN: usize = 64;
+/// Reads, of [`CHUNK`] bytes each, in the same time.
+const MAX_READS_PER_TURN: usize = 16;
+const CHUNK: usize = 16 << 10;
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub enum GoneReason {
+    /// The peer closed it.
+    Closed,
+    /// The peer sent, or began, a line longer than allowed.
+    LineTooLong,
+    /// Reading or writing failed.
+    Failed(io::Error),
+}
+
+/// How far reading got.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// There is nothing more for now.
+    Drained,
+    /// There may be more: the turn was over.
+    More,
+    /// The peer will send no more. It may still read.
+    Ended,
+    /// The connection is over.
+    Gone(GoneReason),
+}
+
+#[derive(Debug)]
+pub(crate) struct LineStream {
+    stream: UnixStream,
+    input: LineBuffer,
+    output: OutputQueue,
+    /// Why writing failed; the loop is then told that the connection is shut, and the reader says goodbye.
+    failure: Option<io::Error>,
+}
+
+impl LineStream {
+    /// `stream` must be non-blocking; a line that comes in may have `limit` bytes.
+    pub(crate) fn new(stream: UnixStream, limit: usize) -> Self {
+        Self { stream, input: LineBuffer::new(limit), output: OutputQueue::default(), failure: None }
+    }
+
+    /// Sends a line, newline included.
+    pub(crate) fn send(&mut self, line: &[u8]) -> Sent {
+        if self.failure.is_some() {
+            return Sent::Gone;
+        }
+        match self.output.send(line, &mut &self.stream) {
+            Ok(sent) => sent,
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Writes what waits, as far as the peer takes it.
+    pub(crate) fn flush(&mut self) {
+        if let Err(error) = self.output.flush(&mut &self.stream) {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Sent {
+        self.output = OutputQueue::default();
+        self.failure = Some(error);
+        // Wakes the loop for this connection; that it may be shut already is fine.
+        self.stream.shutdown(Shutdown::Both).unwrap_or_default();
+        Sent::Gone
+    }
+
+    /// Takes whole lines, without their newlines, until there are no more or the turn is over.
+    pub(crate) fn receive(&mut self, lines: &mut Vec<Vec<u8>>) -> Progress {
+        if let Some(error) = self.failure.take() {
+            return Progress::Gone(GoneReason::Failed(error));
+        }
+        for _ in 0..MAX_READS_PER_TURN {
+            loop {
+                if lines.len() >= MAX_LINES_PER_TURN {
+                    return Progress::More;
+                }
+                match self.input.next_line() {
+                    Ok(Some(line)) => lines.push(line),
+                    Ok(None) => break,
+                    Err(TooLong) => return Progress::Gone(GoneReason::LineTooLong),
+                }
+            }
+            let mut chunk = [0; CHUNK];
+            match (&self.stream).read(&mut chunk) {
+                // What was begun and not ended is not a line.
+                Ok(0) => return Progress::Ended,
+                Ok(length) => self.input.push(chunk.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Drained,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Progress::Gone(GoneReason::Failed(error)),
+            }
+        }
+        Progress::More
+    }
+}
+
+impl AsFd for LineStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
