@@ -79,12 +79,15 @@ pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
     rustix::mount::mount_bind_recursive(source, target).map_err(Into::into)
 }
 
-/// Names the host of the caller's UTS namespace. Needs a `/proc`.
+/// Names the host of the caller's UTS namespace (sethostname(2)); `/proc/sys/kernel/hostname` is the machine's
+/// root's to write, so an ordinary user in a namespace of their own can't.
 ///
 /// # Errors
-/// The kernel's.
+/// `EINVAL` for a name over 64 bytes; `EPERM` where the UTS namespace isn't the caller's.
 pub fn set_host_name(name: &str) -> io::Result<()> {
-    fs::write("/proc/sys/kernel/hostname", name)
+    // SAFETY: the name is valid for the length given and only read.
+    let result = unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// SIGKILLs every process of the caller's pid namespace but the caller, which must be its init.
