@@ -212,6 +212,7 @@ impl Host {
             priority: self.effective_priority(config),
             preempts: config.preempt,
             running: self.awake(),
+            stopping,
             held: self.manager.holds(instance) && self.power == Power::On,
             told: running.and_then(|running| running.told.get(instance.0).copied().flatten()),
             under_way: running.map_or(0, |running| counter(&running.under_way)),

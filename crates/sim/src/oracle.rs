@@ -10,7 +10,7 @@
 //!    already was, unless something happened to it, to the network, or to the rules' answer: ties, `nopreempt` and a
 //!    node that slept too long never move an address.
 //! 4. Addresses are held only for a core that tells MASTER, while an order or answer is under way, or within the grace.
-//! 5. MASTER is told only while the addresses are held.
+//! 5. MASTER is told only while the addresses are held. (Who stops for good tells so once it knows that they are gone.)
 //! 6. What one input can cause is bounded ([`crate::world`] counts).
 
 use std::fmt;
@@ -35,6 +35,8 @@ pub(crate) struct Standing {
     pub(crate) preempts: bool,
     /// Its core runs and its host does not stand still.
     pub(crate) running: bool,
+    /// It was told to stop for good.
+    pub(crate) stopping: bool,
     /// The addresses are on the host.
     pub(crate) held: bool,
     /// What was told last.
@@ -209,7 +211,9 @@ impl Oracle {
         if standing.held && !master && !exchanging && now > standing.excused_until {
             return Err(Violation::StrayAddress { router: router(), node: node() });
         }
-        if master && !standing.held && standing.revocations == 0 {
+        // A core that stops tells so when it knows that the addresses are gone.
+        let stopping = standing.stopping && exchanging;
+        if master && !standing.held && standing.revocations == 0 && !stopping {
             return Err(Violation::UnfoundedMaster { router: router(), node: node() });
         }
         Ok(())
@@ -313,6 +317,7 @@ mod tests {
             priority: Priority(priority),
             preempts: true,
             running: true,
+            stopping: false,
             held: master,
             told: Some(if master { State::Master } else { State::Backup }),
             under_way: 0,
@@ -391,6 +396,9 @@ mod tests {
             Err(Violation::UnfoundedMaster { .. })
         ));
         let revoked = Standing { revocations: 1, ..unfounded };
-        assert_eq!(verdict(&mut oracle(), now, [revoked, rest]), Ok(()));
+        let stopping = Standing { stopping: true, under_way: 1, ..unfounded };
+        for excused in [revoked, stopping] {
+            assert_eq!(verdict(&mut oracle(), now, [excused, rest]), Ok(()));
+        }
     }
 }

@@ -1,0 +1,200 @@
+//! Thousands of years in a few seconds: random networks with random faults, some told by heart, and all of a small kind.
+//!
+//! `SIM_SEEDS` runs (default 100) from `SIM_FIRST_SEED` (default 1); a failure prints its seed, and
+//! `SIM_SEEDS=1 SIM_FIRST_SEED=N` runs it again. `UPDATE_GOLDEN=1` writes the transcripts under `golden/sim` anew.
+//! Nothing here touches the network.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may say why it failed, and which seeds it ran"
+)]
+
+use std::env;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use model::{CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
+use sim::{Fault, NodeId, Scenario, Violation};
+use vrrp::{CoreConfig, InstanceConfig, LinkId, TrackedCheck};
+
+const DEFAULT_SEEDS: u64 = 100;
+const DEFAULT_FIRST_SEED: u64 = 1;
+/// How many steps of a pair are explored in every order, and how many paths that must be at least.
+const EXPLORED_STEPS: usize = 6;
+const MIN_PATHS: u64 = 1000;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    match env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn random_networks_keep_their_promises() {
+    let (seeds, first) = (number("SIM_SEEDS", DEFAULT_SEEDS), number("SIM_FIRST_SEED", DEFAULT_FIRST_SEED));
+    println!("SIM_SEEDS={seeds} SIM_FIRST_SEED={first}");
+    let (mut events, mut judged, mut masters) = (0, 0, 0);
+    for seed in first..first + seeds {
+        match sim::run(seed) {
+            Ok(report) => {
+                assert!(report.judged > 0, "seed {seed} never settled: nothing was judged");
+                events += report.events;
+                judged += report.judged;
+                masters += report.told.iter().filter(|told| told.to == Some(model::State::Master)).count();
+            }
+            Err(failure) => panic!("{failure}\nagain: SIM_SEEDS=1 SIM_FIRST_SEED={seed}"),
+        }
+    }
+    println!("{events} events, {judged} times judged, {masters} times MASTER was told");
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    let seed = number("SIM_FIRST_SEED", DEFAULT_FIRST_SEED);
+    assert_eq!(sim::run(seed), sim::run(seed), "seed {seed} ran differently the second time");
+    assert_ne!(sim::run(seed), sim::run(seed + 1));
+}
+
+/// X-3 and V3-FSM-18 among others: whatever order a pair's packets, timers and crashes come in, one is master in the end.
+#[test]
+fn every_short_story_of_a_pair_ends_well() {
+    for (priorities, preempt) in [((100, 100), true), ((100, 200), true), ((100, 200), false)] {
+        match sim::explore(EXPLORED_STEPS, priorities, preempt) {
+            Ok(explored) => {
+                println!("{priorities:?} preempt {preempt}: {explored:?}");
+                assert!(explored.paths > MIN_PATHS, "{explored:?}");
+            }
+            Err(failure) => panic!("{priorities:?} preempt {preempt}: {failure}"),
+        }
+    }
+}
+
+/// The oracles can fail: a firewall that drops protocol 112 makes two masters (pain A1), and they say so.
+#[test]
+fn a_deaf_node_is_found_out() {
+    let Pair { mut scenario, beta, .. } = pair();
+    scenario.at(seconds(20), Fault::Deafen(beta));
+    scenario.until(seconds(60));
+    let failure = scenario.run().expect_err("two masters were not noticed");
+    assert!(
+        matches!(&failure.violation, Violation::SeveralMasters { nodes, .. } if nodes.len() == 2),
+        "{failure}"
+    );
+    assert!(failure.trace.len() <= sim::MAX_TRACE_LINES);
+    let text = failure.to_string();
+    for part in ["beta does not hear", "alpha, beta all hold the addresses", "seed 1 at "] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+}
+
+/// V3-TMR-2: nobody says goodbye, so the backup waits for its down interval. V3-FSM-11: the better one comes back.
+#[test]
+fn golden_crash_of_the_master() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(10), Fault::CrashHost(alpha));
+    scenario.at(seconds(20), Fault::StartHost(alpha));
+    compare("crash-of-the-master", &mut scenario);
+}
+
+/// V3-FSM-13 and V3-FSM-5: priority 0 lets the backup take over after its skew.
+#[test]
+fn golden_graceful_stop() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(10), Fault::StopCore(alpha));
+    scenario.at(seconds(20), Fault::StartCore(alpha));
+    compare("graceful-stop", &mut scenario);
+}
+
+/// A check with weight 20 fails: 120 becomes 100, which is less than the other's 110; nothing is in FAULT.
+#[test]
+fn golden_failed_check() {
+    let Pair { mut scenario, alpha, check, .. } = pair();
+    scenario.at(seconds(10), Fault::Verdict(alpha, check.clone(), Verdict::Down));
+    scenario.at(seconds(20), Fault::Verdict(alpha, check, Verdict::Up));
+    compare("failed-check", &mut scenario);
+}
+
+/// Every silence has a meaning: a core that is back within the grace resumes as master without a failover, and one that
+/// is not loses the addresses before a peer takes over.
+#[test]
+fn golden_restart_of_the_core() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(10), Fault::CrashCore(alpha));
+    scenario.at(seconds(11), Fault::StartCore(alpha));
+    scenario.at(seconds(20), Fault::CrashCore(alpha));
+    compare("restart-of-the-core", &mut scenario);
+}
+
+/// a paused master says nothing when it wakes, and listens first.
+#[test]
+fn golden_pause_of_the_master() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(10), Fault::PauseHost(alpha));
+    scenario.at(seconds(20), Fault::ResumeHost(alpha));
+    compare("pause-of-the-master", &mut scenario);
+}
+
+struct Pair {
+    scenario: Scenario,
+    alpha: NodeId,
+    beta: NodeId,
+    check: CheckName,
+}
+
+/// The pair of the README: 100 and 90, and a check that is worth 20.
+fn pair() -> Pair {
+    let mut scenario = Scenario::new(1);
+    let check = CheckName::new("chk_haproxy").unwrap();
+    let alpha = scenario.node("alpha", node(100, &check), seconds(0));
+    let beta = scenario.node("beta", node(90, &check), seconds(0));
+    Pair { scenario, alpha, beta, check }
+}
+
+fn node(priority: u8, check: &CheckName) -> CoreConfig {
+    let instance = InstanceConfig {
+        name: InstanceName::new("api_vip").unwrap(),
+        link: LinkId(0),
+        vrid: Vrid::new(5).unwrap(),
+        version: ProtocolVersion::V2,
+        family: Family::V4,
+        priority: Priority(priority),
+        wants_master: false,
+        advert_interval: seconds(1),
+        preempt: true,
+        preempt_delay: Duration::ZERO,
+        password: None,
+        addresses: vec![IpAddr::V4(Ipv4Addr::new(192, 168, 1, 100))],
+        source: None,
+        peers: Vec::new(),
+        checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
+    };
+    CoreConfig { links: vec![LinkName::new("eth0").unwrap()], instances: vec![instance] }
+}
+
+/// Runs a scenario to its end and holds its transcript against the one that is kept.
+fn compare(name: &str, scenario: &mut Scenario) {
+    scenario.until(seconds(30));
+    let report = scenario.run().unwrap_or_else(|failure| panic!("{failure}"));
+    let told = report.transcript();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sim").join(name).with_extension("txt");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &told).unwrap();
+        return;
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(
+        told,
+        kept,
+        "{} tells another story; UPDATE_GOLDEN=1 writes this one:\n{told}",
+        path.display()
+    );
+}
