@@ -1,3 +1,18 @@
-//! Speaks the protocol: packets, elections, announcements.
+//! vrrp-core speaks the protocol: packets, elections, announcements, and the story of what happened.
+//!
+//! It has no rights at all. Sockets come from ipmgr, verdicts from checkerd; it listens on `vrrp-core.sock`.
+//! The elections themselves are in the crate `vrrp`; here is what connects them with the world.
 
-fn main() {}
+mod checker;
+mod daemon;
+mod feed;
+mod manager;
+mod setup;
+mod status;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run("vrrp-core", "Speaks VRRP: packets, elections, announcements.", daemon::run)
+}

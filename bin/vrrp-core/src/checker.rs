@@ -1,0 +1,146 @@
+//! The link to checkerd: verdicts come in, and the last ones stand while it is silent.
+//!
+//! Its absence is told in status and log and changes no verdict: a prober that crashed must not move an address.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipc::events::Peer;
+use ipc::json;
+use ipc::verdicts::Message;
+use model::{CheckName, Instant, Verdict};
+use reactor::{LineClient, Reactor, ServerEvent, Token};
+
+/// From one attempt to connect to the next.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The link and what is known through it.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    path: PathBuf,
+    token: Token,
+    client: Option<LineClient>,
+    trouble: Option<String>,
+    retry_at: Instant,
+    order: Vec<CheckName>,
+    verdicts: HashMap<CheckName, Verdict>,
+}
+
+impl Checker {
+    /// `checks` are the ones that instances track; nobody else's verdict is remembered.
+    pub(crate) fn new(runtime_dir: &Path, checks: &[CheckName], token: Token, now: Instant) -> Self {
+        Self {
+            path: runtime_dir.join("checkerd.sock"),
+            token,
+            client: None,
+            trouble: Some("not connected yet".to_owned()),
+            retry_at: now,
+            order: checks.to_vec(),
+            verdicts: checks.iter().map(|check| (check.clone(), Verdict::Unknown)).collect(),
+        }
+    }
+
+    /// For status.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer { connected: self.client.is_some(), trouble: self.trouble.clone() }
+    }
+
+    /// For status, in the order of the configuration.
+    pub(crate) fn verdicts(&self) -> Vec<(CheckName, Verdict)> {
+        let verdict = |check: &CheckName| self.verdicts.get(check).copied().unwrap_or(Verdict::Unknown);
+        self.order.iter().map(|check| (check.clone(), verdict(check))).collect()
+    }
+
+    /// When to try again; never, while it is connected or nobody tracks a check.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        (self.client.is_none() && !self.order.is_empty()).then_some(self.retry_at)
+    }
+
+    /// Connects when it is time to.
+    pub(crate) fn on_time(&mut self, now: Instant, reactor: &Reactor) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        self.retry_at = now + RETRY;
+        match LineClient::connect(reactor, &self.path, self.token) {
+            Ok(client) => {
+                log::info!("connected to checkerd");
+                self.client = Some(client);
+                self.trouble = None;
+            }
+            Err(error) => self.complain(format!("connect to {}: {error}", self.path.display())),
+        }
+    }
+
+    /// Takes what is there and gives the verdicts that are new.
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor) -> Vec<(CheckName, Verdict)> {
+        let events = self.client.as_mut().map(|client| client.on_ready(reactor)).unwrap_or_default();
+        let mut news = Vec::new();
+        for event in events {
+            match event {
+                ServerEvent::Line(line) => news.extend(self.on_line(&line)),
+                ServerEvent::Closed(reason) => {
+                    self.client = None;
+                    self.complain(format!("gone: {reason:?}; its last verdicts stand"));
+                }
+            }
+        }
+        news
+    }
+
+    fn on_line(&mut self, line: &[u8]) -> Option<(CheckName, Verdict)> {
+        match json::parse(line) {
+            Ok(Message::Verdict(said)) => {
+                let known = self.verdicts.get_mut(&said.check)?;
+                if *known != said.verdict {
+                    log::info!("check {} is {}: {}", said.check, said.verdict, said.cause);
+                    *known = said.verdict;
+                }
+                Some((said.check, said.verdict))
+            }
+            Ok(Message::Hello(_) | Message::Status(_) | Message::Error { .. }) => None,
+            Err(error) => {
+                self.complain(format!("a line that isn't understood: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Remembers what is wrong, and logs it when it is something new.
+    fn complain(&mut self, trouble: String) {
+        if self.trouble.as_deref() != Some(trouble.as_str()) {
+            log::warn!("checkerd: {trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checker() -> Checker {
+        let checks = [CheckName::new("chk").unwrap()];
+        Checker::new(Path::new("/nonexistent"), &checks, Token(1), Instant::ZERO)
+    }
+
+    #[test]
+    fn only_verdicts_on_tracked_checks_are_heard() {
+        let mut checker = checker();
+        let line = br#"{"type":"verdict","check":"chk","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
+        assert_eq!(checker.on_line(line), Some((CheckName::new("chk").unwrap(), Verdict::Down)));
+        let other =
+            br#"{"type":"verdict","check":"x","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
+        assert_eq!(checker.on_line(other), None);
+        assert_eq!(checker.verdicts(), [(CheckName::new("chk").unwrap(), Verdict::Down)]);
+    }
+
+    #[test]
+    fn garbage_is_told_and_changes_nothing() {
+        let mut checker = checker();
+        assert_eq!(checker.on_line(b"{not json"), None);
+        assert!(checker.peer().trouble.unwrap().contains("isn't understood"));
+        assert_eq!(checker.verdicts()[0].1, Verdict::Unknown);
+    }
+}

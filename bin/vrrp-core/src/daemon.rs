@@ -1,0 +1,417 @@
+//! The loop: what comes in goes to the core, what the core says goes out. Nothing is decided here.
+//!
+//! One thread, no file, no name look-up, no child, no waiting but in the reactor: a late advert is a failover.
+
+use std::time::Duration;
+
+use ipc::core_ipmgr::{Order, PROTOCOL, Report};
+use ipc::events::{Hello, Message, Request};
+use ipc::json;
+use model::{Family, Instant, LinkFact};
+use reactor::{ClientEvent, ClientId, Interest, LineServer, Reactor, Ready, Sent, Token};
+use service::{Failure, Start};
+use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
+
+use crate::checker::Checker;
+use crate::feed::{Feed, Moment};
+use crate::manager::Manager;
+use crate::setup::Setup;
+use crate::status::{Surroundings, assemble};
+use crate::wire::{Drained, Wire};
+
+const MANAGER: Token = Token(0);
+const CHECKER: Token = Token(1);
+/// Two tokens per link follow, one per family.
+const FIRST_LINK: usize = 2;
+/// The server's listener and clients; no host has this many links.
+const SERVER: usize = 1 << 20;
+/// Members of the group may connect (docs/events.md).
+const SOCKET_MODE: u32 = 0o660;
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    sys::privilege::restrict(&[], true).map_err(|error| Failure::io("drop all capabilities", &error))?;
+    Daemon::new(start)?.serve()
+}
+
+struct Daemon {
+    start: Start,
+    setup: Setup,
+    core: Core,
+    feed: Feed,
+    wire: Wire,
+    manager: Manager,
+    checker: Checker,
+    reactor: Reactor,
+    server: LineServer,
+    subscribers: Vec<ClientId>,
+    /// Instances that ipmgr still holds from a core before us, until it has told everything.
+    held: Vec<InstanceId>,
+    stopping: bool,
+    finished: bool,
+}
+
+fn moment() -> Moment {
+    Moment { wall: service::stamp::rfc3339(sys::clock::wall()), boot: sys::clock::now() }
+}
+
+impl Daemon {
+    fn new(start: Start) -> Result<Self, Failure> {
+        let setup = Setup::new(&start.config);
+        let now = sys::clock::now();
+        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+        let signals =
+            [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP];
+        reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
+        let path = start.runtime_dir.join("vrrp-core.sock");
+        let server = LineServer::bind(&reactor, &path, SOCKET_MODE, Token(SERVER))
+            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        let shortest = setup.core.instances.iter().map(|it| it.advert_interval).min();
+        let shortest = shortest.unwrap_or(Duration::from_secs(1));
+        let manager = Manager::new(&start.runtime_dir, start.fingerprint.as_u64(), shortest, now);
+        Ok(Self {
+            feed: Feed::new(&setup.core.instances, &moment()),
+            core: Core::new(setup.core.clone(), now),
+            checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
+            wire: Wire::default(),
+            subscribers: Vec::new(),
+            held: Vec::new(),
+            stopping: false,
+            finished: false,
+            start,
+            setup,
+            manager,
+            reactor,
+            server,
+        })
+    }
+
+    fn serve(mut self) -> Result<(), Failure> {
+        service::notify_ready(&self.feed.summary());
+        let mut ready = Vec::new();
+        loop {
+            let now = sys::clock::now();
+            self.on_time(now)?;
+            self.drain(now);
+            if self.finished {
+                return Ok(());
+            }
+            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
+            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Signal(signal) => self.on_signal(signal),
+                    Ready::Token { token, readable, writable } => self.on_ready(token, readable, writable)?,
+                    Ready::Timer => {}
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let links =
+            [Some(self.manager.next_deadline()), self.manager.absence_due(), self.checker.next_deadline()];
+        links.into_iter().chain([self.core.next_deadline()]).flatten().min()
+    }
+
+    fn on_time(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.manager.on_time(now)
+            && let Some(descriptor) = self.manager.descriptor()
+        {
+            self.reactor
+                .register(MANAGER, descriptor, Interest::READABLE | Interest::WRITABLE)
+                .map_err(|error| Failure::io("watch the link to ipmgr", &error))?;
+        }
+        self.checker.on_time(now, &self.reactor);
+        if self.manager.absence_due().is_some_and(|at| at <= now) {
+            self.manager.absence_settled();
+            self.core.handle(now, Input::ManagerGone);
+        }
+        if self.core.next_deadline().is_some_and(|at| at <= now) {
+            self.core.handle(now, Input::Wake);
+        }
+        Ok(())
+    }
+
+    fn on_signal(&mut self, signal: i32) {
+        if signal == signal_hook::consts::SIGHUP {
+            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        } else if !self.stopping {
+            log::info!("stopping");
+            service::notify_stopping();
+            self.stopping = true;
+            self.core.handle(sys::clock::now(), Input::Shutdown);
+        }
+    }
+
+    fn on_ready(&mut self, token: Token, readable: bool, writable: bool) -> Result<(), Failure> {
+        let now = sys::clock::now();
+        match token {
+            MANAGER => {
+                if writable {
+                    self.manager.on_writable(now);
+                }
+                if readable {
+                    let mut news = Vec::new();
+                    if self.manager.on_readable(now, &mut news) {
+                        self.reactor.again(token);
+                    }
+                    for (report, descriptor) in news {
+                        self.on_report(report, descriptor, now)?;
+                    }
+                }
+            }
+            CHECKER => {
+                for (check, verdict) in self.checker.on_ready(&mut self.reactor) {
+                    self.core.handle(now, Input::Verdict { check: &check, verdict });
+                }
+            }
+            Token(number) if number >= SERVER => {
+                for event in self.server.on_ready(&mut self.reactor, token) {
+                    self.on_client(event, now);
+                }
+            }
+            Token(number) => {
+                let (link, family) = link_of(number);
+                let core = &mut self.core;
+                if self.wire.receive(link, family, |packet| core.handle(now, Input::Packet(packet)))
+                    == Drained::TurnOver
+                {
+                    self.reactor.again(token);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_report(
+        &mut self,
+        report: Report,
+        descriptor: Option<std::os::fd::OwnedFd>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        match report {
+            Report::Hello { protocol, fingerprint } => {
+                let same = fingerprint == self.start.fingerprint.as_u64();
+                if protocol != PROTOCOL || !same {
+                    let what = if same { "another protocol" } else { "another configuration than ours" };
+                    self.manager.close(&format!("it runs {what}; restart both"), now);
+                }
+                self.held.clear();
+            }
+            Report::Held { instances } => {
+                let known = instances.iter().filter_map(|name| self.setup.instance(name));
+                self.held.extend(known);
+            }
+            Report::Link(fact) => self.on_link(&fact, now),
+            Report::AdvertSocket { link, family } => {
+                if let (Some(link), Some(socket)) = (self.setup.link(&link), descriptor) {
+                    self.on_advert_socket(link, family, socket)?;
+                }
+            }
+            Report::AnnounceSocket { link } => {
+                if let Some(socket) = descriptor
+                    && let Err(error) = self.wire.add_announcer(link.clone(), socket)
+                {
+                    log::error!("ipmgr's socket for announcements on {link} is none: {error}");
+                }
+            }
+            Report::Ready => {
+                self.manager.greeted();
+                self.manager.absence_settled();
+                self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
+            }
+            Report::Installed { instance, order, failures } => {
+                if let Some(instance) = self.setup.instance(&instance) {
+                    let order = OrderNumber(order);
+                    self.core.handle(now, Input::Installed { instance, order, failures: &failures });
+                }
+            }
+            Report::Withdrawn { instance, order, why } => {
+                if order.is_none() {
+                    log::warn!("({instance}) ipmgr has withdrawn the addresses: {why}");
+                }
+                if let Some(instance) = self.setup.instance(&instance) {
+                    self.core.handle(now, Input::Withdrawn { instance, order: order.map(OrderNumber) });
+                }
+            }
+            Report::Refused { why } => log::error!("ipmgr refuses: {why}"),
+        }
+        Ok(())
+    }
+
+    fn on_link(&mut self, fact: &LinkFact, now: Instant) {
+        self.wire.set_mac(&fact.name, fact.mac);
+        self.core.handle(now, Input::Link(fact));
+    }
+
+    fn on_advert_socket(
+        &mut self,
+        link: LinkId,
+        family: Family,
+        socket: std::os::fd::OwnedFd,
+    ) -> Result<(), Failure> {
+        match self.wire.add_adverts(link, family, socket) {
+            Ok(older) => {
+                if let Some(older) = older {
+                    // It is closed right after; an error here can only mean that it is watched no more.
+                    let _ = self.reactor.deregister(&older);
+                }
+                let Some(socket) = self.wire.adverts(link, family) else { return Ok(()) };
+                self.reactor
+                    .register(token_of(link, family), socket, Interest::READABLE)
+                    .map_err(|error| Failure::io("watch a socket for adverts", &error))?;
+            }
+            Err(error) => log::error!("ipmgr's socket for {family} adverts is none: {error}"),
+        }
+        Ok(())
+    }
+
+    fn on_client(&mut self, event: ClientEvent, now: Instant) {
+        match event {
+            ClientEvent::Connected(client, _) => {
+                let hello = Message::Hello(Hello {
+                    protocol: json::PROTOCOL,
+                    program: "vrrp-core".to_owned(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    pid: std::process::id(),
+                    config: self.start.fingerprint.to_string(),
+                });
+                self.tell(client, &hello);
+            }
+            ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
+                Ok(Request::Status) => {
+                    let status = Message::Status(Box::new(self.status(now)));
+                    self.tell(client, &status);
+                }
+                Ok(Request::Subscribe) => {
+                    if !self.subscribers.contains(&client) {
+                        self.subscribers.push(client);
+                    }
+                    let snapshot = self.snapshot();
+                    self.tell(client, &snapshot);
+                }
+                Err(error) => {
+                    let error = format!("expected {{\"request\":\"status\"}} or \"subscribe\": {error}");
+                    self.tell(client, &Message::Error { error });
+                }
+            },
+            ClientEvent::Gone(client, reason) => {
+                log::debug!("a client has left: {reason:?}");
+                self.subscribers.retain(|it| *it != client);
+            }
+        }
+    }
+
+    fn status(&self, now: Instant) -> ipc::events::Status {
+        let around = Surroundings {
+            setup: &self.setup,
+            feed: &self.feed,
+            ipmgr: self.manager.peer(),
+            checkerd: self.checker.peer(),
+            verdicts: self.checker.verdicts(),
+            config_path: self.start.config_path.display().to_string(),
+            config: self.start.fingerprint.to_string(),
+            at: service::stamp::rfc3339(sys::clock::wall()),
+        };
+        assemble(&self.core, around, now)
+    }
+
+    /// Priorities move without a transition, so they are read afresh.
+    fn snapshot(&mut self) -> Message {
+        for number in 0..self.setup.core.instances.len() {
+            let id = InstanceId(number);
+            if let Some(view) = self.core.instance(id) {
+                self.feed.set_priority(id, view.effective);
+            }
+        }
+        self.feed.snapshot()
+    }
+
+    /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
+    fn tell(&mut self, client: ClientId, message: &Message) {
+        let line = match json::line(message) {
+            Ok(line) => line,
+            Err(error) => return log::error!("a message can't be encoded: {error}"),
+        };
+        if self.server.send(client, &line) == Sent::Overflowed
+            && self.subscribers.contains(&client)
+            && let Ok(snapshot) = json::line(&self.snapshot())
+        {
+            self.server.send(client, &snapshot);
+        }
+    }
+
+    /// Does everything that the core wants done.
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    if let Err(error) = self.wire.transmit(&transmit) {
+                        log::debug!("send an advert to {}: {error}", transmit.destination);
+                    }
+                }
+                Output::Install { instance, order } => {
+                    self.order(instance, now, |instance| Order::Install { instance, order: order.0 });
+                }
+                Output::Withdraw { instance, order } => {
+                    self.order(instance, now, |instance| Order::Withdraw { instance, order: order.0 });
+                }
+                Output::Announce(instance) => self.announce(instance),
+                Output::Transition(transition) => self.on_transition(&transition),
+                Output::Notice(notice) => {
+                    let name =
+                        notice.instance.and_then(|id| self.setup.instance_config(id)).map(|it| &it.name);
+                    let name = name.map(|name| format!("({name}) ")).unwrap_or_default();
+                    let more = match notice.suppressed {
+                        0 => String::new(),
+                        n => format!(" ({n} more like this)"),
+                    };
+                    log::warn!("{name}{}{more}", notice.text);
+                }
+                Output::Finished => self.finished = true,
+            }
+        }
+    }
+
+    fn order(&mut self, id: InstanceId, now: Instant, make: impl FnOnce(model::InstanceName) -> Order) {
+        if let Some(instance) = self.setup.instance_config(id) {
+            self.manager.send(&make(instance.name.clone()), now);
+        }
+    }
+
+    fn announce(&self, id: InstanceId) {
+        for placed in self.setup.addresses(id) {
+            match self.wire.announce(placed) {
+                Ok(()) => log::debug!("announced {placed} on {}", placed.link),
+                Err(error) => log::warn!("announce {placed} on {}: {error}", placed.link),
+            }
+        }
+    }
+
+    fn on_transition(&mut self, transition: &vrrp::Transition) {
+        let Some(event) = self.feed.record(transition, &moment()) else { return };
+        match transition.to {
+            Some(state) => log::info!("({}) Entering {state} STATE: {}", event.instance, event.cause),
+            None => log::info!("({}) stopped: {}", event.instance, event.cause),
+        }
+        let message = Message::Event(event);
+        for client in self.subscribers.clone() {
+            self.tell(client, &message);
+        }
+        service::notify_status(&self.feed.summary());
+    }
+}
+
+fn token_of(link: LinkId, family: Family) -> Token {
+    let family = match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    };
+    Token(FIRST_LINK + link.0 * 2 + family)
+}
+
+fn link_of(token: usize) -> (LinkId, Family) {
+    let number = token.saturating_sub(FIRST_LINK);
+    (LinkId(number / 2), if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
+}

@@ -1,0 +1,133 @@
+//! The event feed: numbers transitions, remembers how every instance is, and serves whoever subscribes.
+//!
+//! State is published, not only announced (pain C2): a subscriber first gets a snapshot, and one that reads
+//! too slowly gets a new snapshot in place of what it missed. Sans I/O: lines in, lines out.
+
+use std::collections::HashMap;
+
+use ipc::events::{Event, InstanceState, Message, Snapshot, Told};
+use model::{Cause, Instant, Priority, State};
+use vrrp::{InstanceConfig, InstanceId, Transition};
+
+/// A moment, in both forms that an event carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    /// RFC 3339, for people.
+    pub(crate) wall: String,
+    /// For arithmetic.
+    pub(crate) boot: Instant,
+}
+
+/// The feed's memory.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    sequence: u64,
+    states: Vec<InstanceState>,
+}
+
+impl Feed {
+    /// Every instance starts as INIT.
+    pub(crate) fn new(instances: &[InstanceConfig], at: &Moment) -> Self {
+        let states = instances.iter().map(|instance| InstanceState {
+            instance: instance.name.clone(),
+            state: Told::from(State::Init),
+            priority: instance.priority,
+            cause: Cause { code: "starting".into(), text: "vrrp-core has just started".into() },
+            since: at.wall.clone(),
+        });
+        Self { sequence: 0, states: states.collect() }
+    }
+
+    /// Takes a transition and gives the event for subscribers; `None` for an instance that isn't there.
+    pub(crate) fn record(&mut self, transition: &Transition, at: &Moment) -> Option<Event> {
+        let state = self.states.get_mut(transition.instance.0)?;
+        self.sequence += 1;
+        let from = state.state;
+        state.state = transition.to.map_or(Told::Stop, Told::from);
+        state.priority = transition.priority;
+        state.cause = transition.cause.clone();
+        state.since.clone_from(&at.wall);
+        Some(Event {
+            sequence: self.sequence,
+            instance: state.instance.clone(),
+            from,
+            to: state.state,
+            priority: state.priority,
+            cause: state.cause.clone(),
+            at: at.wall.clone(),
+            monotonic: at.boot.as_nanos(),
+        })
+    }
+
+    /// How everything is now.
+    pub(crate) fn snapshot(&self) -> Message {
+        Message::Snapshot(Snapshot { sequence: self.sequence, instances: self.states.clone() })
+    }
+
+    /// Since when the instance is as it is.
+    pub(crate) fn since(&self, instance: InstanceId) -> Option<&str> {
+        self.states.get(instance.0).map(|state| state.since.as_str())
+    }
+
+    /// How many instances are in each state, in one line for the service manager.
+    pub(crate) fn summary(&self) -> String {
+        let mut counts: HashMap<Told, usize> = HashMap::new();
+        for state in &self.states {
+            *counts.entry(state.state).or_default() += 1;
+        }
+        let told = [Told::Master, Told::Backup, Told::Fault, Told::Init, Told::Stop];
+        let parts: Vec<String> =
+            told.iter().filter_map(|told| counts.get(told).map(|count| format!("{count} {told}"))).collect();
+        if parts.is_empty() { "no instances".to_owned() } else { parts.join(", ") }
+    }
+
+    /// A change of priority without a change of state is part of the snapshot, too.
+    pub(crate) fn set_priority(&mut self, instance: InstanceId, priority: Priority) {
+        if let Some(state) = self.states.get_mut(instance.0) {
+            state.priority = priority;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed() -> (Feed, Moment) {
+        let text = "vrrp_instance one { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress { 10.0.0.1/32 } }\n";
+        let config = config::parse("test.conf", text).config.expect("valid");
+        let setup = crate::setup::Setup::new(&config);
+        let at = Moment { wall: "2026-01-01T00:00:00.000Z".into(), boot: Instant::from_nanos(7) };
+        (Feed::new(&setup.core.instances, &at), at)
+    }
+
+    fn transition(to: Option<State>) -> Transition {
+        Transition {
+            instance: InstanceId(0),
+            from: State::Init,
+            to,
+            cause: Cause { code: "peer-silent".into(), text: "why".into() },
+            priority: Priority(120),
+        }
+    }
+
+    #[test]
+    fn events_are_numbered_without_a_gap() {
+        let (mut feed, at) = feed();
+        let first = feed.record(&transition(Some(State::Backup)), &at).unwrap();
+        let second = feed.record(&transition(Some(State::Master)), &at).unwrap();
+        assert_eq!((first.sequence, second.sequence), (1, 2));
+        assert_eq!((second.from, second.to), (Told::Backup, Told::Master));
+        let Message::Snapshot(snapshot) = feed.snapshot() else { panic!("not a snapshot") };
+        assert_eq!((snapshot.sequence, snapshot.instances[0].state), (2, Told::Master));
+        assert_eq!(feed.summary(), "1 MASTER");
+    }
+
+    #[test]
+    fn an_instance_that_ends_is_told_as_stop() {
+        let (mut feed, at) = feed();
+        assert_eq!(feed.record(&transition(None), &at).unwrap().to, Told::Stop);
+        let unknown = Transition { instance: InstanceId(9), ..transition(None) };
+        assert!(feed.record(&unknown, &at).is_none());
+    }
+}

@@ -1,0 +1,208 @@
+//! The link to ipmgr: orders go out by name, facts and sockets come in.
+//!
+//! ipmgr may be restarted at any time: its silence is first waited out (the kernel keeps the addresses meanwhile),
+//! then told to the core. Whatever it sends that we don't understand closes the link, never the process.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipc::core_ipmgr::{Order, PROTOCOL, Report, SOCKET};
+use ipc::events::Peer;
+use ipc::frame::{self, MAX_FRAME};
+use model::Instant;
+use sys::seqpacket::{Connection, Frame, Received};
+
+/// How long ipmgr may be away before nobody here can honestly be master. A restart takes a few milliseconds.
+const GRACE: Duration = Duration::from_millis(500);
+/// From one attempt to connect to the next.
+const RETRY: Duration = Duration::from_millis(20);
+/// Orders that may wait for a full socket; more means that ipmgr doesn't read, and the link is closed.
+const MAX_WAITING: usize = 16_384;
+/// Frames that are taken in one turn.
+const MAX_BATCH: usize = 256;
+/// The longest time between two beats.
+const SLOWEST_BEAT: Duration = Duration::from_millis(500);
+
+/// Something that ipmgr said, perhaps with a descriptor.
+pub(crate) type News = (Report, Option<OwnedFd>);
+
+/// The link and its repair.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    path: PathBuf,
+    fingerprint: u64,
+    beat_every: Duration,
+    connection: Option<Connection>,
+    waiting: VecDeque<Vec<u8>>,
+    trouble: Option<String>,
+    gone_at: Option<Instant>,
+    retry_at: Instant,
+    beat_at: Instant,
+}
+
+impl Manager {
+    /// `shortest` is the shortest advert interval of all instances: ipmgr's patience is twice an interval, so beats
+    /// come four times as often.
+    pub(crate) fn new(runtime_dir: &Path, fingerprint: u64, shortest: Duration, now: Instant) -> Self {
+        Self {
+            path: runtime_dir.join(SOCKET),
+            fingerprint,
+            beat_every: (shortest / 2).min(SLOWEST_BEAT),
+            connection: None,
+            waiting: VecDeque::new(),
+            trouble: Some("not connected yet".to_owned()),
+            gone_at: None,
+            retry_at: now,
+            beat_at: now,
+        }
+    }
+
+    /// For status.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer { connected: self.connection.is_some() && self.trouble.is_none(), trouble: self.trouble.clone() }
+    }
+
+    /// Everything that is due by `now`; true if a new connection has to be watched.
+    pub(crate) fn on_time(&mut self, now: Instant) -> bool {
+        if self.connection.is_some() {
+            if self.beat_at <= now {
+                self.beat_at = now + self.beat_every;
+                self.send(&Order::Beat, now);
+            }
+            return false;
+        }
+        if self.retry_at > now {
+            return false;
+        }
+        self.retry_at = now + RETRY;
+        self.connect(now)
+    }
+
+    /// When [`Self::on_time`] wants to be called next.
+    pub(crate) fn next_deadline(&self) -> Instant {
+        if self.connection.is_some() { self.beat_at } else { self.retry_at }
+    }
+
+    /// When ipmgr's absence has to be told to the core, if it is absent and that isn't told yet.
+    pub(crate) fn absence_due(&self) -> Option<Instant> {
+        self.gone_at.map(|at| at + GRACE)
+    }
+
+    /// The core knows now, or ipmgr is back.
+    pub(crate) fn absence_settled(&mut self) {
+        self.gone_at = None;
+    }
+
+    /// What to watch.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.as_ref().map(AsFd::as_fd)
+    }
+
+    fn connect(&mut self, now: Instant) -> bool {
+        match Connection::connect(&self.path) {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.beat_at = now + self.beat_every;
+                self.trouble = Some("has not greeted yet".to_owned());
+                self.send(&Order::Hello { protocol: PROTOCOL, fingerprint: self.fingerprint }, now);
+                self.connection.is_some()
+            }
+            Err(error) => {
+                self.complain(format!("connect to {}: {error}", self.path.display()));
+                false
+            }
+        }
+    }
+
+    /// Remembers what is wrong, and logs it when it is something new.
+    fn complain(&mut self, trouble: String) {
+        if self.trouble.as_deref() != Some(trouble.as_str()) {
+            log::warn!("ipmgr: {trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// ipmgr has greeted and everything fits.
+    pub(crate) fn greeted(&mut self) {
+        if self.trouble.take().is_some() {
+            log::info!("connected to ipmgr");
+        }
+    }
+
+    /// Sends an order, or queues it while the socket is full.
+    pub(crate) fn send(&mut self, order: &Order, now: Instant) {
+        let Some(connection) = &self.connection else { return };
+        let frame = match frame::encode(order) {
+            Ok(frame) => frame,
+            Err(error) => {
+                log::error!("an order for ipmgr can't be encoded: {error}");
+                return;
+            }
+        };
+        if self.waiting.is_empty() {
+            match connection.send(&frame, None) {
+                Ok(()) => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return self.close(&format!("send: {error}"), now),
+            }
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return self.close("it doesn't read what we send", now);
+        }
+        self.waiting.push_back(frame);
+    }
+
+    /// The socket can take more.
+    pub(crate) fn on_writable(&mut self, now: Instant) {
+        while let (Some(connection), Some(frame)) = (&self.connection, self.waiting.front()) {
+            match connection.send(frame, None) {
+                Ok(()) => {
+                    self.waiting.pop_front();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => return self.close(&format!("send: {error}"), now),
+            }
+        }
+    }
+
+    /// Takes what is there; true when its turn is over and there may be more.
+    pub(crate) fn on_readable(&mut self, now: Instant, news: &mut Vec<News>) -> bool {
+        let mut buffer = vec![0_u8; MAX_FRAME];
+        for _ in 0..MAX_BATCH {
+            let Some(connection) = &self.connection else { return false };
+            match connection.receive(&mut buffer) {
+                Ok(None) => return false,
+                Ok(Some(Received::Closed)) => return self.give_up("it has closed the connection", now),
+                Ok(Some(Received::Frame(Frame { truncated: true, .. }))) => {
+                    return self.give_up("it sent a frame over the limit", now);
+                }
+                Ok(Some(Received::Frame(Frame { length, fd, .. }))) => {
+                    match frame::decode(buffer.get(..length).unwrap_or_default()) {
+                        Ok(report) => news.push((report, fd)),
+                        Err(error) => return self.give_up(&error.to_string(), now),
+                    }
+                }
+                Err(error) => return self.give_up(&format!("receive: {error}"), now),
+            }
+        }
+        true
+    }
+
+    fn give_up(&mut self, why: &str, now: Instant) -> bool {
+        self.close(why, now);
+        false
+    }
+
+    /// Ends the connection; a new one is tried at once.
+    pub(crate) fn close(&mut self, why: &str, now: Instant) {
+        if self.connection.take().is_some() {
+            self.complain(why.to_owned());
+            self.waiting.clear();
+            self.gone_at = Some(now);
+            self.retry_at = now;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The answer to `status`: the core's view in the words of the feed.
+
+use ipc::events::{CheckView, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status, Strays};
+use model::{CheckName, Instant, State, Verdict};
+use vrrp::{Core, InstanceId, RemarkView};
+
+use crate::feed::Feed;
+use crate::setup::Setup;
+
+/// What the status needs beside the core.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// Names.
+    pub(crate) setup: &'a Setup,
+    /// Since when everything is as it is.
+    pub(crate) feed: &'a Feed,
+    /// How ipmgr is.
+    pub(crate) ipmgr: Peer,
+    /// How checkerd is.
+    pub(crate) checkerd: Peer,
+    /// The last verdict of each tracked check.
+    pub(crate) verdicts: Vec<(CheckName, Verdict)>,
+    /// The configuration's path.
+    pub(crate) config_path: String,
+    /// The configuration's fingerprint.
+    pub(crate) config: String,
+    /// The time of day.
+    pub(crate) at: String,
+}
+
+/// Everything that is known at `now`.
+pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> Status {
+    let view = core.status();
+    let instances = view.instances.into_iter().enumerate().filter_map(|(number, view)| {
+        let id = InstanceId(number);
+        let config = around.setup.instance_config(id)?;
+        Some(InstanceStatus {
+            name: config.name.clone(),
+            state: view.state.unwrap_or(State::Init),
+            since: around.feed.since(id).unwrap_or_default().to_owned(),
+            cause: view.cause,
+            reasons: view.reasons,
+            priority: PriorityStatus { base: view.base, effective: view.effective },
+            interface: around.setup.core.links.get(config.link.0)?.clone(),
+            vrid: config.vrid,
+            version: config.version,
+            family: config.family,
+            addresses: around.setup.addresses(id).iter().map(ToString::to_string).collect(),
+            master: view.master.map(|master| MasterStatus {
+                address: master.address,
+                priority: master.priority,
+                silent_ms: u64::try_from(now.since(master.heard).as_millis()).unwrap_or(u64::MAX),
+            }),
+            adverts_sent: view.adverts_sent,
+            adverts_received: view.adverts_received,
+            remarks: view.remarks.into_iter().map(remark).collect(),
+            refused: view.refused,
+        })
+    });
+    let strays = view.links.into_iter().zip(&around.setup.core.links).map(|(view, name)| Strays {
+        interface: name.clone(),
+        remarks: view.strays.into_iter().map(remark).collect(),
+    });
+    Status {
+        protocol: ipc::json::PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        instances: instances.collect(),
+        strays: strays.filter(|strays| !strays.remarks.is_empty()).collect(),
+        checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
+        at: around.at,
+        config_path: around.config_path,
+        config: around.config,
+        ipmgr: around.ipmgr,
+        checkerd: around.checkerd,
+    }
+}
+
+fn remark(view: RemarkView) -> Remark {
+    Remark {
+        reason: view.reason.to_owned(),
+        dropped: view.dropped,
+        count: view.count,
+        last_from: view.last_from,
+    }
+}

@@ -1,0 +1,142 @@
+//! The sockets that ipmgr handed over: adverts in and out, announcements out.
+//!
+//! It believes nothing and decides nothing: what comes in goes to the core, what the core says goes out.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use model::{Family, LinkName, MacAddress};
+use sys::advert::{AdvertSocket, MAX_PACKET, Received};
+use sys::announce::AnnounceSocket;
+use vrrp::{LinkId, Packet, Transmit};
+
+use crate::setup::Placed;
+
+/// How many packets are taken from one socket before others get their turn.
+const MAX_BATCH: usize = 256;
+
+/// Whether a socket may hold more packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// It is empty.
+    Empty,
+    /// Its turn is over, and there may be more.
+    TurnOver,
+}
+
+/// All sockets of this process that lead to the network.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    adverts: HashMap<(LinkId, Family), AdvertSocket>,
+    announcers: HashMap<LinkName, AnnounceSocket>,
+    macs: HashMap<LinkName, MacAddress>,
+    malformed: u64,
+}
+
+impl Wire {
+    /// Takes the place of an older socket of that link and family, if there is one; gives that back.
+    ///
+    /// # Errors
+    /// It isn't the socket that ipmgr said it is.
+    pub(crate) fn add_adverts(
+        &mut self,
+        link: LinkId,
+        family: Family,
+        socket: OwnedFd,
+    ) -> io::Result<Option<AdvertSocket>> {
+        Ok(self.adverts.insert((link, family), AdvertSocket::from_fd(socket, family)?))
+    }
+
+    /// The socket of that link and family.
+    pub(crate) fn adverts(&self, link: LinkId, family: Family) -> Option<&AdvertSocket> {
+        self.adverts.get(&(link, family))
+    }
+
+    /// What announcements on that link go through.
+    ///
+    /// # Errors
+    /// It isn't the socket that ipmgr said it is.
+    pub(crate) fn add_announcer(&mut self, link: LinkName, socket: OwnedFd) -> io::Result<()> {
+        self.announcers.insert(link, AnnounceSocket::from_fd(socket)?);
+        Ok(())
+    }
+
+    /// The hardware address that announcements on that link carry.
+    pub(crate) fn set_mac(&mut self, link: &LinkName, mac: Option<MacAddress>) {
+        match mac {
+            Some(mac) => {
+                self.macs.insert(link.clone(), mac);
+            }
+            None => {
+                self.macs.remove(link);
+            }
+        }
+    }
+
+    /// Takes what is there, and gives each packet to `take`.
+    pub(crate) fn receive(
+        &mut self,
+        link: LinkId,
+        family: Family,
+        mut take: impl FnMut(Packet<'_>),
+    ) -> Drained {
+        let Some(socket) = self.adverts.get(&(link, family)) else { return Drained::Empty };
+        let mut buffer = [0_u8; MAX_PACKET];
+        for _ in 0..MAX_BATCH {
+            match socket.receive(&mut buffer) {
+                Ok(None) => return Drained::Empty,
+                Ok(Some(Received::Packet(packet))) => take(Packet {
+                    link,
+                    source: packet.source,
+                    destination: packet.destination,
+                    ttl: packet.ttl,
+                    message: packet.message,
+                }),
+                Ok(Some(Received::Malformed(what))) => {
+                    self.malformed = self.malformed.saturating_add(1);
+                    log::debug!("a datagram that is none ({what:?}); {} so far", self.malformed);
+                }
+                // The link's own facts tell what is wrong with it (ENETDOWN and the like); ipmgr sends them.
+                Err(error) => {
+                    log::debug!("receive {family} adverts: {error}");
+                    return Drained::Empty;
+                }
+            }
+        }
+        Drained::TurnOver
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// The kernel's words; what isn't sent now is as good as lost on the wire, and the protocol lives with that.
+    pub(crate) fn transmit(&self, transmit: &Transmit) -> io::Result<()> {
+        let family = Family::of(transmit.source);
+        match self.adverts.get(&(transmit.link, family)) {
+            Some(socket) => socket.send(transmit.source, transmit.destination, &transmit.message),
+            None => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "ipmgr has handed over no socket for this link",
+            )),
+        }
+    }
+
+    /// Tells the neighbours where an address lives (V3-FSM-4).
+    ///
+    /// # Errors
+    /// The kernel's words, or that the link has no hardware address.
+    pub(crate) fn announce(&self, placed: &Placed) -> io::Result<()> {
+        let (Some(socket), Some(mac)) = (self.announcers.get(&placed.link), self.macs.get(&placed.link))
+        else {
+            let trouble = format!("no socket or no hardware address on {}", placed.link);
+            return Err(io::Error::new(io::ErrorKind::NotConnected, trouble));
+        };
+        match placed.address {
+            IpAddr::V4(address) => socket.gratuitous_arp(*mac, address),
+            // RFC 9568 6.4.2: Router flag set, Solicited clear, Override set.
+            IpAddr::V6(address) => socket.unsolicited_na(*mac, address, true),
+        }
+    }
+}
