@@ -1,3 +1,64 @@
-//! The operator's command, and the supervisor where there is no systemd.
+//! `handover`: the operator's command, and the supervisor where there is no systemd.
 
-fn main() {}
+mod args;
+mod check;
+mod client;
+mod events;
+mod run;
+mod status;
+mod supervise;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use argh::FromArgs as _;
+use service::Failure;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    match act() {
+        Ok(exit) => exit,
+        Err(failure) => {
+            complain(&format!("handover: {failure}\n"));
+            failure.exit.into()
+        }
+    }
+}
+
+fn act() -> Result<ExitCode, Failure> {
+    let arguments = service::normalise(std::env::args_os().skip(1), "f")?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments = match Arguments::from_args(&["handover"], &arguments) {
+        Ok(arguments) => arguments,
+        Err(early) => return service::usage_exit("handover", "", &early).map(|()| ExitCode::SUCCESS),
+    };
+    if arguments.version {
+        say(&format!("handover {}\n", env!("CARGO_PKG_VERSION")));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let done = match arguments.command {
+        Some(Command::Run(it)) => {
+            run::run(&service::config_path(it.config), &service::runtime_dir(it.runtime_dir))
+        }
+        Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
+        Some(Command::Check(it)) => check::run(&service::config_path(it.config.or(it.file))),
+        Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
+        None => Err(Failure::new(
+            service::Exit::Usage,
+            "what to do? One of run, status, check, events ('handover --help' says more)",
+        )),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes to standard output; false when nobody reads it any more.
+fn say(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Writes to standard error; if that is closed there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

@@ -82,6 +82,12 @@ pub fn group(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
+/// Whom this process acts as.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Whether the calling process may become that user: it is that user already, or it has `CAP_SETUID` and the number
 /// exists in its user namespace.
 ///

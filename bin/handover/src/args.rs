@@ -1,0 +1,99 @@
+//! The command line of `handover`.
+
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+/// Keeps IP addresses alive: the operator's command.
+#[derive(Debug, FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    example = "handover check -f /etc/keepalived/keepalived.conf",
+    example = "handover run -f node-a.conf --runtime-dir /tmp/handover",
+    example = "handover status --json"
+)]
+pub(crate) struct Arguments {
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
+    pub(crate) version: bool,
+
+    #[argh(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Status(Status),
+    Check(Check),
+    Events(Events),
+}
+
+/// Start the four daemons in the foreground and keep them running.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+pub(crate) struct Run {
+    /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
+    #[argh(option, short = 'f', arg_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// where the sockets are made (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+}
+
+/// Show the state of every instance and check, and why it is so.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "status", help_triggers("-h", "--help"))]
+pub(crate) struct Status {
+    /// as one JSON object
+    #[argh(switch)]
+    pub(crate) json: bool,
+
+    /// accepted by all programs; not needed here
+    #[argh(option, short = 'f', arg_name = "FILE")]
+    #[allow(dead_code, reason = "all five programs share these two options")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+}
+
+/// Tell whether a configuration is valid, and where it isn't; exit status 0 valid, 1 errors.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
+pub(crate) struct Check {
+    /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
+    #[argh(option, short = 'f', arg_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// the same, without the option
+    #[argh(positional, arg_name = "file")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// accepted by all programs; not needed here
+    #[argh(option, arg_name = "DIR")]
+    #[allow(dead_code, reason = "all five programs share these two options")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+}
+
+/// Follow the transitions as they happen.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "events", help_triggers("-h", "--help"))]
+pub(crate) struct Events {
+    /// as JSON Lines, just as vrrp-core sends them
+    #[argh(switch)]
+    pub(crate) json: bool,
+
+    /// accepted by all programs; not needed here
+    #[argh(option, short = 'f', arg_name = "FILE")]
+    #[allow(dead_code, reason = "all five programs share these two options")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+}

@@ -1,0 +1,98 @@
+//! Talking to a daemon's JSON Lines socket from the command line: blocking, with a time limit.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a daemon may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection on which lines are read one at a time.
+#[derive(Debug)]
+pub(crate) struct Client {
+    reader: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to `program`'s socket in `runtime_dir`.
+    ///
+    /// # Errors
+    /// A sentence that says what to look at: not running, no permission, or something else.
+    pub(crate) fn connect(runtime_dir: &Path, program: &str) -> Result<Self, String> {
+        let path = runtime_dir.join(format!("{program}.sock"));
+        let stream = UnixStream::connect(&path).map_err(|error| explain(program, &path, &error))?;
+        stream
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .and_then(|()| stream.set_write_timeout(Some(ANSWER_TIMEOUT)))
+            .map_err(|error| format!("{program}: {error}"))?;
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn request(&mut self, request: &str) -> Result<(), String> {
+        self.reader.get_mut().write_all(format!("{{\"request\":\"{request}\"}}\n").as_bytes()).map_err(told)
+    }
+
+    /// The next line; `None` when the daemon has closed the connection.
+    ///
+    /// # Errors
+    /// No answer in time, or a line that isn't JSON.
+    pub(crate) fn line(&mut self) -> Result<Option<Value>, String> {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => serde_json::from_str(&line).map(Some).map_err(|error| format!("not JSON: {error}")),
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    /// Waits for lines as long as it takes.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn wait_for_ever(&mut self) -> Result<(), String> {
+        self.reader.get_ref().set_read_timeout(None).map_err(told)
+    }
+}
+
+fn told(error: std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn explain(program: &str, path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{program} is not running (no {path})"),
+        std::io::ErrorKind::ConnectionRefused => {
+            format!("{program} is not running (nobody listens on {path})")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{path}: permission denied (be root, or a member of the socket's group)")
+        }
+        _ => format!("{path}: {error}"),
+    }
+}
+
+/// Asks `program` for its status and gives the answer's object.
+///
+/// # Errors
+/// As for [`Client`], or that the daemon went away without an answer.
+pub(crate) fn status_of(runtime_dir: &Path, program: &str) -> Result<Value, String> {
+    let mut client = Client::connect(runtime_dir, program)?;
+    client.request("status")?;
+    while let Some(message) = client.line()? {
+        if message.get("type").and_then(Value::as_str) == Some("status") {
+            return Ok(message);
+        }
+    }
+    Err(format!("{program} closed the connection without an answer"))
+}

@@ -1,0 +1,329 @@
+//! `handover run`: starts the four daemons in the foreground, each with its rights and no more, and keeps them running.
+//!
+//! For where there is no systemd: a container, a lab, a demo. It never speaks to the daemons; it starts, waits, stops.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::Instant;
+use reactor::{Interest, Reactor, Ready, Token};
+use service::{Exit, Failure};
+use sys::privilege::Capability;
+use sys::process::{Child, Credentials, Rights, Signal, Spec, Stdio, spawn};
+
+use crate::supervise::{Daemon, Deaths, Remedy};
+
+/// The group that owns the runtime directory where it exists.
+const GROUP: &str = "_handover";
+/// Sticky, so that no daemon can take away another's socket.
+const RUNTIME_DIR_MODE: u32 = 0o1775;
+/// How often it is looked whether all daemons serve their sockets, until they do.
+const READY_POLL: Duration = Duration::from_millis(20);
+/// Variables of sd_notify(3) and its siblings.
+const FROM_SYSTEMD: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID"];
+/// What ends everything, in order.
+const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT];
+
+/// Runs until SIGTERM or SIGINT, or until a daemon says that restarting it won't help.
+///
+/// # Errors
+/// An invalid configuration, a runtime directory that can't be made or is in use, a daemon that isn't there.
+pub(crate) fn run(config: &Path, runtime_dir: &Path) -> Result<(), Failure> {
+    service::log::start("handover");
+    crate::check::refuse_invalid(config)?;
+    prepare_runtime_dir(runtime_dir)?;
+    let _lock = lock(runtime_dir)?;
+    let programs = beside_us()?;
+    Supervisor::new(config, runtime_dir, &programs)?.serve()
+}
+
+fn prepare_runtime_dir(path: &Path) -> Result<(), Failure> {
+    let doing = |what: &str| format!("{what} the runtime directory {}", path.display());
+    fs::create_dir_all(path).map_err(|error| Failure::io(doing("make"), &error))?;
+    let group = sys::user::group(GROUP).unwrap_or_default();
+    if let Some(group) = group.filter(|_| is_root()) {
+        chown(path, None, Some(group)).map_err(|error| Failure::io(doing("change the group of"), &error))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(RUNTIME_DIR_MODE))
+            .map_err(|error| Failure::io(doing("change the mode of"), &error))?;
+    }
+    Ok(())
+}
+
+/// Held for as long as we run, whatever ends us; there is no file with a process id that could go stale (pain H2).
+fn lock(runtime_dir: &Path) -> Result<fs::File, Failure> {
+    let path = runtime_dir.join("handover.lock");
+    let doing = || format!("lock {}", path.display());
+    let file = fs::File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| Failure::io(doing(), &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            let message = format!(
+                "another 'handover run' uses {}; choose another --runtime-dir",
+                runtime_dir.display()
+            );
+            Err(Failure::new(Exit::Failed, message))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(Failure::io(doing(), &error)),
+    }
+}
+
+fn is_root() -> bool {
+    sys::user::effective_uid() == 0
+}
+
+/// The directory of our own executable: the daemons are beside it.
+fn beside_us() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().map_err(|error| Failure::io("find our own executable", &error))?;
+    let directory = own.parent().unwrap_or(Path::new("/")).to_owned();
+    for daemon in Daemon::ALL {
+        let program = directory.join(daemon.program());
+        if !program.is_file() {
+            let missing =
+                format!("{} is not there: install the five programs side by side", program.display());
+            return Err(Failure::new(Exit::Configuration, missing));
+        }
+    }
+    Ok(directory)
+}
+
+/// One daemon and how it is doing.
+#[derive(Debug)]
+struct Ward {
+    daemon: Daemon,
+    spec: Recipe,
+    running: Option<Running>,
+    start_at: Option<Instant>,
+    deaths: Deaths,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    since: Instant,
+    /// When it is killed; set once it has been asked to stop.
+    kill_at: Option<Instant>,
+}
+
+/// What is needed to start a daemon, as often as it takes.
+#[derive(Debug)]
+struct Recipe {
+    program: PathBuf,
+    config: PathBuf,
+    runtime_dir: PathBuf,
+    credentials: Option<Credentials>,
+    rights: Vec<Capability>,
+}
+
+impl Recipe {
+    fn new(daemon: Daemon, directory: &Path, config: &Path, runtime_dir: &Path) -> Self {
+        Self {
+            program: directory.join(daemon.program()),
+            config: config.to_owned(),
+            runtime_dir: runtime_dir.to_owned(),
+            credentials: credentials(daemon),
+            rights: rights(daemon),
+        }
+    }
+
+    fn spec(&self) -> Spec {
+        let spec = Spec::new(&self.program)
+            .argument("--config")
+            .argument(&self.config)
+            .argument("--runtime-dir")
+            .argument(&self.runtime_dir)
+            .rights(Rights::Exactly(self.rights.clone()))
+            .die_with_parent(Signal::TERM)
+            .stdout(Stdio::Inherit)
+            .stderr(Stdio::Inherit);
+        // What systemd told us in variables was meant for us alone.
+        let variables = std::env::vars_os().filter(|(name, _)| !FROM_SYSTEMD.iter().any(|it| name == it));
+        let spec = variables.fold(spec.clear_environment(), |spec, (name, value)| spec.variable(name, value));
+        match &self.credentials {
+            Some(credentials) => spec.credentials(credentials.clone()),
+            None => spec,
+        }
+    }
+}
+
+/// The daemon's own account, if there is one and we may become it.
+fn credentials(daemon: Daemon) -> Option<Credentials> {
+    let user = sys::user::lookup(daemon.user()).ok().flatten()?;
+    if !is_root() || !sys::user::can_become(user.uid).unwrap_or(false) {
+        return None;
+    }
+    let gid = sys::user::group(GROUP).ok().flatten().unwrap_or(user.gid);
+    Some(Credentials { uid: user.uid, gid, groups: user.groups })
+}
+
+/// The table of ARCHITECTURE.md, as far as we have those rights ourselves.
+fn rights(daemon: Daemon) -> Vec<Capability> {
+    let wanted: &[Capability] = match daemon {
+        Daemon::Ipmgr => &[Capability::NetAdmin, Capability::NetRaw],
+        Daemon::Checkerd | Daemon::Notifierd => &[Capability::SetUid, Capability::SetGid, Capability::Kill],
+        Daemon::VrrpCore => &[],
+    };
+    let has = |it: &Capability| sys::privilege::has(*it).unwrap_or(false);
+    wanted.iter().copied().filter(has).collect()
+}
+
+/// The supervisor's whole state.
+struct Supervisor {
+    reactor: Reactor,
+    wards: Vec<Ward>,
+    runtime_dir: PathBuf,
+    /// Set once everything is to stop; an error if it is a daemon's doing.
+    stopping: Option<Result<(), Exit>>,
+    announced: bool,
+}
+
+impl Supervisor {
+    fn new(config: &Path, runtime_dir: &Path, programs: &Path) -> Result<Self, Failure> {
+        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+        let signals = [&TERMINATION[..], &[signal_hook::consts::SIGHUP]].concat();
+        reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
+        let now = sys::clock::now();
+        let wards = Daemon::ALL.map(|daemon| Ward {
+            daemon,
+            spec: Recipe::new(daemon, programs, config, runtime_dir),
+            running: None,
+            start_at: Some(now),
+            deaths: Deaths::default(),
+        });
+        let wards = Vec::from(wards);
+        Ok(Self { reactor, wards, runtime_dir: runtime_dir.to_owned(), stopping: None, announced: false })
+    }
+
+    fn serve(mut self) -> Result<(), Failure> {
+        let mut ready = Vec::new();
+        loop {
+            let now = sys::clock::now();
+            self.start_due(now)?;
+            self.stop_next(now);
+            if let Some(result) = self.stopping
+                && self.wards.iter().all(|ward| ward.running.is_none())
+            {
+                log::info!("all daemons have stopped");
+                return result
+                    .map_err(|exit| Failure::new(exit, "a daemon said that restarting it won't help"));
+            }
+            self.announce_readiness();
+            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
+            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Signal(signal) if TERMINATION.contains(&signal) => {
+                        self.stop("asked to by a signal")
+                    }
+                    Ready::Signal(_) => {
+                        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed")
+                    }
+                    Ready::Token { token, .. } => self.reap(token, sys::clock::now()),
+                    Ready::Timer => {}
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, why: &str) {
+        if self.stopping.is_none() {
+            log::info!("stopping: {why}");
+            service::notify_stopping();
+            self.stopping = Some(Ok(()));
+        }
+    }
+
+    fn start_due(&mut self, now: Instant) -> Result<(), Failure> {
+        for (number, ward) in self.wards.iter_mut().enumerate() {
+            if self.stopping.is_some() || ward.start_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            ward.start_at = None;
+            let child = spawn(&ward.spec.spec()).map_err(|error| {
+                Failure::new(Exit::Failed, format!("start {}: {error}", ward.daemon.program()))
+            })?;
+            log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
+            self.reactor
+                .register(Token(number), &child, Interest::READABLE)
+                .map_err(|error| Failure::io("watch a daemon", &error))?;
+            ward.running = Some(Running { child, since: now, kill_at: None });
+        }
+        Ok(())
+    }
+
+    /// A daemon's descriptor became readable: it has ended.
+    fn reap(&mut self, token: Token, now: Instant) {
+        let Some(ward) = self.wards.get_mut(token.0) else { return };
+        let Some(running) = &mut ward.running else { return };
+        let Ok(Some(how)) = running.child.try_wait() else { return };
+        let since = running.since;
+        if let Err(error) = self.reactor.deregister(&running.child) {
+            log::warn!("forget a daemon's descriptor: {error}");
+        }
+        ward.running = None;
+        let name = ward.daemon.program();
+        if self.stopping.is_some() {
+            log::debug!("{name} has stopped ({how})");
+            return;
+        }
+        match ward.deaths.ended(how, since, now) {
+            Remedy::RestartAfter(delay) => {
+                log::error!("{name} has died ({how}); starting it again in {} ms", delay.as_millis());
+                ward.start_at = Some(now + delay);
+            }
+            Remedy::GiveUp(exit) => {
+                log::error!("{name} has ended ({how}): a restart won't help, see its last message");
+                self.stopping = Some(Err(exit));
+            }
+        }
+    }
+
+    /// Asks the daemons whose turn it is to stop, and kills those that have been asked long ago.
+    fn stop_next(&mut self, now: Instant) {
+        if self.stopping.is_none() {
+            return;
+        }
+        let running = |ward: &Ward| ward.running.is_some();
+        let Some(turn) = self.wards.iter().filter(|it| running(it)).map(|it| it.daemon.stop_turn()).min()
+        else {
+            return;
+        };
+        for ward in self.wards.iter_mut().filter(|ward| ward.daemon.stop_turn() == turn) {
+            let Some(running) = &mut ward.running else { continue };
+            let signal = match running.kill_at {
+                None => {
+                    running.kill_at = Some(now + ward.daemon.stop_limit());
+                    Signal::TERM
+                }
+                Some(at) if at <= now => {
+                    log::error!("{} didn't stop in time and is killed", ward.daemon.program());
+                    running.kill_at = Some(now + ward.daemon.stop_limit());
+                    Signal::KILL
+                }
+                Some(_) => continue,
+            };
+            if let Err(error) = running.child.signal(signal) {
+                log::warn!("signal {}: {error}", ward.daemon.program());
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let kills = self.wards.iter().filter_map(|ward| ward.running.as_ref()?.kill_at);
+        let starts = self.wards.iter().filter_map(|ward| ward.start_at);
+        let poll = (!self.announced).then(|| sys::clock::now() + READY_POLL);
+        kills.chain(starts).chain(poll).min()
+    }
+
+    /// Once every daemon serves its socket, the service manager (if there is one) hears it.
+    fn announce_readiness(&mut self) {
+        let serves = |daemon: &Daemon| self.runtime_dir.join(format!("{}.sock", daemon.program())).exists();
+        if !self.announced && Daemon::ALL.iter().all(serves) {
+            self.announced = true;
+            log::info!("all daemons are up; 'handover status --runtime-dir {}'", self.runtime_dir.display());
+            service::notify_ready("all daemons are up");
+        }
+    }
+}

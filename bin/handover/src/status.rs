@@ -1,0 +1,176 @@
+//! `handover status`: what state everything is in, and why, from the daemons' own mouths.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use service::{Exit, Failure};
+
+use crate::client::status_of;
+
+/// Who can be asked. ipmgr answers nobody but vrrp-core, which tells how it is.
+const ASKED: [&str; 3] = ["vrrp-core", "checkerd", "notifierd"];
+
+/// Prints the status.
+///
+/// # Errors
+/// [`Exit::Failed`] when vrrp-core can't be asked: then nothing is known about any instance.
+pub(crate) fn run(runtime_dir: &Path, as_json: bool) -> Result<(), Failure> {
+    let status = collect(runtime_dir);
+    let text = if as_json { format!("{status:#}\n") } else { render(&status) };
+    crate::say(&text);
+    match trouble(&status, "vrrp-core") {
+        Some(trouble) => Err(Failure::new(Exit::Failed, trouble.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// One object from all daemons: `instances` from vrrp-core, `checks` from checkerd, `hooks` from notifierd.
+fn collect(runtime_dir: &Path) -> Value {
+    let mut processes = Map::new();
+    let mut whole = Map::new();
+    for program in ASKED {
+        match status_of(runtime_dir, program) {
+            Ok(mut answer) => {
+                processes.insert(program.to_owned(), json!({ "running": true, "pid": answer.get("pid") }));
+                for part in ["at", "config_path", "instances", "strays", "ipmgr", "checks", "hooks"] {
+                    // vrrp-core has a view of the checks, too; checkerd knows them better and comes later.
+                    if let Some(value) = answer.get_mut(part).map(Value::take) {
+                        whole.insert(part.to_owned(), value);
+                    }
+                }
+            }
+            Err(trouble) => {
+                processes.insert(program.to_owned(), json!({ "running": false, "trouble": trouble }));
+            }
+        }
+    }
+    if let Some(ipmgr) = whole.remove("ipmgr") {
+        let running = ipmgr.get("connected").cloned().unwrap_or(Value::Bool(false));
+        let trouble = ipmgr.get("trouble").cloned().unwrap_or(Value::Null);
+        processes.insert("ipmgr".to_owned(), json!({ "running": running, "trouble": trouble }));
+    }
+    for list in ["instances", "checks", "hooks"] {
+        whole.entry(list).or_insert_with(|| json!([]));
+    }
+    whole.insert("processes".to_owned(), Value::Object(processes));
+    Value::Object(whole)
+}
+
+fn trouble<'a>(status: &'a Value, program: &str) -> Option<&'a str> {
+    status.get("processes")?.get(program)?.get("trouble")?.as_str()
+}
+
+/// Text at a path of keys; empty where there is none.
+fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, path: &[&str]) -> u64 {
+    path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn render(status: &Value) -> String {
+    let mut out = String::new();
+    for instance in list(status, "instances") {
+        render_instance(instance, &mut out);
+    }
+    for check in list(status, "checks") {
+        out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
+        let (outcome, output) = (text(check, &["last_outcome"]), text(check, &["last_output"]).trim());
+        for part in [outcome, output].into_iter().filter(|part| !part.is_empty()) {
+            out += &format!("  {}", part.replace('\n', " | "));
+        }
+        out.push('\n');
+    }
+    for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
+        if let Some(trouble) = trouble(status, program) {
+            out += &format!("{program}: {trouble}\n");
+        }
+    }
+    out
+}
+
+fn render_instance(instance: &Value, out: &mut String) {
+    let addresses: Vec<&str> = list(instance, "addresses").iter().filter_map(Value::as_str).collect();
+    *out += &format!(
+        "{}  {}  {}  vrid {}  priority {}/{}  {}\n",
+        text(instance, &["name"]),
+        text(instance, &["state"]),
+        text(instance, &["interface"]),
+        number(instance, &["vrid"]),
+        number(instance, &["priority", "effective"]),
+        number(instance, &["priority", "base"]),
+        addresses.join(" "),
+    );
+    *out += &format!("    since {}: {}\n", text(instance, &["since"]), text(instance, &["cause", "text"]));
+    for reason in list(instance, "reasons") {
+        *out += &format!("    not eligible: {}\n", text(reason, &["text"]));
+    }
+    if let Some(master) = instance.get("master") {
+        *out += &format!(
+            "    master is {} with priority {}, heard {} ms ago\n",
+            text(master, &["address"]),
+            number(master, &["priority"]),
+            number(master, &["silent_ms"]),
+        );
+    }
+    *out += &format!(
+        "    adverts: {} sent, {} heard\n",
+        number(instance, &["adverts_sent"]),
+        number(instance, &["adverts_received"]),
+    );
+    for remark in list(instance, "remarks") {
+        *out += &format!(
+            "    {} packets {}: {} (last from {})\n",
+            number(remark, &["count"]),
+            if remark.get("dropped") == Some(&Value::Bool(true)) { "dropped" } else { "remarked on" },
+            text(remark, &["reason"]),
+            text(remark, &["last_from"]),
+        );
+    }
+    for refused in list(instance, "refused").iter().filter_map(Value::as_str) {
+        *out += &format!("    refused by the kernel: {refused}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_and_its_cause_are_read_at_a_glance() {
+        let status = json!({
+            "instances": [{
+                "name": "api_vip", "state": "BACKUP", "interface": "eth0", "vrid": 5,
+                "cause": {"code": "lower-priority", "text": "192.168.1.11 has priority 120, we have 110"},
+                "since": "2026-01-01T00:00:00.000Z", "priority": {"base": 90, "effective": 110},
+                "addresses": ["192.168.1.100/32"], "adverts_sent": 0, "adverts_received": 12,
+                "master": {"address": "192.168.1.11", "priority": 120, "silent_ms": 300},
+                "remarks": [{"reason": "checksum", "dropped": true, "count": 2, "last_from": "192.168.1.9"}]
+            }],
+            "checks": [{"name": "chk", "verdict": "down", "last_outcome": "exit 1", "last_output": "no process\n"}],
+            "processes": {"notifierd": {"running": false, "trouble": "notifierd is not running"}}
+        });
+        assert_eq!(
+            render(&status),
+            "api_vip  BACKUP  eth0  vrid 5  priority 110/90  192.168.1.100/32\n\
+             \x20   since 2026-01-01T00:00:00.000Z: 192.168.1.11 has priority 120, we have 110\n\
+             \x20   master is 192.168.1.11 with priority 120, heard 300 ms ago\n\
+             \x20   adverts: 0 sent, 12 heard\n\
+             \x20   2 packets dropped: checksum (last from 192.168.1.9)\n\
+             check chk  DOWN  exit 1  no process\n\
+             notifierd: notifierd is not running\n"
+        );
+    }
+
+    #[test]
+    fn with_nobody_to_ask_the_lists_are_empty_and_the_trouble_is_named() {
+        let status = collect(Path::new("/nonexistent"));
+        assert_eq!(list(&status, "instances"), &[] as &[Value]);
+        assert!(trouble(&status, "vrrp-core").unwrap().contains("not running"));
+    }
+}
