@@ -1,1 +1,1 @@
-//! Tests that need more than one crate live in `tests/` beside this file.
+//! Tests that need more than one crate; each file in `tests/` beside this one is a program of its own.

@@ -3,12 +3,16 @@
 //! | link | file | form |
 //! |---|---|---|
 //! | vrrp-core to anybody | [`events`] | JSON Lines |
-//! | checkerd to anybody | `verdicts` | JSON Lines |
-//! | notifierd to anybody | `hooks` | JSON Lines |
-//! | vrrp-core and ipmgr | `core_ipmgr` | bincode frames (`frame`) with descriptors |
+//! | checkerd to anybody | [`verdicts`] | JSON Lines |
+//! | notifierd to anybody | [`hooks`] | JSON Lines |
+//! | vrrp-core and ipmgr | [`core_ipmgr`] | bincode frames ([`frame`]) with descriptors |
 //!
 //! Only shapes, encoding and decoding: no socket is opened here. Whatever is decoded came from another
 //! process and is believed only as far as its type says.
 
+pub mod core_ipmgr;
 pub mod events;
+pub mod frame;
+pub mod hooks;
 pub mod json;
+pub mod verdicts;
