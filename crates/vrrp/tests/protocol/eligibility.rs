@@ -1,0 +1,276 @@
+//! Who may be master, and with which priority: facts in, one answer out.
+
+use handover_vrrp::{Input, InstanceConfig, Output, TrackedCheck};
+use model::{LinkFact, LinkName, Priority, State, Verdict};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+fn with_checks(priority: u8, checks: Vec<TrackedCheck>) -> InstanceConfig {
+    InstanceConfig { checks, ..v3(priority) }
+}
+
+fn codes(host: &Host) -> Vec<String> {
+    host.view().reasons.into_iter().map(|reason| reason.code).collect()
+}
+
+#[test]
+fn nothing_is_decided_before_the_facts_are_there() {
+    let mut host = Host::cold(vec![with_checks(100, vec![tracked("chk", 0)])]);
+    assert_eq!(codes(&host), ["link-awaited", "ipmgr-awaited", "check-awaited"]);
+    assert_eq!(host.core.next_deadline(), None);
+    host.give(Input::Link(&eth0()));
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(codes(&host), ["check-awaited"]);
+    assert_eq!(host.view().reasons[0].text, "waiting for the first result of chk");
+    assert!(host.pass(ms(3_600_000)).is_empty(), "never master before the first result");
+    assert_eq!(host.state(), Some(State::Init));
+    assert_eq!(told(&host.verdict("chk", Verdict::Up)), [Some(State::Backup)]);
+}
+
+#[test]
+fn a_link_that_cannot_carry_adverts_is_a_fault() {
+    let absent = LinkFact::absent(LinkName::new("eth0").unwrap());
+    let down = LinkFact { up: false, ..eth0() };
+    let nameless = LinkFact { ipv4: None, ..eth0() };
+    for (fact, code) in [(absent, "link-absent"), (down, "link-down"), (nameless, "no-source")] {
+        let mut host = Host::master(v3(100));
+        let outputs = host.give(Input::Link(&fact));
+        // V3-FSM-13's way out: priority 0 if there is still a way to send it, then the addresses.
+        assert_eq!(sent(&outputs), [0]);
+        assert_eq!(withdraws(&outputs).len(), 1);
+        assert_eq!(told(&outputs), [Some(State::Fault)]);
+        assert_eq!(transitions(&outputs)[0].cause.code, code);
+        assert_eq!(codes(&host), [code]);
+        // Back by way of a full listening interval.
+        let outputs = host.give(Input::Link(&eth0()));
+        assert_eq!(told(&outputs), [Some(State::Backup)]);
+        assert_eq!(told(&host.pass(ms(3600))), []);
+        assert_eq!(told(&host.pass(ms(10))), [Some(State::Master)]);
+    }
+}
+
+#[test]
+fn ipv6_wants_its_own_source() {
+    let mut host = Host::new(v6(100));
+    host.give(Input::Link(&LinkFact { ipv4: None, ..eth0() }));
+    assert_eq!(host.state(), Some(State::Backup));
+    host.give(Input::Link(&LinkFact { ipv6: None, ..eth0() }));
+    assert_eq!(codes(&host), ["no-source"]);
+}
+
+#[test]
+fn a_configured_source_stands_for_the_links_own() {
+    // V3-PKT-6
+    let source = "192.0.2.77".parse().unwrap();
+    let mut host = Host::cold(vec![InstanceConfig { source: Some(source), ..v3(100) }]);
+    host.give(Input::Link(&LinkFact { ipv4: None, ..eth0() }));
+    host.give(Input::ManagerPresent { held: &[] });
+    let outputs = host.pass(ms(4000));
+    assert_eq!(transmits(&outputs)[0].source, source);
+}
+
+#[test]
+fn a_new_source_address_is_used_at_once() {
+    let mut host = Host::master(v3(100));
+    let outputs = host.give(Input::Link(&LinkFact { ipv4: Some("192.0.2.9".parse().unwrap()), ..eth0() }));
+    assert_eq!(transmits(&outputs)[0].source, "192.0.2.9".parse::<std::net::IpAddr>().unwrap());
+}
+
+#[test]
+fn an_unknown_link_changes_nothing() {
+    let mut host = Host::master(v3(100));
+    assert!(host.give(Input::Link(&LinkFact::absent(LinkName::new("eth9").unwrap()))).is_empty());
+}
+
+#[test]
+fn what_the_protocol_cannot_say_is_a_fault_with_a_reason() {
+    // V2-PKT-3
+    for config in [
+        InstanceConfig { advert_interval: ms(1500), ..v2(100) },
+        InstanceConfig { addresses: Vec::new(), ..v3(100) },
+        InstanceConfig { addresses: vec![VIP6], ..v3(100) },
+        InstanceConfig { family: model::Family::V6, addresses: vec![VIP6], ..v2(100) },
+    ] {
+        let mut host = Host::new(config);
+        assert_eq!(host.state(), Some(State::Fault));
+        assert_eq!(codes(&host), ["unsendable"]);
+        assert!(host.pass(ms(60_000)).is_empty());
+    }
+}
+
+#[test]
+fn an_unweighted_check_decides_on_fitness() {
+    // B1, 3.5
+    let mut host = Host::new(with_checks(100, vec![tracked("chk", 0)]));
+    host.verdict("chk", Verdict::Up);
+    host.pass(ms(30_000));
+    for verdict in [Verdict::Down, Verdict::Unrunnable] {
+        let outputs = host.verdict("chk", verdict);
+        let outputs = host.answer(outputs);
+        assert_eq!(sent(&outputs), [0]);
+        assert_eq!(told(&outputs), [Some(State::Fault)]);
+        assert_eq!(transitions(&outputs)[0].cause.text, format!("check chk is {verdict}"));
+        assert_eq!(told(&host.verdict("chk", Verdict::Up)), [Some(State::Backup)]);
+        host.pass(ms(30_000));
+        assert_eq!(host.state(), Some(State::Master));
+    }
+}
+
+#[test]
+fn silence_of_the_prober_moves_nothing() {
+    // Design: checkerd's death is never a mass failover.
+    let mut host = Host::new(with_checks(100, vec![tracked("chk", 0), tracked("weighs", 20)]));
+    host.verdict("weighs", Verdict::Up);
+    host.verdict("chk", Verdict::Up);
+    host.pass(ms(30_000));
+    for check in ["chk", "weighs"] {
+        assert!(host.verdict(check, Verdict::Unknown).is_empty());
+    }
+    assert_eq!((host.state(), host.view().effective), (Some(State::Master), Priority(120)));
+    // And what had failed stays failed.
+    host.verdict("chk", Verdict::Down);
+    host.verdict("chk", Verdict::Unknown);
+    assert_eq!(host.state(), Some(State::Fault));
+}
+
+#[test]
+fn one_recovery_of_two_faults_is_not_enough() {
+    // The fault bit of keepalived 2.3.3: a set of reasons, not a bit and not a counter.
+    let mut host = Host::new(with_checks(100, vec![tracked("a", 0), tracked("b", 0)]));
+    host.verdict("a", Verdict::Down);
+    host.verdict("b", Verdict::Down);
+    host.verdict("b", Verdict::Down);
+    host.verdict("b", Verdict::Up);
+    assert_eq!((host.state(), codes(&host)), (Some(State::Fault), vec!["check-failed".to_owned()]));
+    host.verdict("a", Verdict::Up);
+    assert_eq!(host.state(), Some(State::Backup));
+}
+
+#[test]
+fn reverse_and_init_fail() {
+    let reverse = TrackedCheck { reverse: true, ..tracked("chk", 0) };
+    let mut host = Host::new(with_checks(100, vec![reverse]));
+    host.verdict("chk", Verdict::Down);
+    assert_eq!(host.state(), Some(State::Backup));
+    host.verdict("chk", Verdict::Up);
+    assert_eq!(host.state(), Some(State::Fault));
+    // What can't run is no success of anything.
+    host.verdict("chk", Verdict::Unrunnable);
+    assert_eq!(host.state(), Some(State::Fault));
+
+    let init_fail = TrackedCheck { init_fail: true, ..tracked("chk", 0) };
+    let mut host = Host::new(with_checks(100, vec![init_fail]));
+    assert_eq!(host.state(), Some(State::Fault));
+    host.verdict("chk", Verdict::Up);
+    assert_eq!(host.state(), Some(State::Backup));
+}
+
+#[test]
+fn weights_as_in_keepalived() {
+    // 3.5; trap 9
+    let reversed = |weight| TrackedCheck { reverse: true, ..tracked("chk", weight) };
+    let cases = [
+        // (base, check, before any verdict, up, down)
+        (100, tracked("chk", 20), 100, 120, 100),
+        (100, tracked("chk", -20), 100, 100, 80),
+        (100, reversed(20), 100, 80, 100),
+        (100, reversed(-20), 100, 100, 120),
+        (100, tracked("chk", 253), 100, 254, 100),
+        (100, tracked("chk", -253), 100, 100, 1),
+        (255, tracked("chk", -253), 255, 255, 255),
+        (100, TrackedCheck { init_fail: true, ..tracked("chk", -20) }, 80, 100, 80),
+    ];
+    for (base, check, before, up, down) in cases {
+        let mut host = Host::new(with_checks(base, vec![check.clone()]));
+        assert_eq!(host.state(), Some(State::Backup), "a weight is no condition");
+        assert_eq!(host.view().effective.0, before, "{check:?}");
+        host.verdict("chk", Verdict::Up);
+        assert_eq!(host.view().effective.0, up, "{check:?}");
+        for verdict in [Verdict::Down, Verdict::Unrunnable] {
+            host.verdict("chk", verdict);
+            assert_eq!(host.view().effective.0, down, "{check:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_sum_is_clamped() {
+    // 3.5: +253 and -253 cancel
+    let mut host = Host::new(with_checks(100, vec![tracked("a", 253), tracked("b", -253)]));
+    host.verdict("a", Verdict::Up);
+    host.verdict("b", Verdict::Down);
+    assert_eq!(host.view().effective, Priority(100));
+}
+
+/// What can be done to the facts.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Link(bool),
+    Source(bool),
+    Check(&'static str, Verdict),
+    Manager(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let verdict = prop_oneof![Just(Verdict::Up), Just(Verdict::Down), Just(Verdict::Unrunnable)];
+    prop_oneof![
+        any::<bool>().prop_map(Step::Link),
+        any::<bool>().prop_map(Step::Source),
+        (prop_oneof![Just("a"), Just("b"), Just("c")], verdict)
+            .prop_map(|(check, verdict)| Step::Check(check, verdict)),
+        any::<bool>().prop_map(Step::Manager),
+    ]
+}
+
+proptest! {
+    /// whatever way led there, the same facts make the same eligibility and priority as a cold start.
+    #[test]
+    fn the_way_to_the_facts_does_not_matter(steps in proptest::collection::vec(step(), 0..40)) {
+        let config = || with_checks(100, vec![tracked("a", 0), tracked("b", 30), tracked("c", -40)]);
+        let mut fact = eth0();
+        let mut verdicts = [("a", Verdict::Up), ("b", Verdict::Up), ("c", Verdict::Up)];
+        let mut present = true;
+        let mut long = Host::new(config());
+        for (check, verdict) in verdicts {
+            long.verdict(check, verdict);
+        }
+        for step in steps {
+            let outputs = match step {
+                Step::Link(up) => {
+                    fact.up = up;
+                    long.give(Input::Link(&fact))
+                }
+                Step::Source(there) => {
+                    fact.ipv4 = eth0().ipv4.filter(|_| there);
+                    long.give(Input::Link(&fact))
+                }
+                Step::Check(check, verdict) => {
+                    verdicts.iter_mut().filter(|(name, _)| *name == check).for_each(|entry| entry.1 = verdict);
+                    long.verdict(check, verdict)
+                }
+                Step::Manager(there) => {
+                    present = there;
+                    long.give(if there { Input::ManagerPresent { held: &[] } } else { Input::ManagerGone })
+                }
+            };
+            long.answer(outputs);
+            long.pass(ms(700));
+        }
+        let mut cold = Host::cold(vec![config()]);
+        cold.give(Input::Link(&fact));
+        for (check, verdict) in verdicts {
+            cold.verdict(check, verdict);
+        }
+        cold.give(if present { Input::ManagerPresent { held: &[] } } else { Input::ManagerGone });
+        cold.pass(ms(60_000));
+        long.pass(ms(60_000));
+        prop_assert_eq!(long.state(), cold.state());
+        prop_assert_eq!(long.view().effective, cold.view().effective);
+        prop_assert_eq!(long.view().reasons, cold.view().reasons);
+        // The next advert says so too, whatever happened while there was no address to send from.
+        let next: Vec<Output> = long.pass(SECOND);
+        let effective = long.view().effective.0;
+        prop_assert!(sent(&next).iter().all(|priority| *priority == effective), "{next:?}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The address manager: what is ordered from it, and what its answers, its silence and its memory mean.
+
+use std::time::Duration;
+
+use handover_vrrp::{Input, InstanceConfig, LinkId, OrderNumber, Output};
+use model::{State, Verdict, Vrid};
+
+use crate::support::*;
+
+fn refused(host: &mut Host, order: OrderNumber, failures: &[&str]) -> Vec<Output> {
+    let failures: Vec<String> = failures.iter().map(|text| (*text).to_owned()).collect();
+    host.give(Input::Installed { instance: ONE, order, failures: &failures })
+}
+
+/// Active, with the order to install under way.
+fn claiming(config: InstanceConfig) -> (Host, OrderNumber) {
+    let mut host = Host::new(config);
+    let outputs = host.pass_unanswered(ms(3700));
+    let order = installs(&outputs)[0];
+    assert_eq!(host.state(), Some(State::Backup));
+    (host, order)
+}
+
+#[test]
+fn announcements_wait_for_the_addresses_and_are_repeated() {
+    // V3-FSM-15, D1
+    let (mut host, order) = claiming(v3(100));
+    let outputs = host.pass_unanswered(ms(4000));
+    assert_eq!(sent(&outputs), [100; 4], "it advertises meanwhile");
+    assert_eq!(announcements(&outputs), 0);
+    assert_eq!(announcements(&host.hear(&message(&v3(100), LOWER, 50))), 0, "nor against a rival");
+    let outputs = refused(&mut host, order, &[]);
+    assert_eq!(announcements(&outputs), ANNOUNCEMENTS);
+    assert_eq!(told(&outputs), [Some(State::Master)]);
+    assert_eq!(announcements(&host.pass(ms(4999))), 0);
+    assert_eq!(announcements(&host.pass(ms(1))), ANNOUNCEMENTS);
+    assert_eq!(announcements(&host.pass(ms(60_000))), 0);
+}
+
+#[test]
+fn a_late_answer_is_not_taken_for_a_new_one() {
+    let (mut host, order) = claiming(v3(100));
+    host.hear(&message(&v3(100), GREATER, 200));
+    assert!(refused(&mut host, order, &[]).is_empty(), "no longer wanted");
+    assert_eq!(host.state(), Some(State::Backup));
+    let outputs = host.pass_unanswered(ms(4000));
+    let newer = installs(&outputs)[0];
+    assert!(newer > order);
+    assert!(refused(&mut host, order, &[]).is_empty(), "that was the former order");
+    assert_eq!(told(&refused(&mut host, newer, &[])), [Some(State::Master)]);
+}
+
+#[test]
+fn giving_way_before_the_addresses_came_takes_them_back() {
+    // V3-FSM-3: the order to install may have been carried out meanwhile.
+    let (mut host, order) = claiming(v3(100));
+    let outputs = host.hear(&message(&v3(100), GREATER, 200));
+    assert!(withdraws(&outputs)[0] > order);
+    assert!(told(&outputs).is_empty(), "nobody was told of a master");
+}
+
+#[test]
+fn refused_addresses_are_a_fault_and_tried_again() {
+    let (mut host, order) = claiming(v3(100));
+    let outputs = refused(&mut host, order, &["add 192.0.2.100/32 on eth0: EPERM"]);
+    assert_eq!(sent(&outputs), [0]);
+    assert_eq!(withdraws(&outputs).len(), 1);
+    assert_eq!(told(&outputs), [Some(State::Fault)]);
+    let cause = &transitions(&outputs)[0].cause;
+    assert_eq!(cause.code, "install-refused");
+    assert!(cause.text.contains("EPERM"), "{}", cause.text);
+    assert_eq!(host.view().refused, ["add 192.0.2.100/32 on eth0: EPERM"]);
+    assert_eq!(told(&host.pass(ms(9999))), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
+    assert!(host.view().refused.is_empty());
+    assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+}
+
+#[test]
+fn some_refused_addresses_are_shown() {
+    let config = InstanceConfig { addresses: vec![VIP, "192.0.2.101".parse().unwrap()], ..v3(100) };
+    let (mut host, order) = claiming(config);
+    let outputs = refused(&mut host, order, &["add 192.0.2.101/32 on eth0: EEXIST"]);
+    assert_eq!(told(&outputs), [Some(State::Master)]);
+    assert!(notices(&outputs)[0].0.contains("EEXIST"));
+    assert_eq!(host.view().refused.len(), 1);
+    let outputs = host.hear(&message(&v3(100), GREATER, 200));
+    host.answer(outputs);
+    assert!(host.view().refused.is_empty());
+}
+
+#[test]
+fn a_manager_that_does_not_answer_is_a_fault() {
+    let (mut host, _) = claiming(v3(100));
+    let outputs = host.pass_unanswered(ms(5000));
+    assert_eq!(told(&outputs), [Some(State::Fault)]);
+    assert_eq!(sent(&outputs).last(), Some(&0));
+    assert!(transitions(&outputs)[0].cause.text.contains("did not answer"));
+}
+
+#[test]
+fn a_manager_that_goes_takes_mastership_along() {
+    let mut host = Host::master(v3(100));
+    let outputs = host.give(Input::ManagerGone);
+    assert_eq!(sent(&outputs), [0]);
+    assert_eq!(told(&outputs), [Some(State::Fault)]);
+    assert_eq!(transitions(&outputs)[0].cause.code, "ipmgr-gone");
+    assert!(host.pass(ms(60_000)).is_empty());
+    let outputs = host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(told(&outputs), [Some(State::Backup)]);
+    assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+}
+
+#[test]
+fn what_was_given_up_is_not_resumed() {
+    // The goodbye has been said: a peer may be master by now.
+    let mut host = Host::master(v3(100));
+    host.give(Input::ManagerGone);
+    let outputs = host.give(Input::ManagerPresent { held: &[ONE] });
+    assert_eq!(withdraws(&outputs).len(), 1);
+    assert_eq!(told(&outputs), [Some(State::Backup)]);
+    // The same for a backup.
+    let mut host = Host::new(v3(100));
+    let outputs = host.give(Input::ManagerPresent { held: &[ONE] });
+    assert_eq!(withdraws(&outputs).len(), 1);
+    assert!(told(&outputs).is_empty());
+}
+
+#[test]
+fn a_manager_that_gives_us_up_is_believed() {
+    let mut host = Host::master(v3(100));
+    let outputs = host.give(Input::Withdrawn { instance: ONE, order: None });
+    assert!(sent(&outputs).is_empty());
+    assert_eq!(told(&outputs), [Some(State::Backup)]);
+    assert_eq!(transitions(&outputs)[0].cause.code, "ipmgr-gave-up");
+    assert_eq!(withdraws(&outputs).len(), 1, "an order to install may be under way");
+    assert_eq!(told(&host.pass(ms(3609))), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Master)]);
+}
+
+#[test]
+fn a_new_manager_gets_the_standing_order() {
+    let mut host = Host::master(v3(100));
+    let outputs = host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(installs(&outputs).len(), 1);
+    let outputs = host.answer(outputs);
+    assert!(told(&outputs).is_empty());
+    assert_eq!(announcements(&outputs), ANNOUNCEMENTS);
+    assert_eq!(host.state(), Some(State::Master));
+}
+
+#[test]
+fn a_new_core_resumes_what_the_manager_still_holds() {
+    let mut host = Host::cold(vec![InstanceConfig { checks: vec![tracked("chk", 0)], ..v3(100) }]);
+    // Facts come in any order, and the first result is waited for.
+    host.give(Input::ManagerPresent { held: &[ONE] });
+    assert!(host.give(Input::Link(&eth0())).is_empty());
+    let outputs = host.verdict("chk", Verdict::Up);
+    assert_eq!(sent(&outputs), [100], "at once: a peer is counting");
+    assert_eq!(installs(&outputs).len(), 1, "again, which does no harm");
+    let outputs = host.answer(outputs);
+    assert_eq!(told(&outputs), [Some(State::Master)]);
+    assert_eq!(transitions(&outputs)[0].cause.code, "resumed");
+    assert_eq!(announcements(&outputs), ANNOUNCEMENTS);
+}
+
+#[test]
+fn what_is_held_by_somebody_unfit_is_taken_away() {
+    let mut host = Host::cold(vec![v3(100)]);
+    host.give(Input::ManagerPresent { held: &[ONE] });
+    let outputs = host.give(Input::Link(&model::LinkFact { up: false, ..eth0() }));
+    assert_eq!(withdraws(&outputs).len(), 1);
+    assert_eq!(told(&outputs), [Some(State::Fault)]);
+}
+
+#[test]
+fn what_the_manager_let_go_in_time_is_not_resumed() {
+    let mut host = Host::cold(vec![v3(100)]);
+    host.give(Input::ManagerPresent { held: &[ONE] });
+    host.give(Input::Withdrawn { instance: ONE, order: None });
+    assert_eq!(told(&host.give(Input::Link(&eth0()))), [Some(State::Backup)]);
+}
+
+#[test]
+fn stopping_does_not_wait_for_ever() {
+    let mut host = Host::master(v3(100));
+    assert_eq!(sent(&host.give(Input::Shutdown)), [0]);
+    assert!(host.give(Input::Shutdown).is_empty());
+    assert!(host.pass_unanswered(ms(1999)).is_empty());
+    let outputs = host.pass_unanswered(ms(1));
+    assert_eq!(told(&outputs), [None]);
+    assert_eq!(outputs.last(), Some(&Output::Finished));
+}
+
+#[test]
+fn stopping_waits_for_nobody_who_is_gone() {
+    let mut host = Host::master(v3(100));
+    host.give(Input::Shutdown);
+    let outputs = host.give(Input::ManagerGone);
+    assert_eq!(told(&outputs), [None]);
+    assert_eq!(outputs.last(), Some(&Output::Finished));
+
+    let mut host = Host::master(v3(100));
+    host.give(Input::ManagerGone);
+    let outputs = host.give(Input::Shutdown);
+    assert_eq!((told(&outputs), outputs.last()), (vec![None], Some(&Output::Finished)));
+}
+
+#[test]
+fn stopping_ends_every_instance_and_starts_none() {
+    let second = InstanceConfig { vrid: Vrid::new(6).unwrap(), ..v3(90) };
+    let third = InstanceConfig { vrid: Vrid::new(7).unwrap(), checks: vec![tracked("chk", 0)], ..v3(90) };
+    let mut host = Host::with(vec![v3(100), second.clone(), third]);
+    host.hear(&message(&second, GREATER, 200));
+    host.pass(ms(3000));
+    host.hear(&message(&second, GREATER, 200));
+    host.pass(ms(2000));
+    let outputs = host.give(Input::Shutdown);
+    assert_eq!(sent(&outputs), [0], "one master, one backup, one that waits");
+    // Facts still come in; nobody rises again.
+    assert!(host.verdict("chk", Verdict::Up).is_empty());
+    assert!(host.give(Input::Link(&eth0())).is_empty());
+    let outputs = host.answer(outputs);
+    assert_eq!(told(&outputs), [None; 3]);
+    assert_eq!(outputs.iter().filter(|output| **output == Output::Finished).count(), 1);
+}
+
+#[test]
+fn stopping_a_core_that_never_decided_gives_back_what_is_held() {
+    let mut host = Host::cold(vec![v3(100)]);
+    host.give(Input::ManagerPresent { held: &[ONE] });
+    let outputs = host.give(Input::Shutdown);
+    assert_eq!(withdraws(&outputs).len(), 1);
+    assert_eq!(told(&host.answer(outputs)), [None]);
+}
+
+#[test]
+fn an_instance_without_a_link_does_nothing() {
+    let mut host = Host::cold(vec![InstanceConfig { link: LinkId(9), ..v3(100) }]);
+    host.give(Input::ManagerPresent { held: &[ONE] });
+    assert!(host.pass(Duration::from_secs(60)).is_empty());
+    assert_eq!(host.state(), Some(State::Init));
+}

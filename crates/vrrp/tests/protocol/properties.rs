@@ -1,0 +1,174 @@
+//! Whatever comes in: no panic, bounded outputs, and a few sentences that are always true.
+//!
+//! proptest prints the smallest failing sequence and keeps its seed beside this file.
+
+use std::time::Duration;
+
+use handover_vrrp::{Input, InstanceConfig, InstanceId, OrderNumber, Output, Packet};
+use model::{Instant, LinkFact, State, Verdict, Vrid};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+/// One input can at most make every instance speak to each peer, announce, order and tell.
+const MAX_OUTPUTS_PER_INSTANCE: usize = 16;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    Wake,
+    Jump(u64),
+    Hear { config: usize, priority: u8, source: u8, spoil: Option<(usize, u8)> },
+    Bytes(Vec<u8>),
+    Link { there: bool, up: bool, address: Option<u8> },
+    Verdict(u8, Verdict),
+    Present(bool),
+    Gone,
+    Installed { instance: usize, order: u64, failures: usize },
+    Withdrawn { instance: usize, order: Option<u64> },
+    Shutdown,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let verdict = prop_oneof![
+        Just(Verdict::Up),
+        Just(Verdict::Down),
+        Just(Verdict::Unknown),
+        Just(Verdict::Unrunnable)
+    ];
+    prop_oneof![
+        8 => (0u64..5000).prop_map(Step::Pass),
+        2 => Just(Step::Wake),
+        1 => any::<u64>().prop_map(Step::Jump),
+        8 => (0usize..4, any::<u8>(), 1u8..5, proptest::option::weighted(0.2, (0usize..40, any::<u8>())))
+            .prop_map(|(config, priority, source, spoil)| Step::Hear { config, priority, source, spoil }),
+        1 => proptest::collection::vec(any::<u8>(), 0..64).prop_map(Step::Bytes),
+        3 => (any::<bool>(), any::<bool>(), proptest::option::of(1u8..5))
+            .prop_map(|(there, up, address)| Step::Link { there, up, address }),
+        3 => (0u8..3, verdict).prop_map(|(check, verdict)| Step::Verdict(check, verdict)),
+        3 => any::<bool>().prop_map(Step::Present),
+        1 => Just(Step::Gone),
+        4 => (0usize..6, 0u64..40, 0usize..3)
+            .prop_map(|(instance, order, failures)| Step::Installed { instance, order, failures }),
+        2 => (0usize..6, proptest::option::of(0u64..40))
+            .prop_map(|(instance, order)| Step::Withdrawn { instance, order }),
+        1 => Just(Step::Shutdown),
+    ]
+}
+
+fn configs() -> Vec<InstanceConfig> {
+    let vrid = |id| Vrid::new(id).unwrap();
+    vec![
+        InstanceConfig { checks: vec![tracked("0", 0), tracked("1", 50)], ..v3(100) },
+        InstanceConfig { vrid: vrid(6), preempt: false, preempt_delay: ms(2000), ..v2(150) },
+        v6(255),
+        InstanceConfig { vrid: vrid(7), peers: vec![LOWER, GREATER], wants_master: true, ..v3(255) },
+    ]
+}
+
+fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
+    match step {
+        Step::Pass(millis) => {
+            host.now = host.now + Duration::from_millis(*millis);
+            host.give(Input::Wake)
+        }
+        Step::Wake => host.give(Input::Wake),
+        Step::Jump(nanos) => {
+            host.now = Instant::from_nanos(*nanos);
+            host.give(Input::Wake)
+        }
+        Step::Hear { config, priority, source, spoil } => {
+            let config = &configs()[*config];
+            let source = match config.family {
+                model::Family::V4 => [192, 0, 2, *source].into(),
+                model::Family::V6 => PEER6,
+            };
+            let mut message = if config.peers.is_empty() {
+                message(config, source, *priority)
+            } else {
+                message_to(config, source, OWN, *priority)
+            };
+            if let Some((at, value)) = spoil
+                && let Some(byte) = message.bytes.get_mut(*at)
+            {
+                *byte = *value;
+            }
+            host.hear(&message)
+        }
+        Step::Bytes(bytes) => host.give(Input::Packet(Packet {
+            link: ETH0,
+            source: LOWER,
+            destination: GROUP,
+            ttl: 255,
+            message: bytes,
+        })),
+        Step::Link { there, up, address } => host.give(Input::Link(&LinkFact {
+            index: there.then_some(2),
+            up: *up,
+            ipv4: address.map(|last| [192, 0, 2, last].into()),
+            ..eth0()
+        })),
+        Step::Verdict(check, verdict) => host.verdict(&check.to_string(), *verdict),
+        Step::Present(held) => {
+            let all: Vec<_> = (0..5).map(InstanceId).collect();
+            host.give(Input::ManagerPresent { held: if *held { &all } else { &[] } })
+        }
+        Step::Gone => host.give(Input::ManagerGone),
+        Step::Installed { instance, order, failures } => host.give(Input::Installed {
+            instance: InstanceId(*instance),
+            order: OrderNumber(*order),
+            failures: &vec!["EPERM".to_owned(); *failures],
+        }),
+        Step::Withdrawn { instance, order } => {
+            host.give(Input::Withdrawn { instance: InstanceId(*instance), order: order.map(OrderNumber) })
+        }
+        Step::Shutdown => host.give(Input::Shutdown),
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_inputs_is_survived(steps in proptest::collection::vec(step(), 0..200)) {
+        let mut host = Host::cold(configs());
+        let mut told = vec![Some(State::Init); configs().len()];
+        // The last order for each instance: who is told to be master has ordered the addresses last.
+        let mut ordered = vec![false; configs().len()];
+        let mut finished = false;
+        for step in &steps {
+            let outputs = apply(&mut host, step);
+            prop_assert!(outputs.len() <= MAX_OUTPUTS_PER_INSTANCE * configs().len(), "{outputs:?}");
+            prop_assert!(!finished || outputs.is_empty(), "after the end: {outputs:?}");
+            for output in outputs {
+                match output {
+                    Output::Transition(transition) => {
+                        let at = transition.instance.0;
+                        prop_assert_eq!(Some(transition.from), told[at]);
+                        prop_assert_ne!(transition.to, told[at]);
+                        prop_assert!(!transition.cause.code.is_empty() && !transition.cause.text.is_empty());
+                        told[at] = transition.to;
+                    }
+                    Output::Install { instance, .. } => ordered[instance.0] = true,
+                    Output::Withdraw { instance, .. } => ordered[instance.0] = false,
+                    // V3-FSM-15
+                    Output::Announce(instance) => prop_assert!(ordered[instance.0]),
+                    Output::Transmit(transmit) => prop_assert!(transmit.message.len() >= 8),
+                    Output::Notice(notice) => prop_assert!(!notice.text.is_empty()),
+                    Output::Finished => finished = true,
+                }
+            }
+            for (told, ordered) in told.iter().zip(&ordered) {
+                // V3-FSM-3, V3-FSM-14
+                prop_assert!(*told != Some(State::Master) || *ordered);
+prop_assert!(told.is_some() || !*ordered);
+            }
+            let states: Vec<_> = host.core.status().instances.iter().map(|instance| instance.state).collect();
+            prop_assert_eq!(&states, &told);
+            if let Some(next) = host.core.next_deadline() {
+                // Whatever was due has been dealt with: a wake at the same moment finds nothing to do.
+                if matches!(step, Step::Wake | Step::Pass(_)) && next <= host.now {
+                    prop_assert!(host.now == Instant::from_nanos(u64::MAX), "due {next} at {}", host.now);
+                }
+            }
+        }
+    }
+}
