@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, fchmod};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
@@ -70,7 +70,8 @@ const CREDENTIALS_LENGTH: libc::socklen_t = mem::size_of::<libc::ucred>() as lib
 pub fn hung_up(socket: impl AsFd) -> io::Result<bool> {
     // POLLHUP is told whether it is asked for or not.
     let mut fds = [PollFd::new(&socket, PollFlags::empty())];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    // Even a poll that doesn't wait may be interrupted.
+    retry_on_intr(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
     Ok(fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP.union(PollFlags::ERR))))
 }
 
