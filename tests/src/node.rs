@@ -1,0 +1,176 @@
+//! A host of the lab that runs Handover: `handover run` with a configuration, and questions about it.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use lab::{Host, Lab, Proc, Signal, Spec};
+use serde_json::Value;
+
+use crate::programs::program;
+
+/// How long a condition may take on a noisy machine.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// Where the sockets are on each host.
+pub const RUNTIME_DIR: &str = "/run/handover";
+/// Where [`HOOK`] writes.
+const HOOK_LOG: &str = "/tmp/hooks";
+/// A notify script that remembers its arguments; configurations name it.
+pub const HOOK: &str = "/usr/local/bin/remember";
+
+/// A lab whose agent is the program under test.
+///
+/// # Panics
+/// The lab can't be made; the message says why.
+#[must_use]
+pub fn start_lab() -> Lab {
+    Lab::start(&program("handover")).unwrap_or_else(|error| panic!("start a lab: {error}"))
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    host: Host,
+    run: RefCell<Option<Proc>>,
+}
+
+impl Node {
+    /// A host `name` with these addresses on eth0 and this configuration; nothing is started yet.
+    ///
+    /// # Panics
+    /// The lab can't do it.
+    #[must_use]
+    pub fn new(lab: &Lab, name: &str, addresses: &[&str], config: &str) -> Self {
+        let host = lab.add_host(name, addresses).unwrap_or_else(|error| panic!("host {name}: {error}"));
+        host.write_file("/etc/handover/handover.conf", config, 0o600).expect("write the configuration");
+        let hook = format!("#!/bin/sh\necho \"$@\" >> {HOOK_LOG}\n");
+        host.write_file(HOOK, &hook, 0o755).expect("write the hook");
+        Self { host, run: RefCell::new(None) }
+    }
+
+    /// The host.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Starts `handover run`.
+    ///
+    /// # Panics
+    /// It can't be started.
+    pub fn start(&self) {
+        let handover = program("handover").display().to_string();
+        let spec =
+            Spec::new([&handover, "run", "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"])
+                .variable("HANDOVER_LOG", "debug");
+        *self.run.borrow_mut() = Some(self.host.spawn(spec).expect("start handover run"));
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// It isn't running, or doesn't stop, or not with status 0.
+    pub fn stop(&self) {
+        let run = self.run.borrow_mut().take().expect("handover run was started");
+        run.kill(Signal::TERM).expect("signal");
+        let exit = run.wait(LIMIT);
+        assert_eq!(exit, Some(lab::Exit::Code(0)), "handover run didn't stop well:\n{}", lines(&run));
+    }
+
+    /// `handover status --json`; `None` while there is none.
+    #[must_use]
+    pub fn status(&self) -> Option<Value> {
+        let handover = program("handover").display().to_string();
+        let output = self.host.run([&handover, "status", "--json", "--runtime-dir", RUNTIME_DIR]).ok()?;
+        if output.success() { serde_json::from_str(&output.stdout).ok() } else { None }
+    }
+
+    /// What status says at a JSON pointer, as text; empty where there is nothing.
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> String {
+        match self.status().as_ref().and_then(|status| status.pointer(pointer)) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// The state of the first instance.
+    #[must_use]
+    pub fn state(&self) -> String {
+        self.at("/instances/0/state")
+    }
+
+    /// Whether an interface of the host carries this address.
+    ///
+    /// # Panics
+    /// The lab has ended.
+    #[must_use]
+    pub fn holds(&self, address: &str) -> bool {
+        let addresses = self.host.addresses().expect("addresses");
+        addresses.iter().any(|it| it.address.to_string() == address)
+    }
+
+    /// The arguments of every run of [`HOOK`] so far, one line each.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<String> {
+        let text = self.host.read_file(HOOK_LOG).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The processes of that name on the host, by their numbers there.
+    ///
+    /// # Panics
+    /// The lab has ended.
+    #[must_use]
+    pub fn pids(&self, name: &str) -> Vec<u32> {
+        let script = format!(
+            "for d in /proc/[0-9]*; do read -r c < $d/comm && [ \"$c\" = {name} ] && echo ${{d#/proc/}}; done 2>/dev/null; :"
+        );
+        let output = self.sh(&script);
+        output.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Runs a line of shell on the host and gives what it printed, whatever its status.
+    ///
+    /// # Panics
+    /// The lab has ended.
+    #[must_use]
+    pub fn sh(&self, script: &str) -> String {
+        self.host.run(["sh", "-c", script]).expect("run a shell").stdout
+    }
+
+    /// SIGKILL to the one process of that name.
+    ///
+    /// # Panics
+    /// There isn't exactly one.
+    pub fn kill(&self, name: &str) {
+        let pids = self.pids(name);
+        assert_eq!(pids.len(), 1, "one {name} on {}, found {pids:?}", self.host.name());
+        let _ = self.sh(&format!("kill -9 {}", pids.first().copied().unwrap_or_default()));
+    }
+
+    /// Everything for a person who has to find out what happened.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let status = self.status().map_or_else(|| "none".to_owned(), |status| format!("{status:#}"));
+        let log = self.run.borrow().as_ref().map(lines).unwrap_or_default();
+        format!("== {}\nstatus: {status}\nhooks: {:?}\nlog:\n{log}\n", self.host.name(), self.hooks())
+    }
+}
+
+fn lines(process: &Proc) -> String {
+    let lines: Vec<String> =
+        process.lines().iter().map(|line| format!("{} {}", line.at, line.text)).collect();
+    lines.join("\n")
+}
+
+/// Waits until `condition` holds; fails with the nodes' stories when it doesn't.
+///
+/// # Panics
+/// It doesn't hold within [`LIMIT`].
+pub fn eventually(lab: &Lab, nodes: &[&Node], what: &str, condition: impl FnMut() -> bool) {
+    if !lab.wait_for(LIMIT, condition) {
+        let stories: Vec<String> = nodes.iter().map(|node| node.story()).collect();
+        panic!("never came true: {what}\n{}", stories.join("\n"));
+    }
+}
