@@ -196,6 +196,7 @@ impl Instance {
             self.withdraw(turn);
         } else {
             self.held = held;
+            self.withdrawing = None;
         }
         self.on_facts_in_initialize(turn);
     }
@@ -242,9 +243,12 @@ impl Instance {
         self.keep_listening(Listening { down_at: listening.down_at + after - before, ..listening });
     }
 
+    /// What it doesn't hold needs no answer any more: the order may have been lost with its predecessor.
     fn on_manager_in_backup(&mut self, turn: &mut Turn<'_>, held: bool) {
         if held {
             self.withdraw(turn);
+        } else {
+            self.withdrawing = None;
         }
     }
 

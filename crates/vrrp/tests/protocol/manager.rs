@@ -207,6 +207,19 @@ fn stopping_waits_for_nobody_who_is_gone() {
 }
 
 #[test]
+fn an_order_that_was_lost_with_a_manager_is_not_waited_for() {
+    // The answer to the order never came; the manager that is there now holds nothing, or is told again.
+    for held in [&[] as &[_], &[ONE]] {
+        let mut host = Host::master(v3(100));
+        host.hear(&message(&v3(100), GREATER, 200));
+        let outputs = host.give(Input::ManagerPresent { held });
+        assert_eq!(withdraws(&outputs).len(), held.len());
+        host.answer(outputs);
+        assert_eq!(host.give(Input::Shutdown).last(), Some(&Output::Finished));
+    }
+}
+
+#[test]
 fn stopping_ends_every_instance_and_starts_none() {
     let second = InstanceConfig { vrid: Vrid::new(6).unwrap(), ..v3(90) };
     let third = InstanceConfig { vrid: Vrid::new(7).unwrap(), checks: vec![tracked("chk", 0)], ..v3(90) };
