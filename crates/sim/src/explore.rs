@@ -127,7 +127,7 @@ fn walk(scenario: &Scenario, path: &[Step], whole: bool) -> Result<bool, Box<Fai
 /// settling time covers: each step is a disturbance, and elections are judged when the path is over.
 fn take(world: &mut World, step: Step) -> Result<bool, Violation> {
     let is_packet = |event: &Event| matches!(event, Event::Packet(_));
-    world.oracle.disturb(world.now, Disturbance::Network, &[]);
+    world.oracle.disturb(world.now, Disturbance::Packets, &[]);
     let next = match step {
         Step::Deliver => world.queue.take_first(is_packet),
         Step::Lose => return Ok(world.queue.take_first(is_packet).is_some()),

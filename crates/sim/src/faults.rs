@@ -16,7 +16,8 @@ impl World {
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.chronicle.note(self.now, Line::Fault(fault.clone()));
         let disturbance = match &fault {
-            Fault::Partition(_) | Fault::Heal | Fault::Weather(_) => Some(Disturbance::Network),
+            Fault::Partition(_) | Fault::Heal => Some(Disturbance::Network),
+            Fault::Weather(_) => Some(Disturbance::Packets),
             Fault::Deafen(_) => None,
             Fault::StartHost(_)
             | Fault::CrashHost(_)
@@ -27,6 +28,8 @@ impl World {
             | Fault::StopCore(_)
             | Fault::PauseCore(_)
             | Fault::ResumeCore(_)
+            | Fault::CrashManager(_)
+            | Fault::StartManager(_)
             | Fault::LinkDown(..)
             | Fault::LinkUp(..)
             | Fault::Verdict(..) => Some(Disturbance::Nodes),
@@ -57,6 +60,14 @@ impl World {
             Fault::StopCore(node) => self.stop_core(node),
             Fault::PauseCore(node) => self.pause_core(node),
             Fault::ResumeCore(node) => self.resume_core(node),
+            Fault::CrashManager(node) => {
+                if self.host(node).is_some_and(|host| host.power == Power::On) {
+                    self.crash_manager(node);
+                }
+            }
+            Fault::StartManager(node) => {
+                self.queue.push(self.now, Event::StartManager(node));
+            }
             Fault::LinkDown(node, link) => self.set_carrier(node, &link, false),
             Fault::LinkUp(node, link) => self.set_carrier(node, &link, true),
             Fault::Verdict(node, check, verdict) => self.set_verdict(node, check, verdict),
@@ -154,6 +165,7 @@ impl World {
                 | Event::Packet(_)
                 | Event::ToCore(..)
                 | Event::ToManager(..)
+                | Event::StartManager(_)
                 | Event::Release(_)
                 | Event::Wake(..) => now,
             };

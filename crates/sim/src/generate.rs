@@ -27,8 +27,14 @@ const DELAY_PART: u32 = 4;
 const WAKE_PART: u32 = 20;
 /// A message within a host may take this long.
 const MAX_MESSAGE_DELAY: Duration = Duration::from_millis(20);
+/// By how much intervals differ where they do: enough that who does not learn the master's takes it for gone.
+const UNEQUAL: u64 = 5;
+/// A supervisor brings a killed ipmgr back within this time.
+const MAX_MANAGER_ABSENCE: Duration = Duration::from_secs(1);
 /// The longest `preempt_delay`.
 const MAX_PREEMPT_DELAY: Duration = Duration::from_secs(4);
+/// How many of a thousand faults end by themselves, whatever comes after.
+const PASSING_SHARE: u16 = 400;
 /// All nodes start within this time.
 const MAX_START: Duration = Duration::from_secs(3);
 /// The only link of each node.
@@ -62,12 +68,9 @@ pub fn random(seed: u64) -> Scenario {
         ..Weather::CALM
     };
     scenario.weather(fair);
-    let settling = configs
-        .iter()
-        .flat_map(|config| &config.instances)
-        .map(|instance| settling_time([instance].into_iter(), fair, scenario.delays))
-        .max()
-        .unwrap_or_default();
+    // All of them together take as long as the slowest.
+    let instances = configs.iter().flat_map(|config| &config.instances);
+    let settling = settling_time(instances, fair, scenario.delays);
     for (place, config) in configs.into_iter().enumerate() {
         let start = rng.between(Duration::ZERO, MAX_START);
         scenario.node(letter(place), config, start);
@@ -115,7 +118,7 @@ fn plan(rng: &mut Rng, place: u64) -> Option<Plan> {
     let mut intervals = vec![Duration::from_millis(milliseconds)];
     // VRRPv2 drops what has another interval (V2-RX-1); VRRPv3 adopts it (V3-RX-12).
     if version == ProtocolVersion::V3 && rng.chance(150) {
-        intervals.push(Duration::from_millis(milliseconds * 2));
+        intervals.push(Duration::from_millis(milliseconds * UNEQUAL));
     }
     // Instances of different families share VRIDs now and then: they are two virtual routers (V3-FSM-17).
     let vrid = match family {
@@ -232,7 +235,7 @@ struct Troubles {
 /// Writes faults into the script, then the healing, then time to settle.
 fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Troubles) {
     let Troubles { fair, settling } = troubles;
-    let mut time = MAX_START;
+    let (mut time, mut ended) = (MAX_START, Duration::ZERO);
     for _ in 0..MIN_FAULTS + rng.below(MAX_FAULTS - MIN_FAULTS + 1) {
         // Some come in a burst, some while an election is on, some when all is quiet again.
         time += match rng.below(10) {
@@ -240,11 +243,19 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
             3..6 => rng.between(Duration::ZERO, settling),
             _ => rng.between(settling, settling + settling / 4),
         };
-        for fault in some_fault(rng, scenario.nodes.len(), names, fair) {
+        let count = scenario.nodes.len();
+        if rng.chance(PASSING_SHARE) {
+            let (fault, duration, end) = passing_fault(rng, count, settling);
             scenario.at(time, fault);
+            scenario.at(time + duration, end);
+            ended = ended.max(time + duration);
+        } else {
+            for fault in some_fault(rng, count, names, fair) {
+                scenario.at(time, fault);
+            }
         }
     }
-    time += rng.between(Duration::ZERO, settling);
+    time = ended.max(time + rng.between(Duration::ZERO, settling));
     scenario.at(time, Fault::Weather(fair));
     scenario.at(time, Fault::Heal);
     for node in (0..scenario.nodes.len()).map(NodeId) {
@@ -252,6 +263,7 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
         scenario.at(time, Fault::ResumeHost(node));
         scenario.at(time, Fault::ResumeCore(node));
         scenario.at(time, Fault::StartHost(node));
+        scenario.at(time, Fault::StartManager(node));
         scenario.at(time, Fault::StartCore(node));
         for check in &names.checks {
             scenario.at(time, Fault::Verdict(node, check.clone(), Verdict::Up));
@@ -267,7 +279,7 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
 
 /// One fault, or the two of a restart. Recoveries are as likely as troubles, so that runs don't end in a graveyard.
 fn some_fault(rng: &mut Rng, count: usize, names: &Names, fair: Weather) -> Vec<Fault> {
-    let node = NodeId(usize::try_from(rng.below(u64::try_from(count).unwrap_or(1))).unwrap_or_default());
+    let node = some_node(rng, count);
     let [web, db] = &names.checks;
     let check = if rng.chance(500) { web.clone() } else { db.clone() };
     let link = names.link.clone();
@@ -293,6 +305,28 @@ fn some_fault(rng: &mut Rng, count: usize, names: &Names, fair: Weather) -> Vec<
         24 => vec![Fault::Weather(Weather { loss: rng.pick(50, &[200, 600]), ..fair })],
         _ => vec![Fault::Weather(fair)],
     }
+}
+
+/// A fault that ends by itself, and when: long enough to lose an election now and then, or not.
+fn passing_fault(rng: &mut Rng, count: usize, settling: Duration) -> (Fault, Duration, Fault) {
+    let node = some_node(rng, count);
+    let duration = match rng.below(2) {
+        0 => rng.between(Duration::ZERO, settling / 2),
+        _ => rng.between(settling, settling * 2),
+    };
+    match rng.below(4) {
+        0 => (Fault::PauseHost(node), duration, Fault::ResumeHost(node)),
+        1 => (Fault::PauseCore(node), duration, Fault::ResumeCore(node)),
+        2 => (Fault::Partition(parts(rng, count)), duration, Fault::Heal),
+        _ => {
+            let absence = rng.between(Duration::ZERO, MAX_MANAGER_ABSENCE);
+            (Fault::CrashManager(node), absence, Fault::StartManager(node))
+        }
+    }
+}
+
+fn some_node(rng: &mut Rng, count: usize) -> NodeId {
+    NodeId(usize::try_from(rng.below(u64::try_from(count).unwrap_or(1))).unwrap_or_default())
 }
 
 /// Splits the nodes into two or three parts, of which one may be empty.

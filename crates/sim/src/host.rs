@@ -67,6 +67,12 @@ impl Running {
         count(&mut self.under_way, instance, more);
         count(&mut self.revocations, instance, more);
     }
+
+    /// The manager is known to be gone: nothing that was asked of it will be answered.
+    pub(crate) fn forget_under_way(&mut self) {
+        self.under_way.fill(0);
+        self.revocations.fill(0);
+    }
 }
 
 fn count(counters: &mut [u32], instance: InstanceId, more: bool) {
@@ -90,6 +96,8 @@ pub(crate) struct Host {
     /// The first incarnation since power came on: ipmgr knows nothing of earlier ones.
     pub(crate) booted: u32,
     pub(crate) manager: Manager,
+    /// Without its manager a host's addresses stay as they are: the kernel has them.
+    pub(crate) manager_runs: bool,
     /// The manager's next release, arranged.
     pub(crate) release: Option<Ticket>,
     pub(crate) carrier: Vec<bool>,
@@ -116,6 +124,7 @@ impl Host {
             incarnations: 0,
             booted: 0,
             manager: new_manager(config),
+            manager_runs: true,
             release: None,
             carrier: vec![true; config.links.len()],
             verdicts: checks.map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
@@ -131,6 +140,7 @@ impl Host {
     pub(crate) fn boot(&mut self) {
         self.power = Power::On;
         self.booted = self.incarnations + 1;
+        self.manager_runs = true;
         self.manager = new_manager(&self.config);
     }
 
@@ -197,8 +207,8 @@ impl Host {
         })
     }
 
-    /// One instance as the oracles see it. `side` is the part of the network that the host is in.
-    pub(crate) fn standing(&self, instance: InstanceId, side: usize) -> Option<Standing> {
+    /// One instance as the oracles see it now. `side` is the part of the network that the host is in.
+    pub(crate) fn standing(&self, now: Instant, instance: InstanceId, side: usize) -> Option<Standing> {
         let config = self.config.instances.get(instance.0)?;
         let connected = self.power == Power::On && self.has_carrier(config.link);
         let running = self.running.as_ref();
@@ -208,8 +218,9 @@ impl Host {
             node: self.place,
             router: self.routers.get(instance.0).copied()?,
             part: connected.then_some(side),
-            eligible: connected && self.awake() && !stopping && self.is_fit(config),
+            eligible: connected && self.awake() && self.manager_runs && !stopping && self.is_fit(config),
             priority: self.effective_priority(config),
+            address: config.source.unwrap_or_else(|| self.own_address(config.link, config.family)),
             preempts: config.preempt,
             running: self.awake(),
             stopping,
@@ -217,7 +228,8 @@ impl Host {
             told: running.and_then(|running| running.told.get(instance.0).copied().flatten()),
             under_way: running.map_or(0, |running| counter(&running.under_way)),
             revocations: running.map_or(0, |running| counter(&running.revocations)),
-            excused_until: self.excused_until.get(instance.0).copied().unwrap_or_default(),
+            excused: !self.manager_runs
+                || self.excused_until.get(instance.0).is_some_and(|until| now <= *until),
         })
     }
 

@@ -45,7 +45,7 @@ impl World {
     pub(crate) fn obey(&mut self, node: NodeId, incarnation: u32, order: Order) {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(node.0) else { return };
-        if host.power == Power::Off || incarnation < host.booted {
+        if host.power == Power::Off || !host.manager_runs || incarnation < host.booted {
             return;
         }
         let current = host.running.as_ref().is_some_and(|running| running.incarnation == incarnation);
@@ -103,6 +103,31 @@ impl World {
         self.arrange_release(node);
     }
 
+    /// The manager dies: what was said to it is lost, what it said is still read, and the addresses stay.
+    pub(crate) fn crash_manager(&mut self, node: NodeId) {
+        let Some(host) = self.hosts.get_mut(node.0).filter(|host| host.manager_runs) else { return };
+        host.manager_runs = false;
+        if let Some(ticket) = host.release.take() {
+            self.queue.cancel(ticket);
+        }
+        self.queue.retain(|event| !matches!(event, Event::ToManager(to, ..) if *to == node));
+        self.say_to_core(node, Message::Gone);
+    }
+
+    /// A new manager finds what is left on the host, and waits for a core to say what of it is right.
+    pub(crate) fn start_manager(&mut self, node: NodeId) {
+        let (now, delay) = (self.now, self.scenario.delays.message);
+        let Some(host) = self.hosts.get_mut(node.0) else { return };
+        if host.power == Power::Off || host.manager_runs {
+            return;
+        }
+        host.manager_runs = true;
+        host.manager.core_gone(now);
+        host.excuse_addresses(now, delay);
+        self.arrange_release(node);
+        self.say_to_core(node, Message::Reconnect);
+    }
+
     pub(crate) fn arrange_release(&mut self, node: NodeId) {
         let Some(host) = self.hosts.get_mut(node.0) else { return };
         let wanted = host.manager.next_release();
@@ -129,7 +154,9 @@ impl World {
         if let Some((_, ticket)) = running.alarm {
             self.queue.cancel(ticket);
         }
-        host.deferred.retain(|event| matches!(event, Event::ToManager(..) | Event::Release(_)));
+        host.deferred.retain(|event| {
+            matches!(event, Event::ToManager(..) | Event::StartManager(_) | Event::Release(_))
+        });
         host.excuse_addresses(now, delay);
         self.say_to_manager(node, running.incarnation, Order::Closed);
     }

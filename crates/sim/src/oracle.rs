@@ -7,13 +7,14 @@
 //! 1. At most one node of a connected part holds the addresses, once settled.
 //! 2. At least one does, if any node there is eligible, once settled.
 //! 3. It is one that the rules allow: nobody eligible there preempts and has a higher priority. And it is the one that
-//!    already was, unless something happened to it, to the network, or to the rules' answer: ties, `nopreempt` and a
-//!    node that slept too long never move an address.
+//!    already was, unless something happened to it or to the rules' answer: ties, `nopreempt` and a node that slept too
+//!    long never move an address. Where parts meet, it is the best of their masters (V3-FSM-11, V3-FSM-18).
 //! 4. Addresses are held only for a core that tells MASTER, while an order or answer is under way, or within the grace.
 //! 5. MASTER is told only while the addresses are held. (Who stops for good tells so once it knows that they are gone.)
 //! 6. What one input can cause is bounded ([`crate::world`] counts).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{Instant, Priority, State};
@@ -31,6 +32,8 @@ pub(crate) struct Standing {
     pub(crate) eligible: bool,
     /// After the weights of the checks.
     pub(crate) priority: Priority,
+    /// Where its adverts come from: the greater address wins a tie of two masters.
+    pub(crate) address: IpAddr,
     /// Takes the addresses from a lower master.
     pub(crate) preempts: bool,
     /// Its core runs and its host does not stand still.
@@ -45,8 +48,8 @@ pub(crate) struct Standing {
     pub(crate) under_way: u32,
     /// Of these, how many say that the manager took the addresses away by itself.
     pub(crate) revocations: u32,
-    /// The addresses may be held without a core until then.
-    pub(crate) excused_until: Instant,
+    /// The addresses may be held without a core: within a grace, or since nobody is there to remove them.
+    pub(crate) excused: bool,
 }
 
 /// What happened, seen from the elections.
@@ -54,8 +57,10 @@ pub(crate) struct Standing {
 pub(crate) enum Disturbance {
     /// To nodes; the network is as it was.
     Nodes,
-    /// To the network: whoever was master need not stay it.
+    /// To the network: parts may have split or met.
     Network,
+    /// To packets, beyond what elections can bear: nobody need stay master.
+    Packets,
 }
 
 /// One virtual router: what has a VRID and a family of its own on a LAN (V3-FSM-17).
@@ -163,9 +168,9 @@ impl Oracle {
 
     /// Something happened; `standings` are those after it. Masters stay expected where the rules still name them.
     pub(crate) fn disturb(&mut self, now: Instant, what: Disturbance, standings: &[Standing]) {
-        self.disturbed = now;
         match what {
-            Disturbance::Network => self.incumbents.clear(),
+            Disturbance::Packets => self.incumbents.clear(),
+            Disturbance::Network => self.incumbents = self.winners(now, standings),
             Disturbance::Nodes => self.incumbents.retain(|(router, node)| {
                 let is_it = |standing: &&Standing| standing.router == *router && standing.node == *node;
                 standings
@@ -174,6 +179,27 @@ impl Oracle {
                     .is_some_and(|master| master.eligible && better(master, standings).is_none())
             }),
         }
+        self.disturbed = now;
+    }
+
+    /// Of the masters that are in one part now, the one that the others yield to; where all was settled before.
+    fn winners(&self, now: Instant, standings: &[Standing]) -> Vec<(usize, usize)> {
+        let is_master = |s: &&Standing| s.held && s.running && s.told == Some(State::Master);
+        let masters = || standings.iter().filter(is_master);
+        let yields = |one: &Standing, other: &Standing| {
+            (one.router, one.part) == (other.router, other.part)
+                && (one.priority, one.address) < (other.priority, other.address)
+        };
+        masters()
+            .filter(|master| {
+                let router = self.routers.get(master.router);
+                router.is_some_and(|router| router.uniform && now >= self.disturbed + router.settling)
+                    && master.eligible
+                    && !masters().any(|other| yields(master, other))
+                    && better(master, standings).is_none()
+            })
+            .map(|master| (master.router, master.node))
+            .collect()
     }
 
     /// Judges the standings after an event. A network that loses packets is never settled.
@@ -184,7 +210,7 @@ impl Oracle {
         standings: &[Standing],
     ) -> Result<(), Violation> {
         for standing in standings {
-            self.check_addresses(now, standing)?;
+            self.check_addresses(standing)?;
         }
         if lossy {
             self.disturbed = now;
@@ -203,12 +229,12 @@ impl Oracle {
     }
 
     /// Oracles 4 and 5, which hold at every moment.
-    fn check_addresses(&self, now: Instant, standing: &Standing) -> Result<(), Violation> {
+    fn check_addresses(&self, standing: &Standing) -> Result<(), Violation> {
         let master = standing.running && standing.told == Some(State::Master);
         let router = || self.router(standing.router);
         let node = || self.name(standing.node);
         let exchanging = standing.running && standing.under_way > 0;
-        if standing.held && !master && !exchanging && now > standing.excused_until {
+        if standing.held && !master && !exchanging && !standing.excused {
             return Err(Violation::StrayAddress { router: router(), node: node() });
         }
         // A core that stops tells so when it knows that the addresses are gone.
@@ -315,6 +341,7 @@ mod tests {
             part: Some(0),
             eligible: true,
             priority: Priority(priority),
+            address: IpAddr::from([10, 1, 0, u8::try_from(node).unwrap()]),
             preempts: true,
             running: true,
             stopping: false,
@@ -322,7 +349,7 @@ mod tests {
             told: Some(if master { State::Master } else { State::Backup }),
             under_way: 0,
             revocations: 0,
-            excused_until: Instant::ZERO,
+            excused: false,
         }
     }
 
@@ -369,8 +396,22 @@ mod tests {
         oracle.disturb(SETTLED, Disturbance::Nodes, &first);
         let later = Instant::from_nanos(20);
         assert!(matches!(verdict(&mut oracle, later, second), Err(Violation::Usurped { .. })));
-        oracle.disturb(later, Disturbance::Network, &first);
+        oracle.disturb(later, Disturbance::Packets, &first);
         assert_eq!(verdict(&mut oracle, Instant::from_nanos(30), second), Ok(()));
+    }
+
+    #[test]
+    fn where_parts_meet_the_greater_address_wins_a_tie() {
+        let mut oracle = oracle();
+        let apart = [standing(0, 100, true), Standing { part: Some(1), ..standing(1, 100, true) }];
+        assert_eq!(verdict(&mut oracle, SETTLED, apart), Ok(()));
+        let met = apart.map(|s| Standing { part: Some(0), ..s });
+        oracle.disturb(SETTLED, Disturbance::Network, &met);
+        let lesser = [standing(0, 100, true), standing(1, 100, false)];
+        let later = Instant::from_nanos(20);
+        assert!(matches!(verdict(&mut oracle, later, lesser), Err(Violation::Usurped { .. })));
+        let greater = [standing(0, 100, false), standing(1, 100, true)];
+        assert_eq!(verdict(&mut oracle, later, greater), Ok(()));
     }
 
     #[test]
@@ -379,7 +420,7 @@ mod tests {
         let rest = standing(1, 100, false);
         let now = Instant::from_nanos(5);
         assert!(matches!(verdict(&mut oracle(), now, [stray, rest]), Err(Violation::StrayAddress { .. })));
-        for excused in [Standing { under_way: 1, ..stray }, Standing { excused_until: now, ..stray }] {
+        for excused in [Standing { under_way: 1, ..stray }, Standing { excused: true, ..stray }] {
             assert_eq!(verdict(&mut oracle(), now, [excused, rest]), Ok(()));
         }
         let dead = Standing { running: false, under_way: 1, told: Some(State::Master), ..stray };

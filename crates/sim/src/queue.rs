@@ -45,6 +45,11 @@ impl<E> Queue<E> {
         self.events.remove(&ticket);
     }
 
+    /// Forgets every event that isn't to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&E) -> bool) {
+        self.events.retain(|_, event| keep(event));
+    }
+
     /// When the next event is due.
     pub(crate) fn next_at(&self) -> Option<Instant> {
         self.events.first_key_value().map(|(ticket, _)| ticket.at)

@@ -29,6 +29,8 @@ pub struct Report {
     pub lost: u64,
     /// How often a settled virtual router was judged by oracles 1 to 3.
     pub judged: u64,
+    /// Whether all of them had settled, and so were judged, in the end.
+    pub settled: bool,
     /// Faults, states told and addresses moved, one line each, in order.
     pub story: Vec<String>,
     /// Every state that was told.

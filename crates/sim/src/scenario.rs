@@ -71,6 +71,11 @@ pub enum Fault {
     PauseCore(NodeId),
     /// It goes on (SIGCONT), and everything that waited happens at once.
     ResumeCore(NodeId),
+    /// ipmgr is killed: the addresses stay on the host, and nobody can change them. (That the kernel drops them after
+    /// their lifetime is not simulated: a manager that stays away makes two masters.)
+    CrashManager(NodeId),
+    /// ipmgr starts again and finds what is left.
+    StartManager(NodeId),
     /// The link loses its carrier.
     LinkDown(NodeId, LinkName),
     /// The carrier is back.
@@ -179,6 +184,8 @@ impl fmt::Display for Described<'_> {
             Fault::StopCore(node) => write!(f, "{}'s vrrp-core is told to stop", name(node)),
             Fault::PauseCore(node) => write!(f, "{}'s vrrp-core is paused", name(node)),
             Fault::ResumeCore(node) => write!(f, "{}'s vrrp-core is resumed", name(node)),
+            Fault::CrashManager(node) => write!(f, "{}'s ipmgr is killed", name(node)),
+            Fault::StartManager(node) => write!(f, "{}'s ipmgr starts", name(node)),
             Fault::LinkDown(node, link) => write!(f, "{}'s {link} goes down", name(node)),
             Fault::LinkUp(node, link) => write!(f, "{}'s {link} comes up", name(node)),
             Fault::Verdict(node, check, verdict) => write!(f, "{}'s check {check} is {verdict}", name(node)),

@@ -37,6 +37,10 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) enum Message {
     Link(LinkFact),
     Present(Vec<InstanceId>),
+    /// The manager's socket was closed.
+    Gone,
+    /// The manager's socket is there again.
+    Reconnect,
     Installed(InstanceId, OrderNumber),
     Withdrawn(InstanceId, Option<OrderNumber>),
     Verdict(CheckName, Verdict),
@@ -61,6 +65,7 @@ pub(crate) enum Event {
     Packet(InFlight),
     ToCore(NodeId, u32, Message),
     ToManager(NodeId, u32, Order),
+    StartManager(NodeId),
     Release(NodeId),
     Wake(NodeId, u32),
     StopLimit(NodeId, u32),
@@ -143,6 +148,7 @@ impl World {
             delivered: self.chronicle.delivered,
             lost: self.chronicle.lost,
             judged: self.oracle.judged(),
+            settled: self.oracle.all_settled(self.now),
             story: self.chronicle.story(&self.scenario),
             told: self.chronicle.told.clone(),
         }
@@ -157,7 +163,7 @@ impl World {
         let mut standings = Vec::new();
         for (host, side) in self.hosts.iter().zip(&self.sides) {
             let instances = 0..host.config.instances.len();
-            standings.extend(instances.filter_map(|place| host.standing(InstanceId(place), *side)));
+            standings.extend(instances.filter_map(|place| host.standing(self.now, InstanceId(place), *side)));
         }
         standings
     }
@@ -177,6 +183,10 @@ impl World {
             Event::ToCore(node, incarnation, message) => self.tell(node, incarnation, message),
             Event::ToManager(node, incarnation, order) => {
                 self.obey(node, incarnation, order);
+                Ok(())
+            }
+            Event::StartManager(node) => {
+                self.start_manager(node);
                 Ok(())
             }
             Event::Release(node) => {
@@ -199,7 +209,7 @@ impl World {
             Event::Fault(_) => return Some(event),
             Event::Packet(packet) => (packet.to, true),
             Event::ToCore(node, ..) | Event::Wake(node, _) | Event::StopLimit(node, _) => (*node, true),
-            Event::ToManager(node, ..) | Event::Release(node) => (*node, false),
+            Event::ToManager(node, ..) | Event::StartManager(node) | Event::Release(node) => (*node, false),
         };
         let host = self.hosts.get_mut(node.0)?;
         if host.stands_still(for_core) {
@@ -271,6 +281,14 @@ impl World {
         match message {
             Message::Link(fact) => self.feed(node, Input::Link(&fact)),
             Message::Present(held) => self.feed(node, Input::ManagerPresent { held: &held }),
+            Message::Gone => {
+                running.forget_under_way();
+                self.feed(node, Input::ManagerGone)
+            }
+            Message::Reconnect => {
+                self.say_to_manager(node, incarnation, Order::Hello);
+                Ok(())
+            }
             Message::Verdict(check, verdict) => self.feed(node, Input::Verdict { check: &check, verdict }),
             Message::Stop => self.feed(node, Input::Shutdown),
             Message::Installed(instance, order) => {
