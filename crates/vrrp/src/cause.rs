@@ -9,6 +9,9 @@ use model::Priority;
 
 use crate::eligibility::Reason;
 
+/// How many things a sentence names before it only counts them.
+const MAX_NAMED: usize = 5;
+
 /// What made a transition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -92,12 +95,20 @@ impl Cause {
     }
 }
 
-/// The first reason's code, and all the sentences.
+/// The first reason's code, and the sentences.
 fn join(reasons: &[Reason]) -> model::Cause {
-    let told: Vec<_> = reasons.iter().map(Reason::cause).collect();
-    let code = told.first().map_or("eligible", |first| first.code.as_str()).to_owned();
-    let text = told.iter().map(|cause| cause.text.as_str()).collect::<Vec<_>>().join("; ");
+    let code = reasons.first().map_or_else(|| "eligible".to_owned(), |first| first.cause().code);
+    let text = enumerate(reasons.iter().map(|reason| reason.cause().text), "; ");
     model::Cause { code, text }
+}
+
+/// The first few of many texts, and how many more there are.
+pub(crate) fn enumerate(mut texts: impl Iterator<Item = String>, separator: &str) -> String {
+    let named: Vec<_> = texts.by_ref().take(MAX_NAMED).collect();
+    match texts.count() {
+        0 => named.join(separator),
+        more => format!("{}{separator}and {more} more", named.join(separator)),
+    }
 }
 
 /// `1 s`, `3.571 s`: milliseconds are what a person can use.
@@ -123,6 +134,13 @@ mod tests {
         {
             assert_eq!(seconds(Duration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn long_lists_are_counted() {
+        let texts = |n: usize| (1..=n).map(|i| i.to_string());
+        assert_eq!(enumerate(texts(5), ", "), "1, 2, 3, 4, 5");
+        assert_eq!(enumerate(texts(7), ", "), "1, 2, 3, 4, 5, and 2 more");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use model::{Cause, CheckName, Family, LinkFact, LinkName, Priority, Verdict};
 
+use crate::cause::enumerate;
 use crate::door::{InstanceConfig, TrackedCheck};
 use crate::packet::Unsendable;
 
@@ -83,7 +84,8 @@ impl Reason {
             Self::ManagerGone => ("ipmgr-gone", "ipmgr is gone: nobody can hold the addresses".to_owned()),
             Self::CheckFailed(check, verdict) => ("check-failed", format!("check {check} is {verdict}")),
             Self::Refused(failures) => {
-                ("install-refused", format!("the kernel refused every address: {}", failures.join("; ")))
+                let texts = enumerate(failures.iter().cloned(), "; ");
+                ("install-refused", format!("no address could be put in place: {texts}"))
             }
             Self::Unsendable(why) => ("unsendable", format!("its advert can't be sent: {why}")),
         };

@@ -84,6 +84,8 @@ pub(crate) struct Instance {
     pub(crate) refused: Vec<String>,
     pub(crate) stopping: bool,
     pub(crate) master: Option<MasterView>,
+    /// When it advertised last.
+    pub(crate) spoke: Instant,
     sent: u64,
     received: u64,
     remarks: Remarks,
@@ -116,6 +118,7 @@ impl Instance {
             refused: Vec::new(),
             stopping: false,
             master: None,
+            spoke: now,
             sent: 0,
             received: 0,
             remarks: Remarks::default(),
@@ -188,6 +191,7 @@ impl Instance {
 
     /// Sends an advert to everybody.
     pub(crate) fn advertise(&mut self, turn: &mut Turn<'_>) {
+        self.spoke = turn.now;
         self.sent = self.sent.saturating_add(self.adverts.len() as u64);
         turn.out.outputs.extend(self.adverts.iter().cloned().map(Output::Transmit));
     }

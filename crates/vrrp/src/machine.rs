@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Instant, Priority};
 
-use crate::cause::Cause;
+use crate::cause::{Cause, enumerate};
 use crate::door::{Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
 use crate::instance::{Instance, Refusal, Turn};
@@ -139,7 +139,7 @@ impl Instance {
             // Shutdown has left Backup and Active behind.
             (State::Backup(_), Event::GiveUp) => {}
 
-            (State::Active(holding), Event::Facts) => self.on_facts_in_active(turn, holding),
+            (State::Active(_), Event::Facts) => self.on_facts_in_active(turn),
             (State::Active(holding), Event::ManagerPresent { .. }) => {
                 self.on_manager_in_active(turn, holding)
             }
@@ -157,10 +157,11 @@ impl Instance {
         }
     }
 
-    /// whoever slept while a peer could have taken over does not speak. Asked before every event.
+    /// whoever slept while a peer could have taken over does not speak. Asked before every event. Peers count
+    /// from the last advert that they heard, not from the one that was due.
     fn look_at_the_clock(&mut self, turn: &mut Turn<'_>) {
         let State::Active(holding) = self.state else { return };
-        if turn.now > holding.advert_at + stall_limit(self.version(), self.interval()) {
+        if turn.now > self.spoke + stall_limit(self.version(), self.interval()) {
             self.withdraw(turn);
             let late = turn.now.since(holding.advert_at);
             self.become_backup(turn, self.interval(), None, Cause::Stalled { late });
@@ -304,7 +305,7 @@ impl Instance {
 
     // Active
 
-    fn on_facts_in_active(&mut self, turn: &mut Turn<'_>, _holding: Holding) {
+    fn on_facts_in_active(&mut self, turn: &mut Turn<'_>) {
         let changed = self.refresh(&turn.facts);
         if !self.reasons.is_empty() {
             self.resign(turn, Cause::NotEligible(self.reasons.clone()));
@@ -403,7 +404,7 @@ impl Instance {
             return;
         }
         if !failures.is_empty() {
-            let text = format!("master without all addresses: {}", failures.join("; "));
+            let text = format!("master without all addresses: {}", enumerate(failures.iter().cloned(), "; "));
             turn.out.outputs.push_back(Output::Notice(Notice {
                 instance: Some(self.id),
                 text,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use model::{Priority, ProtocolVersion};
 
+use crate::cause::enumerate;
 use crate::door::{InstanceConfig, Packet};
 use crate::packet::{self, Advert, Authentication, ChecksumForm, Dialect, Malformed};
 use crate::remarks::Remark;
@@ -59,7 +60,9 @@ impl Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own => f.write_str("it is our own"),
+            Self::Own => {
+                f.write_str("its source is our own address: the network loops, or another host has it too")
+            }
             Self::Ttl(ttl) => write!(f, "its TTL is {ttl}, not {TTL}: it came through a router"),
             Self::Version { theirs, ours } => write!(f, "it speaks VRRP version {theirs}, we speak {ours}"),
             Self::Malformed(Malformed::Version(version)) => {
@@ -219,8 +222,8 @@ impl Heard<'_> {
                 )
             }
             Remark::AddressesDiffer => {
-                let theirs: Vec<_> = advert.addresses.iter().map(|address| address.to_string()).collect();
-                format!("{source} advertises other addresses than ours: {}", theirs.join(", "))
+                let theirs = enumerate(advert.addresses.iter().map(|address| address.to_string()), ", ");
+                format!("{source} advertises other addresses than ours: {theirs}")
             }
             Remark::RivalOwner => {
                 format!("{source} advertises priority {}, but we own the addresses", advert.priority)

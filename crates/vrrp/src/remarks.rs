@@ -112,9 +112,9 @@ impl Remark {
         }
     }
 
-    /// Whether it is worth a line. Other groups' adverts, our own echo and an allowed checksum are everyday things.
+    /// Whether it is worth a line. Other groups' adverts and an allowed checksum are everyday things.
     const fn told(self) -> bool {
-        !matches!(self, Self::UnknownVrid | Self::OwnPacket | Self::ChecksumMessageOnly)
+        !matches!(self, Self::UnknownVrid | Self::ChecksumMessageOnly)
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn down_interval(version: ProtocolVersion, priority: Priority, interv
     interval.saturating_mul(MISSED_ADVERTS).saturating_add(skew(version, priority, interval))
 }
 
-/// How late we may be before a peer could have taken over: the down interval of the quickest one.
+/// How long we may be silent before a peer could have taken over: the down interval of the quickest one.
 pub(crate) fn stall_limit(version: ProtocolVersion, interval: Duration) -> Duration {
     down_interval(version, Priority::MAX_BACKUP, interval)
 }

@@ -393,14 +393,13 @@ fn a_new_priority_is_advertised_now() {
 
 #[test]
 fn a_master_that_slept_too_long_does_not_speak() {
-    // X-1, A2: three intervals and the skew of priority 254 after its advert was due
+    // X-1, A2: three intervals and the skew of priority 254 after its last advert
     let limit = ms(3000) + Duration::from_nanos(7_812_500);
     let mut host = Host::master(v3(100));
-    let due = host.core.next_deadline().unwrap();
-    host.now = due + limit;
+    host.pass(SECOND);
+    host.freeze(limit);
     assert_eq!(sent(&host.give(Input::Wake)), [100], "just in time");
-    let due = host.core.next_deadline().unwrap();
-    host.now = due + limit + NANO;
+    host.freeze(limit + NANO);
     let outputs = host.give(Input::Wake);
     assert!(sent(&outputs).is_empty());
     assert_eq!(withdraws(&outputs).len(), 1);
