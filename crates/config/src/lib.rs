@@ -1,12 +1,27 @@
 //! keepalived.conf to meaning, with spans and diagnostics.
 //!
+//! The way of a text: `source` keeps it, `lines` takes comments away, `expand` will splice includes and
+//! definitions in, `lexer` makes words and `tree` statements and blocks; `section`, `arguments` and `entries`
+//! read a block by `directives`, the one table of the language; `build` makes the [`Config`].
+//!
 //! Nothing here touches the network, and nothing asks the host: whether an interface, a user or a script
 //! exists is for the daemon that needs it. Nothing that a file may hold makes it panic, and time and memory
 //! are linear in the file's size.
 
+mod arguments;
+mod build;
+mod command;
+mod directives;
+mod entries;
+mod expand;
+mod lexer;
+mod lines;
 mod model;
 mod report;
+mod section;
 mod source;
+mod suggest;
+mod tree;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -90,11 +105,39 @@ pub fn parse(name: &str, text: impl AsRef<[u8]>) -> Loaded {
     Loaded { config, report: Report::new(name, sources, complaints), fingerprint }
 }
 
+/// What the bytes say, right only if nothing was complained about as an error.
 fn meaning(name: &str, bytes: &[u8], sources: &mut Sources, complaints: &mut Complaints) -> Option<Config> {
-    let text = String::from_utf8_lossy(bytes);
-    let file = sources.add(name, text.into_owned());
-    complaints.push(Diagnostic::error("empty", Span::new(file, 0..0), "there is nothing in it"));
-    None
+    if bytes.len() > MAX_FILE {
+        let message = format!("the file is larger than {} MiB", MAX_FILE >> 20);
+        complaints.push(Diagnostic::error("too-large", None, message).help("is it a configuration at all?"));
+        return None;
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            complaints.push(not_utf8(name, bytes, error.valid_up_to(), sources));
+            return None;
+        }
+    };
+    let file = sources.add(name, text.to_owned());
+    let lines = expand::expand(lines::lines(file, text, complaints), complaints);
+    if lines.is_empty() && complaints.errors() == 0 {
+        let message = "there is nothing in this file";
+        let help = "write at least one `vrrp_instance NAME { ... }` into it";
+        complaints.push(Diagnostic::error("empty", None, message).help(help));
+    }
+    Some(build::config(&tree::parse(&lines, complaints), complaints))
+}
+
+/// Keeps the text as far as it is one, and shows the line where it ends to be.
+fn not_utf8(name: &str, bytes: &[u8], valid: usize, sources: &mut Sources) -> Diagnostic {
+    let end =
+        bytes.iter().skip(valid).position(|byte| *byte == b'\n').map_or(bytes.len(), |line| valid + line);
+    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned();
+    let file = sources.add(name, text);
+    let span = Span::new(file, valid..valid + char::REPLACEMENT_CHARACTER.len_utf8());
+    Diagnostic::error("not-utf8", span, "this is not UTF-8 text")
+        .help("convert it, for example with: iconv -f latin1 -t utf-8")
 }
 
 impl Config {

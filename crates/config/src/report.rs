@@ -138,8 +138,19 @@ impl Complaints {
         }
     }
 
+    pub(crate) fn extend(&mut self, diagnostic: Option<Diagnostic>) {
+        if let Some(diagnostic) = diagnostic {
+            self.push(diagnostic);
+        }
+    }
+
     pub(crate) const fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// Whether more would only be counted, so that nobody needs to think of a suggestion any more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_DIAGNOSTICS
     }
 }
 

@@ -1,0 +1,112 @@
+//! From statements to the [`Config`]: what needs more than one word to be understood.
+//!
+//! Every block is read to its end whatever is wrong with it, so that one run tells everything. A noun with an
+//! error may be filled with defaults; the configuration is then thrown away, see [`crate::parse`].
+
+mod addresses;
+mod check;
+mod instance;
+mod rules;
+mod tracking;
+
+use model::ProtocolVersion;
+
+use crate::directives::Place;
+use crate::lexer::Word;
+use crate::model::{Config, Global};
+use crate::report::{Complaints, Diagnostic};
+use crate::section::{Section, admit};
+use crate::source::Span;
+use crate::tree::{Block, Statement};
+
+/// A `vrrp_script` or `vrrp_instance`, not read yet.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    name: Word<'a>,
+    block: &'a Block<'a>,
+    /// Its number among the statements of the file.
+    order: usize,
+}
+
+/// What instances inherit from `global_defs`.
+struct Defaults {
+    /// Of IPv4 instances.
+    version: ProtocolVersion,
+}
+
+/// The meaning of a file's statements; right only if nothing was complained about as an error.
+pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Complaints) -> Config {
+    let mut global = Section::new(Place::Global);
+    let (mut scripts, mut instances) = (Vec::new(), Vec::new());
+    for (order, statement) in statements.iter().enumerate() {
+        let Some(row) = admit(Place::Root, statement, complaints) else { continue };
+        let Some(block) = &statement.block else { continue };
+        match row.name {
+            "vrrp_script" => scripts.extend(named(statement, block, order, complaints)),
+            "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
+            _ => {
+                crate::arguments::refuse_more(row, statement, 0, complaints);
+                global.read(block, complaints);
+            }
+        }
+    }
+    let defaults = Defaults { version: version(global.choice("vrrp_version")) };
+    let checks: Vec<_> = scripts.iter().map(|script| check::check(script, complaints)).collect();
+    let known = tracking::Known::new(&scripts, &checks, complaints);
+    let drafts: Vec<_> = instances
+        .iter()
+        .filter_map(|instance| instance::instance(instance, &defaults, &known, complaints))
+        .collect();
+    rules::names(&instances, complaints);
+    rules::virtual_routers(&drafts, complaints);
+    rules::shared_addresses(&drafts, complaints);
+    if instances.is_empty() && complaints.errors() == 0 {
+        let message = "there is no `vrrp_instance`, so no address will move";
+        complaints.push(Diagnostic::warning("no-instance", None, message));
+    }
+    let instances = drafts.into_iter().map(|draft| draft.instance).collect();
+    Config { global: global_defs(&global), checks: checks.into_iter().flatten().collect(), instances }
+}
+
+fn global_defs(section: &Section<'_>) -> Global {
+    Global {
+        router_id: section.text("router_id").map(|word| word.text.to_owned()),
+        script_user: section.user("script_user"),
+        script_security: section.given("enable_script_security").is_some(),
+    }
+}
+
+/// `2` or `3`, which are the only choices of the table.
+fn version(choice: &str) -> ProtocolVersion {
+    if choice == "3" { ProtocolVersion::V3 } else { ProtocolVersion::V2 }
+}
+
+/// A block's name: exactly one word.
+fn named<'a>(
+    statement: &'a Statement<'a>,
+    block: &'a Block<'a>,
+    order: usize,
+    complaints: &mut Complaints,
+) -> Option<Named<'a>> {
+    let keyword = statement.keyword;
+    let Some((name, rest)) = statement.arguments.split_first() else {
+        let message = format!("`{}` needs a name", keyword.text);
+        let help = format!("write `{} NAME {{ ... }}`", keyword.text);
+        complaints.push(Diagnostic::error("missing-value", keyword.span, message).help(help));
+        return None;
+    };
+    if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
+        let diagnostic = Diagnostic::error("extra-words", first.span.to(last.span), "a name is one word");
+        complaints.push(
+            diagnostic
+                .label("keepalived silently ignores this")
+                .help("put a name with blanks into double quotes"),
+        );
+    }
+    Some(Named { name: *name, block, order })
+}
+
+/// A name that the nouns refuse.
+fn bad_name(span: Span, error: &model::NameError) -> Diagnostic {
+    Diagnostic::error("bad-value", span, error.to_string()).help("choose another name")
+}

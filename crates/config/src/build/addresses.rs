@@ -1,0 +1,148 @@
+//! `virtual_ipaddress` and `unicast_peer`: lists of addresses.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use model::{Family, LinkName};
+
+use crate::arguments;
+use crate::directives::{self, Place};
+use crate::entries::{Entry, entries};
+use crate::lexer::Word;
+use crate::model::Address;
+use crate::report::{Complaints, Diagnostic, quote};
+use crate::section::Section;
+use crate::source::Span;
+
+/// An advert counts its addresses in one byte (RFC 9568 5.2.5).
+const MAX_ADDRESSES: usize = 255;
+
+/// `virtual_ipaddress`, each address once.
+pub(super) fn virtual_addresses(
+    section: &Section<'_>,
+    link: Option<&LinkName>,
+    complaints: &mut Complaints,
+) -> Vec<Address> {
+    let mut seen = HashMap::new();
+    let mut addresses = Vec::new();
+    for entry in entries(Place::AddressEntry, section.blocks("virtual_ipaddress"), complaints) {
+        let Some((address, prefix)) = address(&entry.head, complaints) else { continue };
+        let own_link = own_link(&entry, complaints);
+        if is_repeated(&mut seen, address, entry.head.span, complaints) {
+            continue;
+        }
+        if addresses.len() == MAX_ADDRESSES {
+            let message = format!("an advert carries {MAX_ADDRESSES} addresses and no more");
+            let help = "move the rest to an instance with another virtual_router_id";
+            complaints.push(Diagnostic::error("too-many", entry.span, message).help(help));
+            break;
+        }
+        if let Some(link) = own_link.or_else(|| link.cloned()) {
+            let prefix = prefix.unwrap_or(host_prefix(address));
+            addresses.push(Address { address, prefix, link, span: entry.span });
+        }
+    }
+    addresses
+}
+
+/// `unicast_peer`, each address once and not `own`.
+pub(super) fn peers(
+    section: &Section<'_>,
+    own: Option<IpAddr>,
+    complaints: &mut Complaints,
+) -> Vec<(IpAddr, Span)> {
+    let mut seen = HashMap::new();
+    let mut peers = Vec::new();
+    for entry in entries(Place::PeerEntry, section.blocks("unicast_peer"), complaints) {
+        let span = entry.head.span;
+        let Some((address, prefix)) = address(&entry.head, complaints) else { continue };
+        if prefix.is_some() {
+            let message = format!(
+                "a peer is one host, so the prefix length of {} means nothing",
+                quote(entry.head.text)
+            );
+            complaints
+                .push(Diagnostic::warning("prefix-ignored", span, message).help(format!("write {address}")));
+        }
+        if own == Some(address) {
+            let message =
+                format!("{address} is this router's own `unicast_src_ip` and is left out of its peers");
+            let help = "list the other routers only";
+            complaints.push(Diagnostic::warning("own-peer", span, message).help(help));
+        } else if !is_repeated(&mut seen, address, span, complaints) {
+            peers.push((address, span));
+        }
+    }
+    peers
+}
+
+fn is_repeated(
+    seen: &mut HashMap<IpAddr, Span>,
+    address: IpAddr,
+    span: Span,
+    complaints: &mut Complaints,
+) -> bool {
+    let Some(first) = seen.get(&address) else {
+        seen.insert(address, span);
+        return false;
+    };
+    let message = format!("{address} is in this list twice; the first one counts");
+    let diagnostic = Diagnostic::warning("given-twice", span, message);
+    complaints.push(diagnostic.related(*first, "given here first").help("remove one of them"));
+    true
+}
+
+/// `ADDRESS[/LENGTH]` of one host.
+fn address(word: &Word<'_>, complaints: &mut Complaints) -> Option<(IpAddr, Option<u8>)> {
+    let (text, length) = match word.text.split_once('/') {
+        Some((text, length)) => (text, Some(length)),
+        None => (word.text, None),
+    };
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let message = format!("{} is not an IPv4 or IPv6 address", quote(text));
+        let help = if directives::find(Place::Root, text).is_some()
+            || directives::find(Place::Instance, text).is_some()
+        {
+            "is the `}` of the list missing?"
+        } else {
+            "write it in numbers, one a line, for example 192.0.2.1/24 or 2001:db8::1/64"
+        };
+        complaints.push(Diagnostic::error("bad-address", word.span, message).help(help));
+        return None;
+    };
+    complaints.extend(not_a_host(address, word.span));
+    let Some(length) = length else { return Some((address, None)) };
+    let prefix = arguments::number(length, 1, i64::from(host_prefix(address)));
+    let Some(prefix) = prefix.and_then(|prefix| u8::try_from(prefix).ok()) else {
+        let most = host_prefix(address);
+        let message = format!("{} is not a prefix length from 1 to {most}", quote(length));
+        let help = format!("keepalived would use /{most} here");
+        complaints.push(Diagnostic::error("bad-prefix", word.span, message).help(help));
+        return None;
+    };
+    Some((address, Some(prefix)))
+}
+
+/// An address that no single host can have.
+pub(super) fn not_a_host(address: IpAddr, span: Span) -> Option<Diagnostic> {
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    (address.is_multicast() || address.is_unspecified() || broadcast).then(|| {
+        Diagnostic::error("bad-address", span, format!("{address} can't be the address of a host"))
+            .help("multicast, broadcast and unspecified addresses belong to no interface")
+    })
+}
+
+const fn host_prefix(address: IpAddr) -> u8 {
+    match Family::of(address) {
+        Family::V4 => 32,
+        Family::V6 => 128,
+    }
+}
+
+/// `dev`, the only option of an address that is used.
+fn own_link(entry: &Entry<'_>, complaints: &mut Complaints) -> Option<LinkName> {
+    let (_, word) = entry.options.last()?;
+    let word = word.as_ref()?;
+    let link = LinkName::new(word.text);
+    link.map_err(|error| complaints.push(super::bad_name(word.span, &error))).ok()
+}

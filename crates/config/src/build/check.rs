@@ -1,0 +1,63 @@
+//! `vrrp_script`.
+
+use std::time::Duration;
+
+use model::CheckName;
+
+use super::{Named, bad_name};
+use crate::directives::Place;
+use crate::model::Check;
+use crate::report::{Complaints, Diagnostic};
+use crate::section::Section;
+
+/// What keepalived makes of `interval 0`.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// `None` after a complaint.
+pub(super) fn check(script: &Named<'_>, complaints: &mut Complaints) -> Option<Check> {
+    let span = script.name.span;
+    let mut section = Section::new(Place::Script);
+    section.read(script.block, complaints);
+    if section.given("script").is_none() {
+        let message =
+            format!("`vrrp_script {}` has no `script`, so there is nothing to run", script.name.text);
+        let help = "add, for example: script \"/usr/bin/killall -0 haproxy\"";
+        complaints.push(Diagnostic::error("missing-word", span, message).help(help));
+    }
+    if let Some(span) = section.given("init_fail") {
+        let message = "the check counts as failed until its first result";
+        let help = "that is what keepalived documents; its releases up to 2.4.3 ignore the word";
+        complaints.push(Diagnostic::note("init-fail", span, message).help(help));
+    }
+    let interval = interval(&section, complaints);
+    let name = CheckName::new(script.name.text);
+    let name = name.map_err(|error| complaints.push(bad_name(span, &error))).ok()?;
+    Some(Check {
+        name,
+        command: section.command("script")?,
+        interval,
+        timeout: section.seconds("timeout").filter(|timeout| !timeout.is_zero()).unwrap_or(interval),
+        rise: count(section.number("rise")),
+        fall: count(section.number("fall")),
+        weight: section.weight("weight").unwrap_or_default(),
+        init_fail: section.given("init_fail").is_some(),
+        user: section.user("user"),
+        span,
+    })
+}
+
+fn interval(section: &Section<'_>, complaints: &mut Complaints) -> Duration {
+    let interval = section.seconds("interval").unwrap_or(LEAST_INTERVAL);
+    if let (Some(span), true) = (section.given("interval"), interval.is_zero()) {
+        let message = "an interval of 0 means 1 second";
+        let help = "fractions such as 0.2 are possible";
+        complaints.push(Diagnostic::warning("rounded", span, message).help(help));
+        return LEAST_INTERVAL;
+    }
+    interval
+}
+
+/// The table holds both within 1 to 2^31 - 1.
+fn count(number: Option<i64>) -> u32 {
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(1)
+}

@@ -1,0 +1,65 @@
+//! What only shows when instances are compared with each other.
+
+use std::collections::HashMap;
+
+use super::Named;
+use super::instance::Draft;
+use crate::report::{Complaints, Diagnostic, quote};
+
+/// No two instances have the same name.
+pub(super) fn names(instances: &[Named<'_>], complaints: &mut Complaints) {
+    let mut seen = HashMap::with_capacity(instances.len());
+    for Named { name, .. } in instances {
+        let Some(first) = seen.get(name.text) else {
+            seen.insert(name.text, name.span);
+            continue;
+        };
+        let message = format!("there are two instances of the name {}", quote(name.text));
+        complaints.push(
+            Diagnostic::error("duplicate-name", name.span, message)
+                .related(*first, "the first one")
+                .help("keepalived skips the second one; give them different names"),
+        );
+    }
+}
+
+/// A VRID, an interface and a family make one virtual router (V3-FSM-17).
+pub(super) fn virtual_routers(drafts: &[Draft], complaints: &mut Complaints) {
+    let mut seen = HashMap::with_capacity(drafts.len());
+    for Draft { instance, vrid } in drafts {
+        let key = (&instance.link, instance.family, instance.vrid);
+        let Some((first, name)) = seen.get(&key) else {
+            seen.insert(key, (*vrid, &instance.name));
+            continue;
+        };
+        let message = format!(
+            "virtual_router_id {} is used twice for {} on {}: by {name} and by {}",
+            instance.vrid, instance.family, instance.link, instance.name
+        );
+        complaints.push(
+            Diagnostic::error("duplicate-vrid", *vrid, message)
+                .related(*first, format!("used by {name}"))
+                .help("each virtual router on a network needs a number of its own"),
+        );
+    }
+}
+
+/// Two instances that hold one address take it from each other.
+pub(super) fn shared_addresses(drafts: &[Draft], complaints: &mut Complaints) {
+    let mut seen = HashMap::new();
+    for Draft { instance, .. } in drafts {
+        for address in &instance.addresses {
+            let key = (address.address, &address.link);
+            let Some((first, name)) = seen.get(&key) else {
+                seen.insert(key, (address.span, &instance.name));
+                continue;
+            };
+            let message = format!("{} on {} belongs to {name} already", address.address, address.link);
+            complaints.push(
+                Diagnostic::warning("shared-address", address.span, message)
+                    .related(*first, format!("belongs to {name}"))
+                    .help("whichever of the two steps down first removes it from the other"),
+            );
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `track_script`: which checks an instance follows.
+//!
+//! keepalived drops a tracker that it doesn't know and runs on without it, so a typing mistake turns a check
+//! off. Here it is an error.
+
+use std::collections::HashMap;
+
+use model::CheckName;
+
+use super::Named;
+use crate::arguments;
+use crate::directives::{self, Argument, Place};
+use crate::entries::{Entry, entries};
+use crate::lexer::Word;
+use crate::model::{Check, TrackedCheck, Weight};
+use crate::report::{Complaints, Diagnostic, quote};
+use crate::section::Section;
+use crate::source::Span;
+use crate::suggest::nearest;
+
+/// The checks that the file defines, by name.
+pub(super) struct Known<'a> {
+    checks: HashMap<&'a str, Definition>,
+}
+
+struct Definition {
+    span: Span,
+    order: usize,
+    weight: Weight,
+}
+
+impl<'a> Known<'a> {
+    /// `checks` are what became of `scripts`, one by one. Complains about names that are defined twice.
+    pub(super) fn new(scripts: &[Named<'a>], checks: &[Option<Check>], complaints: &mut Complaints) -> Self {
+        let mut known: HashMap<&'a str, Definition> = HashMap::with_capacity(scripts.len());
+        for (script, check) in scripts.iter().zip(checks) {
+            let (name, span) = (script.name.text, script.name.span);
+            let weight = check.as_ref().map(|check| check.weight).unwrap_or_default();
+            if let Some(first) = known.get(name) {
+                let message = format!("there are two scripts of the name {}", quote(name));
+                complaints.push(
+                    Diagnostic::error("duplicate-name", span, message)
+                        .related(first.span, "the first one")
+                        .help("give them different names"),
+                );
+            } else {
+                known.insert(name, Definition { span, order: script.order, weight });
+            }
+        }
+        Self { checks: known }
+    }
+}
+
+/// The checks that an instance follows, each once.
+pub(super) fn tracked(
+    instance: &Named<'_>,
+    section: &Section<'_>,
+    known: &Known<'_>,
+    complaints: &mut Complaints,
+) -> Vec<TrackedCheck> {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    let mut tracked = Vec::new();
+    for entry in entries(Place::TrackEntry, section.blocks("track_script"), complaints) {
+        let (name, span) = (entry.head.text, entry.head.span);
+        let Some(definition) = known.checks.get(name) else {
+            complaints.push(unknown_check(&entry.head, known, complaints));
+            continue;
+        };
+        if let Some(first) = seen.insert(name, span) {
+            let message = format!("{} is tracked twice; the first line counts", quote(name));
+            let diagnostic = Diagnostic::warning("given-twice", span, message);
+            complaints.push(diagnostic.related(first, "tracked here first").help("remove one of them"));
+            continue;
+        }
+        if definition.order > instance.order {
+            let message = format!("{} is defined after this instance", quote(name));
+            let help = "keepalived demands the script first, and drops the tracker otherwise";
+            complaints.push(
+                Diagnostic::note("forward-reference", span, message)
+                    .related(definition.span, "defined here")
+                    .help(help),
+            );
+        }
+        let weight = weight(&entry, definition.weight, complaints);
+        if let Ok(check) = CheckName::new(name) {
+            tracked.push(TrackedCheck { check, weight, span: entry.span });
+        }
+    }
+    tracked
+}
+
+fn unknown_check(head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) -> Diagnostic {
+    let message = format!("there is no `vrrp_script` of the name {}", quote(head.text));
+    let near = if complaints.is_full() { None } else { nearest(head.text, known.checks.keys().copied()) };
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if directives::find(Place::Root, head.text).is_some() => {
+            "is the `}` of the list missing?".to_owned()
+        }
+        None => format!("define it: vrrp_script {} {{ ... }}", head.text),
+    };
+    Diagnostic::error("unknown-check", head.span, message)
+        .label("keepalived drops this tracker and goes on without it")
+        .help(help)
+}
+
+/// Without a weight of its own an entry has the script's; `reverse` and `noreverse` change only that.
+fn weight(entry: &Entry<'_>, own: Weight, complaints: &mut Complaints) -> Weight {
+    let mut weight = own;
+    for (row, value) in &entry.options {
+        match (row.name, row.argument, value) {
+            ("reverse", ..) => weight.reverse = true,
+            ("noreverse", ..) => weight.reverse = false,
+            (_, Argument::Number(min, max), Some(word)) => {
+                let number = arguments::number(word.text, min, max);
+                match number.and_then(|number| i16::try_from(number).ok()) {
+                    Some(value) => weight.value = value,
+                    None => complaints.push(arguments::unfit(row, word)),
+                }
+            }
+            _ => {}
+        }
+    }
+    weight
+}

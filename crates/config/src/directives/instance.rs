@@ -1,0 +1,95 @@
+//! The words of `vrrp_instance`.
+
+use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
+use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
+use super::{Again, Directive, Place, not_ours, not_yet, used};
+
+const AT: &[Place] = &[Place::Instance];
+const MILLISECONDS_10: u64 = 10_000;
+/// The longest interval that either version of the protocol can tell, in microseconds.
+const SECONDS_255: u64 = 255_000_000;
+const SECONDS_1000: u64 = 1_000_000_000;
+const COUNT: super::Argument = Number(0, u32::MAX as i64);
+const DELAY: super::Argument = Number(0, 4294);
+
+pub(super) const ROWS: &[Directive] = &[
+    used("state", AT, OneOf(&["MASTER", "BACKUP"]), "is the wish to start with").default("BACKUP"),
+    used("interface", AT, Link, "is where adverts are sent and heard"),
+    used("virtual_router_id", AT, Number(1, 255), "tells virtual routers on one network apart"),
+    used("priority", AT, Number(1, 255), "decides who is MASTER").default("100"),
+    used("version", AT, OneOf(&["2", "3"]), "is the protocol: 2 or 3"),
+    used("native_ipv6", AT, Nothing, "makes it an IPv6 instance"),
+    used("advert_int", AT, Seconds(MILLISECONDS_10, SECONDS_255), "is the time between adverts, in seconds")
+        .default("1"),
+    used("authentication", AT, Nothing, "holds a password (VRRPv2)").statements(Authentication),
+    used("virtual_ipaddress", AT, Nothing, "lists the addresses that move").entries(AddressEntry),
+    used("track_script", AT, Nothing, "lists the checks that count").entries(TrackEntry),
+    used("nopreempt", AT, Nothing, "leaves a lower master alone"),
+    used("preempt", AT, Nothing, "takes over from a lower master, as is usual"),
+    used(
+        "preempt_delay",
+        AT,
+        Seconds(0, SECONDS_1000),
+        "is how long a lower master is left alone, in seconds",
+    )
+    .default("0"),
+    used("unicast_src_ip", AT, Address, "is what adverts are sent from"),
+    used("unicast_peer", AT, Nothing, "lists the other routers").entries(PeerEntry),
+    used("notify", AT, Hook, "runs for every state").again(Again::FirstWins),
+    used("notify_master", AT, Hook, "runs for MASTER").again(Again::FirstWins),
+    used("notify_backup", AT, Hook, "runs for BACKUP").again(Again::FirstWins),
+    used("notify_fault", AT, Hook, "runs for FAULT").again(Again::FirstWins),
+    used("notify_stop", AT, Hook, "runs when the instance stops").again(Again::FirstWins),
+    not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance"),
+    not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard"),
+    not_yet(
+        "notify_priority_changes",
+        &[Place::Instance, Place::SyncGroup],
+        Bool,
+        "tells changes of priority",
+    ),
+    not_yet("auth_hmac", AT, Nothing, "signs adverts"),
+    not_yet("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move unadvertised"),
+    not_yet("no_virtual_ipaddress", AT, Nothing, "says that no address is meant to move"),
+    not_yet("virtual_routes", AT, Nothing, "lists routes that move"),
+    not_yet("virtual_rules", AT, Nothing, "lists rules that move"),
+    not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface"),
+    not_yet("mcast_src_ip", AT, Address, "is what multicast adverts are sent from"),
+    not_yet("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
+    not_yet("unicast_fault_no_peer", AT, Nothing, "is FAULT without peers"),
+    not_yet("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
+    not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),
+    not_yet("mcast_dst_ip", AT, Address, "is the group of this instance"),
+    not_yet("track_src_ip", AT, Nothing, "is FAULT without its source address"),
+    not_yet("dont_track_primary", AT, Nothing, "ignores the interface's state"),
+    not_yet("vrf", AT, Link, "is the routing domain"),
+    not_yet("timer_expired_backup", AT, Free, "steps back after a pause"),
+    not_yet("thread_timer_expired", AT, Free, "is the old name of `timer_expired_backup`"),
+    not_yet("down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed").default("3"),
+    not_yet("garp_master_delay", AT, DELAY, "is when ARPs are repeated").default("5"),
+    not_yet("garp_master_repeat", AT, COUNT, "is how many ARPs are sent").default("5"),
+    not_yet("garp_master_refresh", AT, DELAY, "repeats ARPs for ever").default("0"),
+    not_yet("garp_master_refresh_repeat", AT, COUNT, "is how many of them").default("1"),
+    not_yet("garp_lower_prio_delay", AT, DELAY, "is when ARPs follow a lower priority"),
+    not_yet("garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
+    not_yet("garp_extra_if", AT, Free, "keeps VMACs known"),
+    not_yet("vmac_garp_intvl", AT, Free, "is the old name of `garp_extra_if`"),
+    not_yet("lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
+    not_yet("higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
+    not_yet("owner_ignore_adverts", AT, Bool, "makes the owner ignore adverts"),
+    not_yet("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
+    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses"),
+    not_yet("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
+    not_yet("strict_mode", AT, Bool, "allows nothing but the RFC"),
+    not_yet("use_vmac", AT, Free, "uses the virtual MAC"),
+    not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC"),
+    not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere"),
+    not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface"),
+    not_yet("track_interface", AT, Nothing, "lists interfaces that count"),
+    not_yet("track_process", AT, Nothing, "lists processes that count"),
+    not_yet("track_file", AT, Nothing, "lists files that count"),
+    not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count"),
+    not_yet("debug", AT, Number(0, 4), "logs more"),
+    not_yet("kernel_rx_buf_size", AT, Text("BYTES"), "sizes the receive buffer"),
+    not_ours("lvs_sync_daemon_interface", AT, "belongs to LVS"),
+];

@@ -1,0 +1,79 @@
+//! The words of `vrrp_script`, of the other trackers, and of `vrrp_sync_group`.
+
+use super::Argument::{Address, Bool, Command, Free, Nothing, Number, OneOf, Seconds, Text, User, Weight};
+use super::root::MAX_TIMER;
+use super::{Directive, Place, not_yet, used};
+
+const SCRIPT: &[Place] = &[Place::Script];
+const PROCESS: &[Place] = &[Place::Process];
+const FILE: &[Place] = &[Place::File];
+const BFD: &[Place] = &[Place::Bfd];
+const GROUP: &[Place] = &[Place::SyncGroup];
+/// An hour, in microseconds.
+const HOUR: u64 = 3_600_000_000;
+const COUNT: i64 = i32::MAX as i64;
+
+pub(super) const ROWS: &[Directive] = &[
+    used("script", SCRIPT, Command, "is what the check runs"),
+    used("interval", SCRIPT, Seconds(0, MAX_TIMER), "is the time from run to run, in seconds").default("1"),
+    used("timeout", SCRIPT, Seconds(0, MAX_TIMER), "is how long a run may take, in seconds"),
+    used("weight", SCRIPT, Weight(253), "is what the check does to the priority"),
+    used("rise", SCRIPT, Number(1, COUNT), "is how many successes make it up").default("1"),
+    used("fall", SCRIPT, Number(1, COUNT), "is how many failures make it down").default("1"),
+    used("user", SCRIPT, User, "is whom the check runs as"),
+    used("init_fail", SCRIPT, Nothing, "assumes failure until the first result"),
+    not_yet("process", PROCESS, Free, "is the process to look for"),
+    not_yet("param_match", PROCESS, Free, "says how its arguments are compared"),
+    not_yet("full_command", PROCESS, Nothing, "compares the whole command line"),
+    not_yet("weight", PROCESS, Weight(254), "is what it does to the priority").default("0"),
+    not_yet("quorum", PROCESS, Number(1, 65_535), "is how many there must be").default("1"),
+    not_yet("quorum_max", PROCESS, Number(0, 65_535), "is how many there may be"),
+    not_yet("delay", PROCESS, Seconds(1, HOUR), "delays both ways"),
+    not_yet("terminate_delay", PROCESS, Seconds(1, HOUR), "delays the end"),
+    not_yet("fork_delay", PROCESS, Seconds(1, HOUR), "delays the start"),
+    not_yet("file", FILE, Text("PATH"), "is the file to read"),
+    not_yet("weight", FILE, Weight(254), "multiplies the file's number").default("1"),
+    not_yet("init_file", FILE, Free, "creates the file at the start"),
+    not_yet("neighbor_ip", BFD, Address, "is the other end"),
+    not_yet("neighbour_ip", BFD, Address, "is the other end"),
+    not_yet("source_ip", BFD, Address, "is our end"),
+    not_yet("min_rx", BFD, Number(1, COUNT), "is the least receive interval, in ms").default("10"),
+    not_yet("min_tx", BFD, Number(1, COUNT), "is the least send interval, in ms").default("10"),
+    not_yet("idle_tx", BFD, Number(1000, COUNT), "is the idle interval, in ms").default("1000"),
+    not_yet("multiplier", BFD, Number(1, 255), "is how many packets may be missed").default("5"),
+    not_yet("passive", BFD, Nothing, "waits for the other end"),
+    not_yet("ttl", BFD, Number(1, 255), "is the TTL sent").default("255"),
+    not_yet("hoplimit", BFD, Number(1, 255), "is the hop limit sent").default("64"),
+    not_yet("max_hops", BFD, Number(-1, 255), "is how far packets may have come").default("0"),
+    not_yet("multihop", BFD, Bool, "goes over several hops"),
+    not_yet("weight", BFD, Weight(253), "is what it does to the priority").default("0"),
+    not_yet("vrrp", BFD, Nothing, "tells VRRP alone"),
+    not_yet("checker", BFD, Nothing, "tells the checkers alone"),
+    not_yet("group", GROUP, Nothing, "lists the members"),
+    not_yet("track_interface", GROUP, Nothing, "lists interfaces for all members"),
+    not_yet("track_script", GROUP, Nothing, "lists checks for all members"),
+    not_yet("track_file", GROUP, Nothing, "lists files for all members"),
+    not_yet("track_process", GROUP, Nothing, "lists processes for all members"),
+    not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members"),
+    not_yet("notify", GROUP, Free, "runs for every state of the group"),
+    not_yet("notify_master", GROUP, Free, "runs when the group is MASTER"),
+    not_yet("notify_backup", GROUP, Free, "runs when the group is BACKUP"),
+    not_yet("notify_fault", GROUP, Free, "runs when the group is FAULT"),
+    not_yet("notify_stop", GROUP, Free, "runs when the group stops"),
+    not_yet("sync_group_tracking_weight", GROUP, Nothing, "allows weights on members"),
+    not_yet("global_tracking", GROUP, Nothing, "is the old name of `sync_group_tracking_weight`"),
+    used("auth_type", &[Place::Authentication], OneOf(&["PASS", "AH"]), "is how adverts are authenticated"),
+    used("auth_pass", &[Place::Authentication], Text("PASSWORD"), "is the password, eight bytes of it"),
+    not_yet("key", &[Place::AuthHmac], Free, "is a numbered key"),
+    not_yet("active_key", &[Place::AuthHmac], Number(0, 255), "is the key to sign with"),
+    not_yet("time_window", &[Place::AuthHmac], Number(1, 300), "is how old an advert may be, in seconds"),
+    not_yet("anti_replay", &[Place::AuthHmac], OneOf(&["time", "monotonic"]), "is how replay is seen")
+        .default("time"),
+    not_yet(
+        "mode",
+        &[Place::AuthHmac],
+        OneOf(&["receive-only", "permissive", "enforce"]),
+        "is how strict it is",
+    )
+    .default("enforce"),
+];

@@ -1,0 +1,147 @@
+//! A file's text as lines without comments.
+//!
+//! Only double quotes protect `#` and `!`, as in keepalived: neither single quotes nor a backslash do. Where
+//! that cuts a word short, which nobody means, it is said.
+
+use crate::report::{Complaints, Diagnostic, quote};
+use crate::source::{FileId, Span};
+
+/// The longest line that is read, in bytes; keepalived gives up at 1023.
+pub(crate) const MAX_LINE: usize = 64 << 10;
+
+/// What some editors put in front of a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// A line that says something: no comment, no blanks around, not empty.
+///
+/// Today it is always a piece of a file. Definitions and sequences will make lines that stand nowhere as they
+/// are; they will get here through [`crate::expand`], and nothing after it needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) file: FileId,
+    /// Where the text begins, in bytes.
+    pub(crate) start: usize,
+}
+
+impl<'a> Line<'a> {
+    /// Where these bytes of the line stand.
+    pub(crate) fn span(&self, from: usize, to: usize) -> Span {
+        Span::new(self.file, self.start + from..self.start + to)
+    }
+
+    pub(crate) fn whole(&self) -> Span {
+        self.span(0, self.text.len())
+    }
+
+    /// The part `from..to`, without the blanks around it.
+    fn trimmed(&self, from: usize, to: usize) -> Self {
+        let text = self.text.get(from..to).unwrap_or_default();
+        let blanks = text.len() - text.trim_start().len();
+        Self { text: text.trim(), file: self.file, start: self.start + from + blanks }
+    }
+}
+
+/// Every line of a file that says something.
+pub(crate) fn lines<'a>(file: FileId, text: &'a str, complaints: &mut Complaints) -> Vec<Line<'a>> {
+    let mut lines = Vec::new();
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    for text in text.get(start..).unwrap_or_default().split_inclusive('\n') {
+        let line = Line { text, file, start };
+        start += text.len();
+        if let Some(refusal) = refusal(&line) {
+            complaints.push(refusal);
+            continue;
+        }
+        let end = comment_start(&line, complaints).unwrap_or(text.len());
+        let line = line.trimmed(0, end);
+        if !line.text.is_empty() {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn refusal(line: &Line<'_>) -> Option<Diagnostic> {
+    if line.text.len() > MAX_LINE {
+        let message = format!("this line is longer than {MAX_LINE} bytes");
+        return Some(Diagnostic::error("long-line", line.span(0, 1), message).help("break it up"));
+    }
+    let nul = line.text.find('\0')?;
+    let message = "a NUL byte: is this a text file?";
+    let help = "keepalived ignores such a line; remove the byte";
+    Some(Diagnostic::error("nul", line.span(nul, nul + 1), message).help(help))
+}
+
+/// Where the comment begins, if there is one.
+fn comment_start(line: &Line<'_>, complaints: &mut Complaints) -> Option<usize> {
+    let mut quoted = false;
+    let mut word = None;
+    for (at, c) in line.text.char_indices() {
+        match c {
+            '"' => (quoted, word) = (!quoted, None),
+            '#' | '!' if !quoted => {
+                if let Some(start) = word {
+                    complaints.push(cut_word(line, start, at));
+                }
+                return Some(at);
+            }
+            '{' | '}' => word = None,
+            c if c.is_whitespace() => word = None,
+            _ => word = word.or(Some(at)),
+        }
+    }
+    None
+}
+
+/// The word `start..at` ends where a comment begins.
+fn cut_word(line: &Line<'_>, start: usize, at: usize) -> Diagnostic {
+    let mark = line.span(at, at + 1);
+    let word = line.text.get(start..at).unwrap_or_default();
+    let help = "if it belongs to the word, put the word in double quotes; if not, put a blank before it";
+    if let Some(word) = word.strip_suffix('\\') {
+        let message = format!("`\\` doesn't protect here: the word would end as {}", quote(word));
+        return Diagnostic::error("escaped-comment", mark, message).help(help);
+    }
+    let message = format!("a comment begins in the middle of a word, which is now {}", quote(word));
+    Diagnostic::warning("comment-in-word", mark, message).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn texts(text: &str) -> (Vec<String>, usize) {
+        let file = Sources::default().add("t", String::new());
+        let mut complaints = Complaints::default();
+        let lines = lines(file, text, &mut complaints);
+        for line in &lines {
+            assert_eq!(&text[line.start..line.start + line.text.len()], line.text);
+        }
+        (lines.iter().map(|line| line.text.to_owned()).collect(), complaints.errors())
+    }
+
+    #[test]
+    fn comments_end_lines_outside_double_quotes() {
+        let (lines, errors) = texts("# ünïcode\r\n a \"b # !\" c # d\r\n\r\n! e\n'f # g'\n  h ! i");
+        assert_eq!(lines, ["a \"b # !\" c", "'f", "h"]);
+        assert_eq!(errors, 0);
+    }
+
+    #[test]
+    fn a_backslash_before_a_comment_is_an_error() {
+        assert_eq!(texts("auth_pass a\\#b\n").1, 1);
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing() {
+        assert_eq!(texts("\u{feff}a\nb").0, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_no_text_holds_is_refused_by_line() {
+        assert_eq!(texts("a\nb\0c\nd\n"), (vec!["a".to_owned(), "d".to_owned()], 1));
+        assert_eq!(texts(&"x".repeat(MAX_LINE + 1)), (vec![], 1));
+    }
+}

@@ -1,0 +1,262 @@
+//! A block, read by the table: which of its words are ours, and what they say.
+//!
+//! Everything that can be said of a word without knowing its neighbours is said here: unknown, misplaced, not
+//! supported, given twice, with the wrong value. What is left are fields that [`crate::build`] asks for by name.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::LinkName;
+
+use crate::arguments::{self, Value};
+use crate::directives::{self, Again, Body, Directive, Place, Standing};
+use crate::lexer::Word;
+use crate::model::{Command, Hook, UserSpec, Weight};
+use crate::report::{Complaints, Diagnostic, quote};
+use crate::source::Span;
+use crate::suggest::nearest;
+use crate::tree::{Block, Statement};
+
+/// What a block of one place says.
+pub(crate) struct Section<'a> {
+    place: Place,
+    fields: HashMap<&'static str, Field<'a>>,
+}
+
+struct Field<'a> {
+    /// The keyword.
+    span: Span,
+    /// `None` after a complaint about it.
+    value: Option<Value<'a>>,
+    blocks: Vec<&'a Block<'a>>,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { place, fields: HashMap::new() }
+    }
+
+    /// Reads one block; several may add up.
+    pub(crate) fn read(&mut self, block: &'a Block<'a>, complaints: &mut Complaints) {
+        for statement in &block.statements {
+            if let Some(row) = admit(self.place, statement, complaints) {
+                self.add(row, statement, complaints);
+            }
+        }
+    }
+
+    fn add(&mut self, row: &'static Directive, statement: &'a Statement<'a>, complaints: &mut Complaints) {
+        let span = statement.keyword.span;
+        let value = arguments::read(row, statement, complaints);
+        let Some(field) = self.fields.get_mut(row.name) else {
+            let blocks = statement.block.iter().collect();
+            self.fields.insert(row.name, Field { span, value, blocks });
+            return;
+        };
+        let word = row.name;
+        let twice = match row.again {
+            Again::Adds => {
+                field.blocks.extend(&statement.block);
+                return;
+            }
+            Again::FirstWins => format!("`{word}` is given twice; the first one counts"),
+            Again::LastWins => format!("`{word}` is given twice; the last one counts"),
+        };
+        complaints.push(
+            Diagnostic::warning("given-twice", span, twice)
+                .related(field.span, "given here first")
+                .help("remove one of them"),
+        );
+        if row.again == Again::LastWins {
+            (field.span, field.value) = (span, value);
+        }
+    }
+
+    /// The keyword's place, if it was given, however wrong its value.
+    pub(crate) fn given(&self, name: &'static str) -> Option<Span> {
+        self.field(name).map(|field| field.span)
+    }
+
+    fn field(&self, name: &'static str) -> Option<&Field<'a>> {
+        debug_assert!(self.row(name).is_some_and(|row| row.standing == Standing::Used), "{name}");
+        self.fields.get(name)
+    }
+
+    fn row(&self, name: &str) -> Option<&'static Directive> {
+        directives::find(self.place, name)
+    }
+
+    fn value(&self, name: &'static str) -> Option<&Value<'a>> {
+        self.field(name)?.value.as_ref()
+    }
+
+    /// The default as the table has it.
+    fn default(&self, name: &'static str) -> &'static str {
+        self.row(name).map_or("", |row| row.default)
+    }
+
+    /// The number given, else its default.
+    pub(crate) fn number(&self, name: &'static str) -> Option<i64> {
+        match self.value(name) {
+            Some(Value::Number(number)) => Some(*number),
+            Some(_) | None => self.default(name).parse().ok(),
+        }
+    }
+
+    /// The time given, else its default.
+    pub(crate) fn seconds(&self, name: &'static str) -> Option<Duration> {
+        match self.value(name) {
+            Some(Value::Seconds(duration)) => Some(*duration),
+            Some(_) | None => arguments::seconds(self.default(name), 0, u64::MAX),
+        }
+    }
+
+    /// The choice given, else its default; empty if there is neither.
+    pub(crate) fn choice(&self, name: &'static str) -> &'static str {
+        match self.value(name) {
+            Some(Value::Choice(choice)) => choice,
+            Some(_) | None => self.default(name),
+        }
+    }
+
+    pub(crate) fn weight(&self, name: &'static str) -> Option<Weight> {
+        match self.value(name)? {
+            Value::Weight(weight) => Some(*weight),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn address(&self, name: &'static str) -> Option<std::net::IpAddr> {
+        match self.value(name)? {
+            Value::Address(address) => Some(*address),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn link(&self, name: &'static str) -> Option<LinkName> {
+        match self.value(name)? {
+            Value::Link(link) => Some(link.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn user(&self, name: &'static str) -> Option<UserSpec> {
+        match self.value(name)? {
+            Value::User(user) => Some(user.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn command(&self, name: &'static str) -> Option<Command> {
+        match self.value(name)? {
+            Value::Command(command) => Some(command.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn hook(&self, name: &'static str) -> Option<Hook> {
+        match self.value(name)? {
+            Value::Hook(command, user) => Some(Hook { command: command.clone(), user: user.clone() }),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self, name: &'static str) -> Option<Word<'a>> {
+        match self.value(name)? {
+            Value::Text(word) => Some(*word),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn blocks(&self, name: &'static str) -> &[&'a Block<'a>] {
+        self.field(name).map_or(&[], |field| &field.blocks)
+    }
+}
+
+/// The row of a statement that is to be read; anything else is complained about.
+pub(crate) fn admit(
+    place: Place,
+    statement: &Statement<'_>,
+    complaints: &mut Complaints,
+) -> Option<&'static Directive> {
+    let word = &statement.keyword;
+    let Some(row) =
+        directives::find(place, word.text).or_else(|| directives::find(Place::Anywhere, word.text))
+    else {
+        let diagnostic = if complaints.is_full() {
+            Diagnostic::error("unknown-word", word.span, String::new())
+        } else {
+            unknown(place, word)
+        };
+        complaints.push(diagnostic);
+        return None;
+    };
+    let (name, help) = (row.name, row.help);
+    match row.standing {
+        Standing::Used => return fits(row, statement, complaints).then_some(row),
+        Standing::NotYet => {
+            let message = format!("`{name}` is not supported yet and is skipped");
+            complaints
+                .push(Diagnostic::warning("not-supported", word.span, message).help(format!("it {help}")));
+        }
+        Standing::NotOurs => {
+            let message = format!("`{name}` is not for Handover and is skipped");
+            let help = format!("it {help}; keepalived can go on doing that part");
+            complaints.push(Diagnostic::warning("not-ours", word.span, message).help(help));
+        }
+        Standing::Refused => {
+            let message =
+                format!("`{name}` is not supported yet, and without it the file means something else");
+            complaints
+                .push(Diagnostic::error("not-supported", word.span, message).help(format!("it {help}")));
+        }
+    }
+    None
+}
+
+/// Whether there is a block where there has to be one, and only there.
+fn fits(row: &Directive, statement: &Statement<'_>, complaints: &mut Complaints) -> bool {
+    let span = statement.keyword.span;
+    match (row.body, &statement.block) {
+        (Body::None, None) | (Body::Statements(_) | Body::Entries(_), Some(_)) => true,
+        (Body::None, Some(block)) => {
+            let message = format!("`{}` has no block", row.name);
+            let diagnostic = Diagnostic::error("stray-block", block.open, message);
+            complaints.push(diagnostic.help("is the line in front of this brace misspelt?"));
+            false
+        }
+        (Body::Statements(_) | Body::Entries(_), None) => {
+            let message = format!("`{}` needs a block", row.name);
+            let help = format!("`{}` {}; write it as `{0} {{ ... }}`", row.name, row.help);
+            complaints.push(Diagnostic::error("missing-block", span, message).help(help));
+            false
+        }
+    }
+}
+
+/// A word that is no word, or not one of this place.
+pub(crate) fn unknown(place: Place, word: &Word<'_>) -> Diagnostic {
+    let near = nearest(word.text, directives::words_at(place));
+    let elsewhere = directives::places_of(word.text);
+    if elsewhere.is_empty() {
+        let help = near.map_or_else(
+            || {
+                "no word of keepalived.conf is like it; remove the line or look for a typing mistake"
+                    .to_owned()
+            },
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("unknown word {}", quote(word.text));
+        return Diagnostic::error("unknown-word", word.span, message).help(help);
+    }
+    let message = format!("`{}` is not legal in {place}", word.text);
+    let places = elsewhere.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let help = match near {
+        _ if place != Place::Root && elsewhere.contains(&Place::Root) => {
+            "is the `}` of the block before it missing?".to_owned()
+        }
+        Some(near) => format!("did you mean `{near}`? `{}` belongs in {places}", word.text),
+        None => format!("it belongs in {places}"),
+    };
+    Diagnostic::error("misplaced-word", word.span, message).help(help)
+}

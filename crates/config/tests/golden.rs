@@ -1,0 +1,129 @@
+//! Whole files and what is said of them: `golden/NAME.conf` in, `golden/NAME.txt` out.
+//!
+//! The expected text is every diagnostic as a terminal without colour shows it, then the meaning. Write it anew
+//! with `UPDATE_GOLDEN=1`, and read the difference before it is committed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handover_config as config;
+use handover_config::{Check, Command, Config, Hook, Instance, UserSpec, Weight};
+
+#[test]
+fn every_file_is_understood_as_it_was() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut different = Vec::new();
+    for path in files() {
+        let text = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let loaded = config::parse(name, &text);
+        assert_eq!(loaded.config.is_some(), !loaded.report.has_errors(), "{name}");
+        let mut actual = loaded.report.render(false);
+        actual.push_str(&loaded.config.map_or("no configuration\n".to_owned(), |config| meaning(&config)));
+        let expected = path.with_extension("txt");
+        if update {
+            fs::write(&expected, actual).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != actual {
+            different.push(format!("{name} now gives:\n{actual}"));
+        }
+    }
+    assert!(different.is_empty(), "{}\nUPDATE_GOLDEN=1 accepts this", different.join("\n"));
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn meaning(config: &Config) -> String {
+    let mut text = String::from("global\n");
+    let global = &config.global;
+    line(&mut text, "router_id", global.router_id.as_deref().unwrap_or("-"));
+    line(&mut text, "script_user", &user(global.script_user.as_ref()));
+    line(&mut text, "script_security", &global.script_security.to_string());
+    for found in &config.checks {
+        check(&mut text, found);
+    }
+    for found in &config.instances {
+        instance(&mut text, found);
+    }
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    writeln!(text, "  {name}: {value}").unwrap();
+}
+
+fn check(text: &mut String, check: &Check) {
+    writeln!(text, "check {}", check.name).unwrap();
+    line(text, "command", &command(&check.command));
+    line(text, "interval", &format!("{:?}", check.interval));
+    line(text, "timeout", &format!("{:?}", check.timeout));
+    line(text, "rise, fall", &format!("{}, {}", check.rise, check.fall));
+    line(text, "weight", &weight(check.weight));
+    line(text, "init_fail", &check.init_fail.to_string());
+    line(text, "user", &user(check.user.as_ref()));
+}
+
+fn instance(text: &mut String, instance: &Instance) {
+    writeln!(text, "instance {}", instance.name).unwrap();
+    line(text, "wants_master", &instance.wants_master.to_string());
+    line(text, "link", instance.link.as_str());
+    line(text, "vrid, priority", &format!("{}, {}", instance.vrid, instance.priority));
+    line(text, "protocol", &format!("VRRPv{} on {}", instance.version, instance.family));
+    line(text, "advert_interval", &format!("{:?}", instance.advert_interval));
+    if let Some(password) = instance.password {
+        line(text, "password", &password.escape_ascii().to_string());
+    }
+    for address in &instance.addresses {
+        let address = format!("{}/{} on {}", address.address, address.prefix, address.link);
+        line(text, "address", &address);
+    }
+    for tracked in &instance.checks {
+        line(text, "tracks", &format!("{}, weight {}", tracked.check, weight(tracked.weight)));
+    }
+    line(text, "preempt", &format!("{} after {:?}", instance.preempt, instance.preempt_delay));
+    if let Some(source) = instance.source {
+        line(text, "source", &source.to_string());
+    }
+    for peer in &instance.peers {
+        line(text, "peer", &peer.to_string());
+    }
+    let hooks = &instance.hooks;
+    for (name, found) in [
+        ("any", &hooks.any),
+        ("master", &hooks.master),
+        ("backup", &hooks.backup),
+        ("fault", &hooks.fault),
+        ("stop", &hooks.stop),
+    ] {
+        if let Some(found) = found {
+            line(text, &format!("hook {name}"), &hook(found));
+        }
+    }
+}
+
+fn weight(weight: Weight) -> String {
+    format!("{}{}", weight.value, if weight.reverse { " reverse" } else { "" })
+}
+
+fn hook(hook: &Hook) -> String {
+    format!("{} as {}", command(&hook.command), user(hook.user.as_ref()))
+}
+
+fn command(command: &Command) -> String {
+    let words = command.arguments.iter().map(|word| format!(" [{word}]"));
+    format!("{}{}", command.program.display(), words.collect::<String>())
+}
+
+fn user(user: Option<&UserSpec>) -> String {
+    user.map_or("-".to_owned(), |user| match &user.group {
+        Some(group) => format!("{}:{group}", user.user),
+        None => user.user.clone(),
+    })
+}
