@@ -43,7 +43,7 @@ const FLOORS: [(&str, u8); 11] = [
     ("sys", 1),
     ("ipc", 2),
     ("reactor", 2),
-    ("runner", 2),
+    ("runner", 3),
     ("sim", 2),
     ("lab", 2),
     ("service", 3),

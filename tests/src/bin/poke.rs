@@ -1,14 +1,17 @@
 //! Bad company for the daemons: what a test runs on a lab's host to send them what they don't deserve.
 
+#![allow(clippy::disallowed_methods, reason = "a flood has a rate, and a test's helper may poll")]
+
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use model::{Family, LinkName, Vrid};
 use sys::advert::{AdvertSocket, GROUP_V4};
-use sys::process::{Credentials, Spec, Stdio, spawn};
+use sys::process::{Credentials, Signal, Spec, Stdio, spawn};
 use sys::seqpacket::{Connection, Received};
 
 /// Packets are sent in this many bursts a second.
@@ -23,8 +26,9 @@ fn main() -> ExitCode {
         ["flood", link, source, rate, seconds] => flood(link, source, rate, seconds),
         ["frame", path, length] => frame(Path::new(path), length),
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
+        ["until-ready", program, rest @ ..] => until_ready(program, rest),
         _ => {
-            Err("usage: poke flood LINK SOURCE RATE SECONDS | frame SOCKET LENGTH | as-nobody PROGRAM ..."
+            Err("usage: poke flood LINK SOURCE RATE SECONDS | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
                 .into())
         }
     };
@@ -55,7 +59,6 @@ fn flood(link: &str, source: &str, rate: &str, seconds: &str) -> Outcome {
             let _ = socket.send(source, IpAddr::V4(GROUP_V4), &message);
             sent = sent.wrapping_add(1);
         }
-        #[allow(clippy::disallowed_methods, reason = "a flood has a rate")]
         std::thread::sleep(Duration::from_secs(1) / BURSTS);
     }
     writeln!(std::io::stdout(), "sent {sent}")?;
@@ -82,7 +85,6 @@ fn frame(path: &Path, length: &str) -> Outcome {
             Some(Received::Closed) => break,
             Some(Received::Frame(_)) => {}
             None => {
-                #[allow(clippy::disallowed_methods, reason = "a test's poll")]
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
@@ -100,7 +102,35 @@ fn as_nobody(program: &str, arguments: &[&str]) -> Outcome {
         if let Some(exit) = child.try_wait()? {
             return Ok(if exit.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        #[allow(clippy::disallowed_methods, reason = "a test's poll")]
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Plays systemd: starts a program with a notification socket, waits until it says that it is ready, and stops it.
+fn until_ready(program: &str, arguments: &[&str]) -> Outcome {
+    let path = format!("/tmp/notify-{}.sock", std::process::id());
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let spec =
+        Spec::new(program).arguments(arguments).variable("NOTIFY_SOCKET", &path).stderr(Stdio::Inherit);
+    let mut child = spawn(&spec)?;
+    let mut buffer = [0; 4096];
+    for said in ["READY=1", "STOPPING=1"] {
+        loop {
+            let length = socket.recv(&mut buffer)?;
+            let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+            if text.lines().any(|line| line == said) {
+                writeln!(std::io::stdout(), "{said}")?;
+                break;
+            }
+        }
+        child.signal(Signal::TERM)?;
+    }
+    loop {
+        if let Some(exit) = child.try_wait()? {
+            writeln!(std::io::stdout(), "{exit}")?;
+            return Ok(if exit.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
 }

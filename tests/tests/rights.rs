@@ -1,0 +1,118 @@
+//! Each process has the rights of its row in ARCHITECTURE.md and no more, and says when it is ready.
+
+use std::collections::HashMap;
+
+use handover_tests::node::{Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::programs::program;
+use lab::Lab;
+
+const CONFIG: &str = "vrrp_script chk { script \"/bin/true\" \n interval 1 }
+vrrp_instance api_vip {
+  version 3
+  interface eth0
+  virtual_router_id 5
+  advert_int 0.3
+  virtual_ipaddress { 192.168.1.100/32 }
+  track_script { chk }
+}
+";
+
+/// Bits of linux/capability.h.
+const KILL: u64 = 1 << 5;
+const SETGID: u64 = 1 << 6;
+const SETUID: u64 = 1 << 7;
+const NET_ADMIN: u64 = 1 << 12;
+const NET_RAW: u64 = 1 << 13;
+
+const DAEMONS: [(&str, &str, u64); 4] = [
+    ("ipmgr", "_handover-ipmgr", NET_ADMIN | NET_RAW),
+    ("vrrp-core", "_handover-core", 0),
+    ("checkerd", "_handover-check", SETUID | SETGID | KILL),
+    ("notifierd", "_handover-notify", SETUID | SETGID | KILL),
+];
+
+/// The fields of /proc/PID/status.
+fn process_status(node: &Node, name: &str) -> HashMap<String, String> {
+    let pids = node.pids(name);
+    let pid = pids.first().unwrap_or_else(|| panic!("{name} doesn't run\n{}", node.story()));
+    let text = node.host().read_file(&format!("/proc/{pid}/status")).expect("read");
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
+}
+
+fn master(lab: &Lab, accounts: bool) -> Node {
+    let node = Node::new(lab, "a", &["192.168.1.11/24"], CONFIG);
+    if accounts {
+        let users = DAEMONS.iter().enumerate().map(|(i, (_, user, _))| {
+            format!("{user}:x:{}:900:Handover:/nonexistent:/usr/sbin/nologin\n", 901 + i)
+        });
+        let users = "root:x:0:0:root:/root:/bin/sh\n".to_owned() + &users.collect::<String>();
+        node.host().write_file("/etc/passwd", &users, 0o644).expect("write");
+        node.host().write_file("/etc/group", "root:x:0:\n_handover:x:900:\n", 0o644).expect("write");
+        node.host().write_file("/etc/handover/handover.conf", CONFIG, 0o644).expect("write");
+    }
+    node.start();
+    eventually(lab, &[&node], "it is MASTER", || node.state() == "MASTER" && node.holds("192.168.1.100"));
+    node
+}
+
+fn has_the_rights_of_its_row(node: &Node) {
+    for (name, _, rights) in DAEMONS {
+        let status = process_status(node, name);
+        for set in ["CapEff", "CapPrm", "CapBnd"] {
+            let bits = u64::from_str_radix(&status[set], 16).expect("hexadecimal");
+            assert_eq!(bits, rights, "{name}: {set} is {bits:#x}, the row says {rights:#x}");
+        }
+    }
+    for name in ["ipmgr", "vrrp-core"] {
+        assert_eq!(process_status(node, name)["NoNewPrivs"], "1", "{name}");
+    }
+}
+
+#[test]
+fn every_process_has_just_the_capabilities_of_its_job() {
+    let lab = start_lab();
+    let node = master(&lab, false);
+    has_the_rights_of_its_row(&node);
+}
+
+#[test]
+fn with_accounts_every_process_is_a_user_of_its_own() {
+    let lab = start_lab();
+    if !lab_is_roots() {
+        eprintln!("SKIPPED: this user's namespaces have one user only");
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        return;
+    }
+    let node = master(&lab, true);
+    has_the_rights_of_its_row(&node);
+    let mut users: Vec<String> = Vec::new();
+    for (i, (name, ..)) in DAEMONS.iter().enumerate() {
+        let uid = process_status(&node, name)["Uid"].split_whitespace().next().unwrap_or_default().to_owned();
+        assert_eq!(uid, (901 + i).to_string(), "{name}");
+        users.push(uid);
+    }
+    // And everything still works: a stop removes the address.
+    node.stop();
+    assert!(!node.holds("192.168.1.100"), "{}", node.story());
+}
+
+fn lab_is_roots() -> bool {
+    sys::user::effective_uid() == 0 && sys::user::can_become(65_534).unwrap_or(false)
+}
+
+#[test]
+fn each_daemon_tells_systemd_when_it_is_ready_and_when_it_stops() {
+    let lab = start_lab();
+    let node = Node::new(&lab, "a", &["192.168.1.11/24"], CONFIG);
+    let poke = program("poke").display().to_string();
+    let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR}"));
+    for (name, ..) in DAEMONS {
+        let daemon = program(name).display().to_string();
+        let arguments =
+            ["until-ready", &daemon, "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"];
+        let output = node.host().run([&[poke.as_str()], &arguments[..]].concat()).expect("run");
+        assert!(output.success(), "{name}: {}{}", output.stdout, output.stderr);
+        assert!(output.stdout.starts_with("READY=1\nSTOPPING=1\n"), "{name}: {}", output.stdout);
+    }
+}
