@@ -37,6 +37,8 @@ pub(crate) struct Running {
     /// When it was woken last, and how often in that moment.
     pub(crate) wakes: (Instant, u32),
     pub(crate) told: Vec<Option<State>>,
+    /// Per instance, when it transmitted last since it tells what it tells.
+    pub(crate) spoke: Vec<Option<Instant>>,
     pub(crate) under_way: Vec<u32>,
     pub(crate) revocations: Vec<u32>,
 }
@@ -52,6 +54,7 @@ impl Running {
             alarm: None,
             wakes: (now, 0),
             told: vec![Some(State::Init); count],
+            spoke: vec![None; count],
             under_way: vec![0; count],
             revocations: vec![0; count],
         }

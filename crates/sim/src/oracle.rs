@@ -11,7 +11,9 @@
 //!    long never move an address. Where parts meet, it is the best of their masters (V3-FSM-11, V3-FSM-18).
 //! 4. Addresses are held only for a core that tells MASTER, while an order or answer is under way, or within the grace.
 //! 5. MASTER is told only while the addresses are held. (Who stops for good tells so once it knows that they are gone.)
+//!    Once settled, for a node that is eligible.
 //! 6. What one input can cause is bounded ([`crate::world`] counts).
+//! 7. Who tells MASTER and was silent for as long as the quickest peer needs to take over does not transmit.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -85,6 +87,8 @@ pub enum Violation {
     WrongMaster { router: String, master: String, better: String },
     Usurped { router: String, incumbent: String, master: String },
     StrayAddress { router: String, node: String },
+    UnfitMaster { router: String, node: String },
+    LateAdvert { node: String, silence: Duration },
     UnfoundedMaster { router: String, node: String },
     TooManyOutputs { node: String, limit: usize },
     Restless { node: String, limit: u32 },
@@ -121,6 +125,15 @@ impl fmt::Display for Violation {
             }
             Self::StrayAddress { router, node } => {
                 write!(f, "oracle 4: {router}: {node} holds the addresses for no master")
+            }
+            Self::UnfitMaster { router, node } => {
+                write!(f, "oracle 4: {router}: {node} holds the addresses after settling and is not fit to")
+            }
+            Self::LateAdvert { node, silence } => {
+                write!(
+                    f,
+                    "oracle 7: {node} transmits as master after {silence:?} of silence: a peer may have taken over"
+                )
             }
             Self::UnfoundedMaster { router, node } => {
                 write!(f, "oracle 5: {router}: {node} tells MASTER and does not hold the addresses")
@@ -247,6 +260,10 @@ impl Oracle {
 
     /// Oracles 1 to 3, for every part in which the virtual router lives.
     fn check_elections(&mut self, router: usize, standings: &[Standing]) -> Result<(), Violation> {
+        let is_unfit = |s: &&Standing| s.router == router && s.held && !s.eligible && !s.excused;
+        if let Some(unfit) = standings.iter().find(is_unfit) {
+            return Err(Violation::UnfitMaster { router: self.router(router), node: self.name(unfit.node) });
+        }
         let mut parts: Vec<usize> =
             standings.iter().filter(|s| s.router == router).filter_map(|s| s.part).collect();
         parts.sort_unstable();
@@ -373,6 +390,16 @@ mod tests {
         assert!(matches!(verdict(&mut oracle(), SETTLED, none), Err(Violation::NoMaster { .. })));
         let unfit = none.map(|s| Standing { eligible: false, ..s });
         assert_eq!(verdict(&mut oracle(), SETTLED, unfit), Ok(()));
+    }
+
+    #[test]
+    fn a_master_that_is_not_fit_trips_it() {
+        let unfit = [Standing { eligible: false, ..standing(0, 100, true) }, standing(1, 90, false)];
+        assert!(matches!(verdict(&mut oracle(), SETTLED, unfit), Err(Violation::UnfitMaster { .. })));
+        let apart = [Standing { part: None, ..unfit[0] }, standing(1, 90, true)];
+        assert!(matches!(verdict(&mut oracle(), SETTLED, apart), Err(Violation::UnfitMaster { .. })));
+        let without_manager = [Standing { excused: true, ..apart[0] }, apart[1]];
+        assert_eq!(verdict(&mut oracle(), SETTLED, without_manager), Ok(()));
     }
 
     #[test]

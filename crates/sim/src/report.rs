@@ -99,6 +99,11 @@ impl Gist {
         let byte = |index: usize| message.get(index).copied().unwrap_or_default();
         Self { vrid: byte(1), priority: byte(2) }
     }
+
+    /// Priority 0 (V3-FSM-13).
+    pub(crate) const fn is_goodbye(self) -> bool {
+        self.priority == 0
+    }
 }
 
 impl fmt::Display for Gist {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use model::ProtocolVersion;
+use model::{Priority, ProtocolVersion};
 use vrrp::InstanceConfig;
 
 use crate::scenario::{HostDelays, Weather};
@@ -18,6 +18,17 @@ const DOWN_INTERVALS: u32 = 2;
 const ADVERTS: u32 = 2;
 /// How many times a packet, a message within a host or a late timer can stand between two steps of an election.
 const HOPS: u32 = 10;
+
+/// How long a master may be silent before the quickest peer, of priority 254, has taken over (X-1; RFC 9568 6.1, RFC 3768
+/// 6.1): sooner than that, none has.
+pub(crate) fn shortest_takeover(instance: &InstanceConfig) -> Duration {
+    let unit = match instance.version {
+        ProtocolVersion::V2 => Duration::from_secs(1),
+        ProtocolVersion::V3 => instance.advert_interval,
+    };
+    let skew = unit.saturating_mul(256 - u32::from(Priority::MAX_BACKUP.0)) / 256;
+    instance.advert_interval.saturating_mul(MISSED).saturating_add(skew)
+}
 
 /// The time after the last disturbance by which one virtual router has exactly the master that it will have:
 ///

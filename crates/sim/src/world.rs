@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CheckName, Instant, LinkFact, Verdict};
-use vrrp::{Input, InstanceId, LinkId, OrderNumber, Output, Packet, Transition};
+use model::{CheckName, Instant, LinkFact, State, Verdict};
+use vrrp::{Input, InstanceId, LinkId, OrderNumber, Output, Packet, Transition, Transmit};
 
 use crate::host::{Host, Power, Running};
 use crate::manager::Order;
@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::report::{Chronicle, Failure, Gist, Line, Report, Told};
 use crate::rng::Rng;
 use crate::scenario::{Fault, NodeId, Scenario, Weather};
-use crate::settle::settling_time;
+use crate::settle::{settling_time, shortest_takeover};
 
 /// Oracle 6: what one input may cause, whatever it is, and what each instance may add: its adverts (one per peer twice
 /// over), an order, a burst of announcements, changes of state and notices.
@@ -335,6 +335,7 @@ impl World {
     fn act(&mut self, node: NodeId, output: Output) -> Result<(), Violation> {
         match output {
             Output::Transmit(transmit) => {
+                self.check_punctual(node, &transmit)?;
                 self.transmit(node, &transmit);
                 Ok(())
             }
@@ -362,12 +363,27 @@ impl World {
         }
     }
 
+    /// Oracle 7. A goodbye may come late: it takes nothing from anybody.
+    fn check_punctual(&mut self, node: NodeId, transmit: &Transmit) -> Result<(), Violation> {
+        let (now, instance) = (self.now, transmit.instance);
+        let Some(host) = self.hosts.get_mut(node.0) else { return Ok(()) };
+        let limit = host.config.instances.get(instance.0).map(shortest_takeover).unwrap_or_default();
+        let Some(running) = host.running.as_mut() else { return Ok(()) };
+        let is_master = running.told.get(instance.0) == Some(&Some(State::Master));
+        let Some(spoke) = running.spoke.get_mut(instance.0) else { return Ok(()) };
+        let silence = spoke.map(|last| now.since(last)).unwrap_or_default();
+        *spoke = Some(now);
+        if is_master && silence > limit && !Gist::of(&transmit.message).is_goodbye() {
+            return Err(Violation::LateAdvert { node: self.scenario.name(node).to_owned(), silence });
+        }
+        Ok(())
+    }
+
     /// A state is told: each change starts from what was told before.
     fn hear_told(&mut self, node: NodeId, transition: Transition) -> Result<(), Violation> {
-        let running = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut());
-        let Some(told) = running.and_then(|running| running.told.get_mut(transition.instance.0)) else {
-            return Ok(());
-        };
+        let mut running = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut());
+        let told = running.as_mut().and_then(|running| running.told.get_mut(transition.instance.0));
+        let Some(told) = told else { return Ok(()) };
         if *told != Some(transition.from) {
             return Err(Violation::WrongHistory {
                 node: self.scenario.name(node).to_owned(),
@@ -376,6 +392,9 @@ impl World {
             });
         }
         *told = transition.to;
+        if let Some(spoke) = running.and_then(|running| running.spoke.get_mut(transition.instance.0)) {
+            *spoke = None;
+        }
         let Transition { instance, from, to, cause, priority } = transition;
         let told = Told { at: self.now, node, instance, to, cause, priority };
         self.chronicle.note(self.now, Line::Told(told, from));
