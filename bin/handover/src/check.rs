@@ -12,12 +12,9 @@ use service::{Exit, Failure};
 /// [`Exit::Failed`] (status 1) when there is an error; warnings alone are fine.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let config = valid(path, Exit::Failed)?;
-    crate::say(&format!(
-        "{}: valid ({} instances, {} checks)\n",
-        path.display(),
-        config.instances.len(),
-        config.checks.len()
-    ));
+    let (instances, checks) =
+        (count(config.instances.len(), "instance"), count(config.checks.len(), "check"));
+    crate::say(&format!("{}: valid ({instances}, {checks})\n", path.display()));
     Ok(())
 }
 
@@ -34,8 +31,10 @@ fn valid(path: &Path, otherwise: Exit) -> Result<Config, Failure> {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     crate::complain(&loaded.report.render(color));
     loaded.config.ok_or_else(|| {
-        let count = loaded.report.errors();
-        let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
-        Failure::new(otherwise, format!("{}: {errors}", path.display()))
+        Failure::new(otherwise, format!("{}: {}", path.display(), count(loaded.report.errors(), "error")))
     })
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

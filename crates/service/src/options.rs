@@ -10,7 +10,7 @@ use crate::{Exit, Failure};
 /// The runtime directory where neither an option nor systemd names one.
 const RUNTIME_DIR: &str = "/run/handover";
 
-/// The options of a daemon.
+/// All four daemons have these options.
 #[derive(Debug, Default, FromArgs)]
 #[argh(help_triggers("-h", "--help"))]
 pub struct DaemonOptions {
@@ -50,7 +50,8 @@ pub fn parse_options(name: &str, about: &str) -> Result<Option<DaemonOptions>, F
 /// [`Exit::Usage`] unless help was asked for.
 pub fn usage_exit(name: &str, about: &str, early: &argh::EarlyExit) -> Result<(), Failure> {
     if early.status.is_ok() {
-        say(&format!("{about}\n\n{}", early.output.trim_end()));
+        let output = early.output.trim_end();
+        say(&if about.is_empty() { output.to_owned() } else { format!("{about}\n\n{output}") });
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, format!("{} ('{name} --help' lists the options)", early.output.trim())))
@@ -73,9 +74,9 @@ pub fn normalise(
     let mut out = Vec::new();
     let mut verbatim = false;
     for argument in arguments {
-        let argument = argument
-            .into_string()
-            .map_err(|bad| Failure::new(Exit::Usage, format!("an argument isn't UTF-8: {}", bad.display())))?;
+        let argument = argument.into_string().map_err(|bad| {
+            Failure::new(Exit::Usage, format!("an argument isn't UTF-8: {}", bad.display()))
+        })?;
         verbatim |= argument == "--";
         match (argument.strip_prefix("--"), argument.strip_prefix('-')) {
             _ if verbatim => out.push(argument),
