@@ -1,3 +1,23 @@
-//! The only hand on the kernel's network state.
+//! ipmgr is the only hand on the kernel's network state: it opens the raw sockets and passes them to vrrp-core, adds and
+//! removes the addresses of the instances that vrrp-core names, and says how the links are.
+//!
+//! It must never do what a message says but only what the configuration says: an order is the name of an instance, and
+//! what that means stands in the administrator's file. It keeps the addresses by itself as long as vrrp-core lives, and
+//! removes them when vrrp-core is silent for longer than a peer would wait. Read `ipc::core_ipmgr` and ARCHITECTURE.md,
+//! "What each silence means", first.
 
-fn main() {}
+mod claims;
+mod core_link;
+mod daemon;
+mod facts;
+mod gate;
+mod limiter;
+mod plan;
+mod sockets;
+mod world;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run("ipmgr", "Holds the addresses that vrrp-core asks for, and nothing else.", daemon::run)
+}

@@ -88,13 +88,19 @@ pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// The number of the user as whom the calling thread acts.
+#[must_use]
+pub fn effective_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Whether the calling process may become that user: it is that user already, or it has `CAP_SETUID` and the number
 /// exists in its user namespace.
 ///
 /// # Errors
 /// As capget(2).
 pub fn can_become(uid: u32) -> io::Result<bool> {
-    if uid == rustix::process::geteuid().as_raw() {
+    if uid == effective_id() {
         return Ok(true);
     }
     Ok(has(Capability::SetUid)? && exists_here(uid)?)

@@ -1,0 +1,519 @@
+//! The loop: orders change what should be, the kernel says what is, and the difference is made. Nothing is decided here.
+//!
+//! Every turn ends in [`Daemon::settle`], which compares everything with everything. So no order, answer or event is ever
+//! "handled": it only makes the next comparison come sooner.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipc::core_ipmgr::{self, Order, PROTOCOL, Report, SOCKET};
+use model::{InstanceName, Instant, LinkName};
+use reactor::{Interest, Reactor, Ready, Token};
+use service::{Exit, Failure, Start};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sys::netlink::{Changed, Monitor, Place, Route};
+use sys::privilege::{self, Capability};
+use sys::seqpacket::Listener;
+
+use crate::claims::{Claim, Claims, InstanceId};
+use crate::core_link::{CoreLink, End, Stage};
+use crate::facts;
+use crate::gate::{CORE_USER, Gate};
+use crate::limiter::Limiter;
+use crate::plan::{self, Plan, Reason, Spot};
+use crate::sockets::{self, Use};
+use crate::world::World;
+
+const LISTENER: Token = Token(0);
+const MONITOR: Token = Token(1);
+const CORE: Token = Token(2);
+/// Members of the group may connect; [`Gate`] decides who may stay.
+const SOCKET_MODE: u32 = 0o660;
+/// Connections that are looked at in one turn.
+const MAX_ACCEPTS: usize = 16;
+/// How often the kernel is asked even if nothing seems to have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How soon it is asked again when it could not answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long after a repair we wait before we look what became of it: somebody who keeps removing an address gets an
+/// opponent that is quick, and not a loop.
+const AFTER_REPAIR: Duration = Duration::from_millis(50);
+/// How long we wait at the end for a vrrp-core to say goodbye to its peers and withdraw.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    for right in [Capability::NetAdmin, Capability::NetRaw] {
+        if !privilege::has(right).map_err(|error| Failure::io("read own capabilities", &error))? {
+            return Err(Failure::new(
+                Exit::Rights,
+                format!("{right} is missing: ipmgr can't do its job without"),
+            ));
+        }
+    }
+    privilege::restrict(&[Capability::NetAdmin, Capability::NetRaw], true)
+        .map_err(|error| Failure::io("drop all other capabilities", &error))?;
+    Daemon::new(start)?.serve()
+}
+
+/// Something that vrrp-core is told once the next comparison is done.
+#[derive(Debug)]
+enum Answer {
+    Installed { instance: InstanceId, order: u64 },
+    Withdrawn { instance: InstanceId, order: Option<u64>, why: String },
+}
+
+impl Answer {
+    const fn instance(&self) -> InstanceId {
+        match self {
+            Self::Installed { instance, .. } | Self::Withdrawn { instance, .. } => *instance,
+        }
+    }
+}
+
+struct Daemon {
+    start: Start,
+    path: PathBuf,
+    instances: HashMap<InstanceName, InstanceId>,
+    moving: HashSet<IpAddr>,
+    uses: BTreeMap<LinkName, Use>,
+    claims: Claims,
+    world: World,
+    answers: Vec<Answer>,
+    /// What failed in the last comparison, so that the log says it once.
+    failures: HashMap<Spot, String>,
+    /// The comparison may come out differently than the last time.
+    dirty: bool,
+    /// When the kernel is asked next if nothing happens.
+    look_at: Instant,
+    /// Before this a mere change is no reason to ask.
+    rest_until: Instant,
+    repairs: Limiter,
+    strangers: Limiter,
+    complaints: Limiter,
+    gate: Gate,
+    core: Option<CoreLink>,
+    route: Route,
+    monitor: Monitor,
+    listener: Listener,
+    reactor: Reactor,
+    stop_at: Option<Instant>,
+}
+
+impl Daemon {
+    fn new(start: Start) -> Result<Self, Failure> {
+        let now = sys::clock::now();
+        let failed = |doing: &'static str| move |error: io::Error| Failure::io(doing, &error);
+        let core_user = sys::user::lookup(CORE_USER).map_err(failed("look up vrrp-core's user"))?;
+        let mut reactor = Reactor::new().map_err(failed("make an event loop"))?;
+        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(failed("catch signals"))?;
+        let mut route = Route::open().map_err(failed("open a netlink socket"))?;
+        // Before the first look, so that no change falls between the two.
+        let monitor = Monitor::open().map_err(failed("watch links and addresses"))?;
+        let world = World::look(&mut route).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        let config = &start.config;
+        let mut claims = Claims::new(config.instances.iter().map(|instance| instance.advert_interval), now);
+        for instance in plan::left_over(config, &world) {
+            claims.leave_over(instance, now);
+        }
+        let path = start.runtime_dir.join(SOCKET);
+        let listener = Listener::bind(&path, SOCKET_MODE)
+            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
+        reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
+        let named = config.instances.iter().enumerate();
+        Ok(Self {
+            instances: named.map(|(number, instance)| (instance.name.clone(), InstanceId(number))).collect(),
+            moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
+            uses: sockets::uses(config),
+            gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_id()),
+            start,
+            path,
+            claims,
+            world,
+            answers: Vec::new(),
+            failures: HashMap::new(),
+            dirty: true,
+            look_at: now + LOOK_EVERY,
+            rest_until: now,
+            repairs: Limiter::default(),
+            strangers: Limiter::default(),
+            complaints: Limiter::default(),
+            core: None,
+            route,
+            monitor,
+            listener,
+            reactor,
+            stop_at: None,
+        })
+    }
+
+    fn serve(mut self) -> Result<(), Failure> {
+        service::notify_ready("waiting for vrrp-core");
+        let mut ready = Vec::new();
+        loop {
+            let now = sys::clock::now();
+            self.end_claims(now);
+            self.settle(now);
+            if self.stop_at.is_some_and(|at| self.core.is_none() || at <= now) {
+                return self.leave(now);
+            }
+            let deadline = self.next_deadline(now);
+            self.reactor.arm(Some(deadline)).map_err(|error| Failure::io("set the timer", &error))?;
+            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+            let now = sys::clock::now();
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Signal(signal) => self.on_signal(signal, now),
+                    Ready::Token { token: LISTENER, .. } => self.on_listener(now)?,
+                    Ready::Token { token: MONITOR, .. } => self.dirty = true,
+                    Ready::Token { readable, writable, .. } => {
+                        if writable {
+                            self.with_core(CoreLink::flush);
+                        }
+                        if readable {
+                            self.on_core(now);
+                        }
+                    }
+                    Ready::Timer => {}
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self, now: Instant) -> Instant {
+        let look = if self.dirty { self.rest_until.max(now) } else { self.look_at };
+        [self.claims.next_deadline(), self.stop_at].into_iter().flatten().fold(look, Instant::min)
+    }
+
+    fn on_signal(&mut self, signal: i32, now: Instant) {
+        if signal == SIGHUP {
+            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        } else if self.stop_at.is_none() {
+            log::info!("stopping");
+            service::notify_stopping();
+            self.stop_at = Some(now + FAREWELL);
+        }
+    }
+
+    /// Takes the connections that wait. The newest vrrp-core is in charge: an older one is dead or about to be.
+    fn on_listener(&mut self, now: Instant) -> Result<(), Failure> {
+        for _ in 0..MAX_ACCEPTS {
+            let (connection, peer) = match self.listener.accept() {
+                Ok(Some(accepted)) => accepted,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.strangers.mention(now, || log::warn!("accept a connection: {error}"));
+                    return Ok(());
+                }
+            };
+            if !self.gate.admits(peer) {
+                let who = peer.pid.map_or("a process".to_owned(), |pid| format!("process {pid}"));
+                self.strangers
+                    .mention(now, || log::warn!("refused {who} of user {}: not vrrp-core", peer.uid));
+                continue;
+            }
+            let core = CoreLink::new(connection);
+            self.reactor
+                .register(CORE, core.descriptor(), Interest::READABLE | Interest::WRITABLE)
+                .map_err(|error| Failure::io("watch vrrp-core's connection", &error))?;
+            if self.core.replace(core).is_some() {
+                log::warn!("another vrrp-core has connected: the one before is not heard any more");
+            }
+        }
+        self.reactor.again(LISTENER);
+        Ok(())
+    }
+
+    /// Does something with the core's link, and drops the link if that fails.
+    fn with_core(&mut self, action: impl FnOnce(&mut CoreLink) -> Result<(), String>) {
+        if let Some(core) = &mut self.core
+            && let Err(why) = action(core)
+        {
+            self.drop_core(&why);
+        }
+    }
+
+    fn drop_core(&mut self, why: &str) {
+        if let Some(core) = self.core.take() {
+            match core.stage {
+                Stage::Silent => log::debug!("a connection has ended: {why}"),
+                Stage::Greeted | Stage::Ready => log::warn!("vrrp-core is gone: {why}"),
+            }
+            self.answers.clear();
+            service::notify_status("waiting for vrrp-core");
+        }
+    }
+
+    fn on_core(&mut self, now: Instant) {
+        let Some(core) = &mut self.core else { return };
+        let (orders, end) = core.read();
+        for order in orders {
+            if self.core.is_some() {
+                self.on_order(order, now);
+            }
+        }
+        match end {
+            End::Empty => {}
+            End::TurnOver => self.reactor.again(CORE),
+            End::Broken(why) => self.drop_core(&why),
+        }
+    }
+
+    fn on_order(&mut self, order: Order, now: Instant) {
+        let stage = self.core.as_ref().map(|core| core.stage);
+        if let (Order::Hello { protocol, fingerprint }, Some(Stage::Silent)) = (&order, stage) {
+            return self.on_hello(*protocol, *fingerprint, now);
+        }
+        if matches!(order, Order::Hello { .. }) || stage == Some(Stage::Silent) {
+            return self.refuse("hello comes first, and once");
+        }
+        self.claims.hear(now);
+        match order {
+            Order::Hello { .. } | Order::Beat => {}
+            Order::Install { instance, order } => {
+                if let Some(instance) = self.known(&instance) {
+                    self.claims.order(instance);
+                    self.answers.push(Answer::Installed { instance, order });
+                }
+            }
+            Order::Withdraw { instance, order } => {
+                if let Some(instance) = self.known(&instance) {
+                    self.claims.withdraw(instance);
+                    let why = "as ordered".to_owned();
+                    self.answers.push(Answer::Withdrawn { instance, order: Some(order), why });
+                }
+            }
+        }
+    }
+
+    /// The instance of that name; an unknown one is refused, which no vrrp-core with our configuration gives cause for.
+    fn known(&mut self, name: &InstanceName) -> Option<InstanceId> {
+        let found = self.instances.get(name).copied();
+        if found.is_none() {
+            let why = format!("there is no instance '{name}' in the configuration");
+            self.complaints.mention(sys::clock::now(), || log::warn!("vrrp-core's order is refused: {why}"));
+            self.with_core(|core| core.send(&Report::Refused { why }, None));
+        }
+        found
+    }
+
+    fn on_hello(&mut self, protocol: u32, fingerprint: u64, now: Instant) {
+        let own = self.start.fingerprint.as_u64();
+        self.with_core(|core| core.send(&Report::Hello { protocol: PROTOCOL, fingerprint: own }, None));
+        if protocol != PROTOCOL {
+            return self.refuse("it speaks another protocol than ipmgr: restart both");
+        }
+        if fingerprint != own {
+            return self.refuse("it runs another configuration than ipmgr: restart both");
+        }
+        self.claims.hear(now);
+        let held: Vec<InstanceName> = self.claims.ordered().filter_map(|id| self.name(id)).cloned().collect();
+        self.with_core(|core| {
+            core.stage = Stage::Greeted;
+            core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None))
+        });
+        log::info!("vrrp-core has connected; it holds the addresses of {} instances", held.len());
+        service::notify_status("vrrp-core is connected");
+        self.dirty = true;
+    }
+
+    /// Says why, and ends the connection.
+    fn refuse(&mut self, why: &str) {
+        self.strangers.mention(sys::clock::now(), || log::error!("vrrp-core is refused: {why}"));
+        let report = Report::Refused { why: why.to_owned() };
+        self.with_core(|core| core.send(&report, None));
+        self.core = None;
+    }
+
+    fn name(&self, id: InstanceId) -> Option<&InstanceName> {
+        self.start.config.instances.get(id.0).map(|instance| &instance.name)
+    }
+
+    /// Withdraws what was ordered by a vrrp-core that is silent for too long, and what an earlier ipmgr left and nobody
+    /// has claimed.
+    fn end_claims(&mut self, now: Instant) {
+        if self.claims.next_deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        // It may be we who slept: then what proves that vrrp-core lives has been waiting here.
+        self.on_core(now);
+        for over in self.claims.run_out(now) {
+            let Some(name) = self.name(over.instance) else { continue };
+            match over.claim {
+                Claim::Nobody => {}
+                Claim::LeftOver(_) => {
+                    log::info!("({name}) removing addresses that nobody claimed after our restart")
+                }
+                Claim::Ordered => {
+                    let why = format!("nothing was heard of vrrp-core for {} ms", over.silence.as_millis());
+                    log::warn!("({name}) removing the addresses: {why}");
+                    self.answers.push(Answer::Withdrawn { instance: over.instance, order: None, why });
+                }
+            }
+            self.dirty = true;
+        }
+    }
+
+    /// Compares what should be with what is, makes the difference, and tells vrrp-core.
+    fn settle(&mut self, now: Instant) {
+        let rested = self.dirty && self.rest_until <= now;
+        if !rested && self.answers.is_empty() && now < self.look_at {
+            return;
+        }
+        self.look(now);
+        let plan = plan::plan(&self.start.config, &self.claims, &self.world);
+        self.make(plan, now);
+        self.answer();
+        self.tell(now);
+    }
+
+    /// Asks the kernel, if its last answer may not hold any more.
+    fn look(&mut self, now: Instant) {
+        let changed = self.monitor.drain().unwrap_or_else(|error| {
+            log::error!("read netlink events: {error}");
+            Changed::Lost
+        });
+        if changed == Changed::Nothing && now < self.look_at {
+            self.dirty = false;
+            return;
+        }
+        match World::look(&mut self.route) {
+            Ok(world) => {
+                self.world = world;
+                self.dirty = false;
+                self.look_at = now + LOOK_EVERY;
+            }
+            Err(error) => {
+                log::error!("{error}; what was known before is used");
+                self.look_at = now + LOOK_AGAIN;
+                self.rest_until = self.look_at;
+            }
+        }
+    }
+
+    /// Makes the changes of a plan, and says what failed that did not fail the last time.
+    fn make(&mut self, plan: Plan, now: Instant) {
+        let (changes, reasons): (Vec<_>, Vec<_>) = plan.changes.into_iter().unzip();
+        let results = self.route.apply(&changes);
+        let asked: HashSet<InstanceId> = self.answers.iter().map(Answer::instance).collect();
+        let mut failures: HashMap<Spot, String> = plan.impossible.into_iter().collect();
+        for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
+            match (result, reason) {
+                (Ok(()), Reason::Missing(instance)) if !asked.contains(&instance) => {
+                    self.remark_on_repair(instance, change.place(), now);
+                }
+                (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
+                (Err(error), Reason::Unwanted) if error.is_absent() => {}
+                (Err(error), _) => {
+                    failures.insert(Spot::changed_by(change), error.to_string());
+                }
+            }
+        }
+        for (spot, failure) in &failures {
+            if self.failures.get(spot) != Some(failure) {
+                log::error!("{failure}");
+            }
+        }
+        self.failures = failures;
+    }
+
+    /// An address that was ordered before had to be added again.
+    fn remark_on_repair(&mut self, instance: InstanceId, place: &Place, now: Instant) {
+        self.rest_until = now + AFTER_REPAIR;
+        let instances = &self.start.config.instances;
+        let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
+        self.repairs
+            .mention(now, || log::warn!("({name}) put back {place}: it was gone, and not by our doing"));
+    }
+
+    /// Answers the orders that the comparison was for.
+    fn answer(&mut self) {
+        for answer in std::mem::take(&mut self.answers) {
+            let id = answer.instance();
+            let Some(instance) = self.start.config.instances.get(id.0) else { continue };
+            let name = instance.name.clone();
+            let spots = instance.addresses.iter().map(Spot::of);
+            let mut failures: Vec<String> =
+                spots.filter_map(|spot| self.failures.get(&spot).cloned()).collect();
+            let report = match answer {
+                Answer::Installed { order, .. } => {
+                    if self.claims.of(id) != Claim::Ordered {
+                        failures = vec!["a later order withdrew the addresses".to_owned()];
+                    }
+                    log::info!("({name}) setting VIPs.");
+                    Report::Installed { instance: name, order, failures: core_ipmgr::bounded(failures) }
+                }
+                Answer::Withdrawn { order, why, .. } => {
+                    log::info!("({name}) removing VIPs.");
+                    Report::Withdrawn { instance: name, order, why }
+                }
+            };
+            self.with_core(|core| core.send(&report, None));
+        }
+    }
+
+    /// Tells vrrp-core what it has not been told about links, and gives it the sockets of those that are new.
+    fn tell(&mut self, now: Instant) {
+        let Some(core) = self.core.as_mut().filter(|core| core.stage != Stage::Silent) else { return };
+        let told = tell_links(core, &self.uses, &self.world, &self.moving, |complaint| {
+            self.complaints.mention(now, || log::error!("{complaint}"));
+        });
+        if let Err(why) = told {
+            self.drop_core(&why);
+        }
+    }
+
+    /// Removes everything that is ours, and goes.
+    fn leave(mut self, now: Instant) -> Result<(), Failure> {
+        self.claims.clear();
+        self.look_at = now;
+        self.look(now);
+        let plan = plan::plan(&self.start.config, &self.claims, &self.world);
+        let count = plan.changes.len();
+        self.make(plan, now);
+        log::info!("{count} addresses removed, {} could not be", self.failures.len());
+        // Nobody listens there any more; a file that stays is removed by the next ipmgr.
+        let _ = std::fs::remove_file(&self.path);
+        Ok(())
+    }
+}
+
+/// Sends the sockets and facts of every link about which something is new, and [`Report::Ready`] after the first time.
+fn tell_links(
+    core: &mut CoreLink,
+    uses: &BTreeMap<LinkName, Use>,
+    world: &World,
+    moving: &HashSet<IpAddr>,
+    mut complain: impl FnMut(String),
+) -> Result<(), String> {
+    for (name, usage) in uses {
+        let fact = facts::fact(name, world, moving);
+        // Sockets first: a link that vrrp-core believes in is one that it can use.
+        match fact.index {
+            None => {
+                core.given.remove(name);
+            }
+            Some(index) if core.given.get(name) == Some(&index) => {}
+            Some(index) => match usage.open(name, index) {
+                Ok(sockets) => {
+                    sockets.into_iter().try_for_each(|(report, socket)| core.send(&report, Some(socket)))?;
+                    core.given.insert(name.clone(), index);
+                }
+                Err(error) => complain(format!("open sockets on {name}: {error}")),
+            },
+        }
+        if core.told.get(name) != Some(&fact) {
+            core.send(&Report::Link(fact.clone()), None)?;
+            core.told.insert(name.clone(), fact);
+        }
+    }
+    if core.stage == Stage::Greeted {
+        core.send(&Report::Ready, None)?;
+        core.stage = Stage::Ready;
+    }
+    Ok(())
+}

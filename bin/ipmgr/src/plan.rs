@@ -1,0 +1,364 @@
+//! What has to be changed so that the kernel's addresses are as they should be. Sans I/O.
+//!
+//! A pure function of the configuration, the claims and what the kernel says: it is asked again after every event and
+//! every few seconds, so an address that somebody took away comes back, one that nobody wants goes, and none is ever
+//! renewed by a count that could be wrong.
+//!
+//! It must never touch an address that isn't ours. Ours is one with a short lifetime and our mark (or, on a kernel that
+//! keeps no marks, a configured one with a short lifetime); what an administrator or another program added lives longer.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use config::{Address, Config};
+use model::LinkName;
+use sys::netlink::{Change, HostAddress, Lifetime, Place};
+
+use crate::claims::{Claim, Claims, InstanceId};
+use crate::world::World;
+
+/// The mark of our addresses (`IFA_PROTO`): keepalived's number, so that whatever knows keepalived's addresses by it
+/// knows ours.
+pub(crate) const ORIGIN: u8 = 18;
+/// How long the kernel keeps an address that we don't renew, in seconds: what limits the harm when both vrrp-core and we
+/// are gone. Long enough for a host that swaps itself to death to come back.
+const VALID_SECONDS: u32 = 60;
+/// An address is renewed when no more than this is left of its time.
+const RENEW_BELOW: Duration = Duration::from_secs(40);
+
+/// What the kernel tells addresses apart by, but with the link's name. Of an IPv6 address the prefix is no part
+/// ([`World::find`]).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Spot {
+    link: LinkName,
+    address: IpAddr,
+    prefix: Option<u8>,
+}
+
+impl Spot {
+    fn new(link: &LinkName, address: IpAddr, prefix: u8) -> Self {
+        Self { link: link.clone(), address, prefix: address.is_ipv4().then_some(prefix) }
+    }
+
+    /// Where a configured address goes.
+    pub(crate) fn of(address: &Address) -> Self {
+        Self::new(&address.link, address.address, address.prefix)
+    }
+
+    /// Where a change is made.
+    pub(crate) fn changed_by(change: &Change) -> Self {
+        let place = change.place();
+        Self::new(&place.name, place.address, place.prefix)
+    }
+}
+
+/// Why a change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// This instance wants it, and it isn't there.
+    Missing(InstanceId),
+    /// Its time is running out.
+    Renewal,
+    /// Nobody wants it any more.
+    Unwanted,
+}
+
+/// What to do, and what can't be done.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The changes, in the order in which they are to be made.
+    pub(crate) changes: Vec<(Change, Reason)>,
+    /// Addresses that have nowhere to go, with a sentence about it.
+    pub(crate) impossible: Vec<(Spot, String)>,
+}
+
+/// Compares what should be with what is.
+pub(crate) fn plan(config: &Config, claims: &Claims, world: &World) -> Plan {
+    let mut plan = Plan::default();
+    let (mut wanted, mut spared) = (HashSet::new(), HashSet::new());
+    for (number, instance) in config.instances.iter().enumerate() {
+        let id = InstanceId(number);
+        let claim = claims.of(id);
+        if claim == Claim::Nobody {
+            continue;
+        }
+        for address in &instance.addresses {
+            // Two instances may want the same; once is enough.
+            if claim == Claim::Ordered && !wanted.contains(&Spot::of(address)) {
+                plan.want(id, address, world);
+                wanted.insert(Spot::of(address));
+            }
+            spared.insert(Spot::of(address));
+        }
+    }
+    let configured: HashSet<Spot> =
+        config.instances.iter().flat_map(|instance| &instance.addresses).map(Spot::of).collect();
+    for found in world.addresses() {
+        let Some(name) = world.name(found.link) else { continue };
+        let spot = Spot::new(name, found.address, found.prefix);
+        if is_ours(found, configured.contains(&spot)) && !spared.contains(&spot) {
+            let (address, prefix) = (found.address, found.prefix);
+            let place = Place { link: found.link, name: name.clone(), address, prefix };
+            plan.changes.push((Change::Remove { place }, Reason::Unwanted));
+        }
+    }
+    // What goes makes room; then IPv4, since each IPv6 address costs the kernel twenty times as much.
+    plan.changes.sort_by_key(|(change, _)| match change {
+        Change::Remove { .. } => 0,
+        Change::Add { place, .. } if place.address.is_ipv4() => 1,
+        Change::Add { .. } => 2,
+    });
+    plan
+}
+
+impl Plan {
+    fn want(&mut self, instance: InstanceId, wanted: &Address, world: &World) {
+        let Address { address, prefix, link: name, .. } = wanted;
+        let Some(link) = world.link(name) else {
+            let sentence = format!("add {address}/{prefix} on {name}: there is no such interface");
+            self.impossible.push((Spot::of(wanted), sentence));
+            return;
+        };
+        let reason = match world.find(link.index, *address, *prefix) {
+            None => Reason::Missing(instance),
+            Some(found) if is_ours(found, true) && found.valid.is_some_and(|left| left <= RENEW_BELOW) => {
+                Reason::Renewal
+            }
+            Some(_) => return,
+        };
+        let place = Place { link: link.index, name: name.clone(), address: *address, prefix: *prefix };
+        let change = Change::Add { place, lifetime: lifetime(wanted), origin: Some(ORIGIN) };
+        self.changes.push((change, reason));
+    }
+}
+
+/// The instances of which some address was put there by an earlier life of ours.
+pub(crate) fn left_over(config: &Config, world: &World) -> Vec<InstanceId> {
+    let ours = |address: &Address| {
+        world
+            .link(&address.link)
+            .and_then(|link| world.find(link.index, address.address, address.prefix))
+            .is_some_and(|found| is_ours(found, true))
+    };
+    let instances = config.instances.iter().enumerate();
+    instances
+        .filter(|(_, instance)| instance.addresses.iter().any(ours))
+        .map(|(number, _)| InstanceId(number))
+        .collect()
+}
+
+/// Whether we put it there, in this life or an earlier one.
+pub(crate) fn is_ours(found: &HostAddress, configured: bool) -> bool {
+    let short = found.valid.is_some_and(|left| left <= Duration::from_secs(VALID_SECONDS.into()));
+    short && found.origin.map_or(configured, |origin| origin == ORIGIN)
+}
+
+/// As keepalived does it: an IPv6 host address is never chosen as the source of a connection.
+fn lifetime(address: &Address) -> Lifetime {
+    let host_address = address.address.is_ipv6() && address.prefix == 128;
+    let preferred = if host_address { 0 } else { VALID_SECONDS };
+    Lifetime { valid: Some(VALID_SECONDS), preferred: Some(preferred) }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Instant;
+    use sys::netlink::HostLink;
+
+    use super::*;
+
+    const FIRST: InstanceId = InstanceId(0);
+    const SECOND: InstanceId = InstanceId(1);
+    const NOW: Instant = Instant::from_nanos(1);
+
+    fn link(name: &str) -> LinkName {
+        LinkName::new(name).unwrap()
+    }
+
+    fn parts(text: &str) -> (IpAddr, u8) {
+        let (address, prefix) = text.split_once('/').unwrap();
+        (address.parse().unwrap(), prefix.parse().unwrap())
+    }
+
+    const TWO: &str = "
+vrrp_instance first {
+  interface eth0
+  virtual_router_id 1
+  virtual_ipaddress {
+    192.0.2.5/24
+  }
+}
+vrrp_instance second {
+  interface eth0
+  virtual_router_id 2
+  virtual_ipaddress {
+    192.0.2.5/24
+    192.0.2.6
+  }
+}
+vrrp_instance third {
+  interface eth0
+  virtual_router_id 3
+  virtual_ipaddress {
+    2001:db8::5
+  }
+}
+";
+
+    fn two() -> Config {
+        let loaded = config::parse("two.conf", TWO);
+        let mut config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.report));
+        // No configuration has both families in one instance; nothing here relies on that.
+        let third = config.instances.pop().unwrap();
+        config.instances[0].addresses.extend(third.addresses);
+        config
+    }
+
+    fn claims(ordered: &[InstanceId]) -> Claims {
+        let mut claims = Claims::new([Duration::from_secs(1); 2], NOW);
+        ordered.iter().for_each(|id| claims.order(*id));
+        claims
+    }
+
+    fn world(addresses: Vec<HostAddress>) -> World {
+        World::new(vec![HostLink { index: 2, name: link("eth0"), up: true, mac: None }], addresses)
+    }
+
+    fn there(text: &str, left: Option<u64>, origin: Option<u8>) -> HostAddress {
+        let (address, prefix) = parts(text);
+        let valid = left.map(Duration::from_secs);
+        HostAddress { link: 2, address, prefix, tentative: false, valid, origin }
+    }
+
+    fn ours(text: &str) -> HostAddress {
+        there(text, Some(60), Some(ORIGIN))
+    }
+
+    /// One word per change: `+` missing, `r` renewal, `-` unwanted.
+    fn words(config: &Config, claims: &Claims, addresses: Vec<HostAddress>) -> Vec<String> {
+        let plan = plan(config, claims, &world(addresses));
+        let word = |(change, reason): &(Change, Reason)| {
+            let sign = match reason {
+                Reason::Missing(_) => '+',
+                Reason::Renewal => 'r',
+                Reason::Unwanted => '-',
+            };
+            assert_eq!(matches!(change, Change::Remove { .. }), sign == '-');
+            format!("{sign}{}", change.place())
+        };
+        plan.changes.iter().map(word).collect()
+    }
+
+    #[test]
+    fn what_is_ordered_and_missing_is_added_once_and_ipv4_first() {
+        let none: [&str; 0] = [];
+        assert_eq!(words(&two(), &claims(&[]), vec![]), none);
+        let one = ["+192.0.2.5/24 on eth0", "+2001:db8::5/128 on eth0"];
+        assert_eq!(words(&two(), &claims(&[FIRST]), vec![]), one);
+        let both = ["+192.0.2.5/24 on eth0", "+192.0.2.6/32 on eth0", "+2001:db8::5/128 on eth0"];
+        assert_eq!(words(&two(), &claims(&[FIRST, SECOND]), vec![]), both);
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_is_left_alone() {
+        let all = vec![ours("192.0.2.5/24"), ours("2001:db8::5/128")];
+        assert_eq!(words(&two(), &claims(&[FIRST]), all), [""; 0]);
+    }
+
+    /// D1: another program took one of them away.
+    #[test]
+    fn what_somebody_removed_is_put_back() {
+        let rest = vec![ours("2001:db8::5/128")];
+        assert_eq!(words(&two(), &claims(&[FIRST]), rest), ["+192.0.2.5/24 on eth0"]);
+    }
+
+    #[test]
+    fn what_runs_out_is_renewed_and_keeps_its_kind_of_lifetime() {
+        let all = vec![
+            there("192.0.2.5/24", Some(40), Some(ORIGIN)),
+            there("2001:db8::5/128", Some(39), Some(ORIGIN)),
+        ];
+        let plan = plan(&two(), &claims(&[FIRST]), &world(all));
+        let lifetimes: Vec<Lifetime> = plan
+            .changes
+            .iter()
+            .map(|(change, reason)| match (change, reason) {
+                (Change::Add { lifetime, origin: Some(ORIGIN), .. }, Reason::Renewal) => *lifetime,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let usual = Lifetime { valid: Some(60), preferred: Some(60) };
+        assert_eq!(lifetimes, [usual, Lifetime { preferred: Some(0), ..usual }]);
+    }
+
+    /// D3: after a crash of both vrrp-core and ipmgr.
+    #[test]
+    fn what_is_ours_and_unwanted_goes_even_if_it_is_configured_no_more() {
+        let all = vec![ours("192.0.2.5/24"), ours("198.51.100.1/32"), ours("2001:db8::5/128")];
+        let gone = ["-192.0.2.5/24 on eth0", "-198.51.100.1/32 on eth0", "-2001:db8::5/128 on eth0"];
+        assert_eq!(words(&two(), &claims(&[]), all), gone);
+    }
+
+    #[test]
+    fn what_another_instance_still_wants_stays() {
+        let all = vec![ours("192.0.2.5/24"), ours("192.0.2.6/32"), ours("2001:db8::5/128")];
+        assert_eq!(words(&two(), &claims(&[FIRST]), all), ["-192.0.2.6/32 on eth0"]);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_never_touched() {
+        for stance in [&[][..], &[FIRST, SECOND]] {
+            let all = vec![
+                there("192.0.2.5/24", None, None),
+                there("192.0.2.6/32", Some(3600), None),
+                // keepalived's have the same mark, and live for ever.
+                there("2001:db8::5/128", None, Some(ORIGIN)),
+                // Somebody else's lease, on an address that we know nothing of.
+                there("203.0.113.1/24", Some(30), None),
+                there("203.0.113.2/24", Some(30), Some(3)),
+            ];
+            assert_eq!(words(&two(), &claims(stance), all), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_keeps_no_marks_is_served_as_well() {
+        let all = vec![there("192.0.2.5/24", Some(60), None), there("2001:db8::5/128", Some(20), None)];
+        assert_eq!(words(&two(), &claims(&[FIRST]), all.clone()), ["r2001:db8::5/128 on eth0"]);
+        assert_eq!(words(&two(), &claims(&[]), all).len(), 2);
+    }
+
+    #[test]
+    fn the_same_address_with_another_prefix_is_another_one_in_ipv4_only() {
+        let all = vec![there("192.0.2.5/32", None, None), there("2001:db8::5/64", None, None)];
+        assert_eq!(words(&two(), &claims(&[FIRST]), all), ["+192.0.2.5/24 on eth0"]);
+    }
+
+    #[test]
+    fn left_overs_stay_as_they_are_until_their_time_is_over() {
+        let config = two();
+        let all = vec![there("192.0.2.6/32", Some(20), Some(ORIGIN))];
+        assert_eq!(left_over(&config, &world(all.clone())), [SECOND]);
+        let mut claims = claims(&[]);
+        claims.leave_over(SECOND, NOW);
+        assert_eq!(
+            words(&config, &claims, all.clone()),
+            [""; 0],
+            "neither renewed nor completed nor removed"
+        );
+        claims.run_out(NOW + Duration::from_secs(2));
+        assert_eq!(words(&config, &claims, all), ["-192.0.2.6/32 on eth0"]);
+        assert_eq!(left_over(&config, &world(vec![there("192.0.2.6/32", None, None)])), []);
+    }
+
+    #[test]
+    fn a_link_that_is_not_there_is_a_sentence() {
+        let plan = plan(&two(), &claims(&[FIRST]), &World::default());
+        assert!(plan.changes.is_empty());
+        let (spot, sentence) = &plan.impossible[0];
+        assert_eq!(sentence, "add 192.0.2.5/24 on eth0: there is no such interface");
+        assert_eq!(*spot, Spot::of(&two().instances[0].addresses[0]));
+        assert_eq!(plan.impossible.len(), 2);
+    }
+}

@@ -1,0 +1,52 @@
+//! Which sockets vrrp-core needs on which link, and their opening.
+//!
+//! They are opened for one vrrp-core and belong to it alone: what is kept here would fill with packets that nobody reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::OwnedFd;
+
+use config::Config;
+use ipc::core_ipmgr::Report;
+use model::{Family, LinkName, Vrid};
+
+/// What a link is used for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// The virtual routers whose adverts are heard there.
+    vrids: BTreeMap<Family, BTreeSet<Vrid>>,
+    /// Whether addresses live there, which have to be announced.
+    announces: bool,
+}
+
+/// Every link of the configuration and its use.
+pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
+    let mut uses: BTreeMap<LinkName, Use> = BTreeMap::new();
+    for instance in &config.instances {
+        let link = uses.entry(instance.link.clone()).or_default();
+        link.vrids.entry(instance.family).or_default().insert(instance.vrid);
+        for address in &instance.addresses {
+            uses.entry(address.link.clone()).or_default().announces = true;
+        }
+    }
+    uses
+}
+
+impl Use {
+    /// Opens all sockets of the link with that name and index, each with the report that goes with it.
+    ///
+    /// # Errors
+    /// The first that can't be opened; then none is.
+    pub(crate) fn open(&self, name: &LinkName, index: u32) -> io::Result<Vec<(Report, OwnedFd)>> {
+        let mut sockets = Vec::new();
+        for (family, vrids) in &self.vrids {
+            let vrids: Vec<Vrid> = vrids.iter().copied().collect();
+            let socket = sys::advert::open(name, index, *family, &vrids)?;
+            sockets.push((Report::AdvertSocket { link: name.clone(), family: *family }, socket));
+        }
+        if self.announces {
+            sockets.push((Report::AnnounceSocket { link: name.clone() }, sys::announce::open(index)?));
+        }
+        Ok(sockets)
+    }
+}

@@ -1,0 +1,72 @@
+//! What the kernel said last about links and addresses, ready to be searched.
+//!
+//! A picture, never the truth: it is replaced as a whole whenever something changed, and every so often even if nothing
+//! seems to have.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use model::LinkName;
+use sys::netlink::{HostAddress, HostLink, KernelError, Route};
+
+/// All links and addresses of the namespace at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    links: HashMap<LinkName, HostLink>,
+    names: HashMap<u32, LinkName>,
+    addresses: Vec<HostAddress>,
+    by_place: HashMap<(u32, IpAddr), Vec<usize>>,
+    by_link: HashMap<u32, Vec<usize>>,
+}
+
+impl World {
+    /// Asks the kernel.
+    pub(crate) fn look(route: &mut Route) -> Result<Self, KernelError> {
+        // Links first: an address of a link that was made in between is seen the next time, as its link is.
+        let links = route.links()?;
+        Ok(Self::new(links, route.addresses()?))
+    }
+
+    pub(crate) fn new(links: Vec<HostLink>, addresses: Vec<HostAddress>) -> Self {
+        let mut world = Self {
+            names: links.iter().map(|link| (link.index, link.name.clone())).collect(),
+            links: links.into_iter().map(|link| (link.name.clone(), link)).collect(),
+            ..Self::default()
+        };
+        for (number, address) in addresses.iter().enumerate() {
+            world.by_place.entry((address.link, address.address)).or_default().push(number);
+            world.by_link.entry(address.link).or_default().push(number);
+        }
+        world.addresses = addresses;
+        world
+    }
+
+    /// The link of that name, if there is one.
+    pub(crate) fn link(&self, name: &LinkName) -> Option<&HostLink> {
+        self.links.get(name)
+    }
+
+    /// The name of the link with that index.
+    pub(crate) fn name(&self, index: u32) -> Option<&LinkName> {
+        self.names.get(&index)
+    }
+
+    /// Every address.
+    pub(crate) fn addresses(&self) -> &[HostAddress] {
+        &self.addresses
+    }
+
+    /// The addresses of one link, primary ones first.
+    pub(crate) fn on_link(&self, index: u32) -> impl Iterator<Item = &HostAddress> {
+        self.by_link.get(&index).into_iter().flatten().filter_map(|number| self.addresses.get(*number))
+    }
+
+    /// That address on that link. The kernel tells IPv4 addresses with different prefixes apart (`find_matching_ifa`,
+    /// net/ipv4/devinet.c), and IPv6 ones not (`ipv6_get_ifaddr`, net/ipv6/addrconf.c).
+    pub(crate) fn find(&self, link: u32, address: IpAddr, prefix: u8) -> Option<&HostAddress> {
+        let numbers = self.by_place.get(&(link, address)).into_iter().flatten();
+        numbers
+            .filter_map(|number| self.addresses.get(*number))
+            .find(|found| address.is_ipv6() || found.prefix == prefix)
+    }
+}
