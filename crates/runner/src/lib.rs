@@ -11,6 +11,7 @@
 //! | `trust` | finds the program, and whether root may run it |
 //! | `ladder` | the time-out: SIGTERM, then SIGKILL |
 //! | [`Run`] | one running script: its end, its output, its descriptors |
+//! | [`Crew`] | all running scripts, and the event loop |
 //!
 //! A script gets: a process group of its own, `/` as its directory, nothing on standard input unless the daemon has
 //! something to say, one pipe for standard output and standard error, no other descriptor, none of the daemon's
@@ -18,12 +19,14 @@
 //! (`/bin/sh`), `LANG` (`C.UTF-8`), and the `HANDOVER_...` ones that the daemon adds.
 
 mod account;
+mod crew;
 mod ladder;
 mod refusal;
 mod run;
 mod runner;
 mod trust;
 
+pub use crew::{Crew, MAX_LEFTOVERS};
 pub use ladder::KILL_AFTER;
 pub use refusal::Refusal;
 pub use run::{Drained, End, Finished, Leftover, MAX_OUTPUT, Run};
