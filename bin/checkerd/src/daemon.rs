@@ -1,0 +1,221 @@
+//! The loop: what is due is started, what has ended is judged, what has changed is told. Nothing is decided here.
+
+use std::time::Duration;
+
+use checks::{CheckId, Checks, Input, Outcome, Output, RunNumber};
+use ipc::json;
+use ipc::verdicts::{Message, Request};
+use model::Instant;
+use reactor::{ClientEvent, ClientId, LineServer, Reactor, Ready, Sent, Token};
+use runner::{Crew, End, Job, Runner};
+use service::{Failure, Start};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sys::privilege::{self, Capability};
+use sys::process::Exit;
+
+use crate::book::Book;
+use crate::status;
+
+const SERVER: Token = Token(0);
+/// Above the server's.
+const SCRIPTS: Token = Token(LineServer::TOKENS);
+/// Members of the group may connect (docs/events.md).
+const SOCKET_MODE: u32 = 0o660;
+/// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a script
+/// that the configuration runs as root is run as root.
+const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capability::Kill];
+/// How long killed scripts have to be gone.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Which run a process is.
+type Tag = (CheckId, RunNumber);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    Daemon::new(start)?.serve()
+}
+
+struct Daemon {
+    start: Start,
+    reactor: Reactor,
+    server: LineServer,
+    crew: Crew<Tag>,
+    checks: Checks,
+    book: Book,
+    /// Once we were asked to stop: when we go, whatever still runs.
+    leave_at: Option<Instant>,
+}
+
+impl Daemon {
+    fn new(start: Start) -> Result<Self, Failure> {
+        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(|error| Failure::io("catch signals", &error))?;
+        let path = start.runtime_dir.join("checkerd.sock");
+        let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
+            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
+        let book = Book::new(&start.config, &service::stamp::rfc3339(sys::clock::wall()));
+        let runner = Runner::new(start.config.global.script_user.clone());
+        Ok(Self {
+            checks: Checks::new(sys::clock::now(), &book.configs()),
+            crew: Crew::new(runner, SCRIPTS),
+            leave_at: None,
+            start,
+            reactor,
+            server,
+            book,
+        })
+    }
+
+    fn serve(mut self) -> Result<(), Failure> {
+        service::notify_ready(&status::summary(&self.book, &self.checks));
+        let mut ready = Vec::new();
+        loop {
+            self.on_time(sys::clock::now());
+            if self.may_leave(sys::clock::now()) {
+                return Ok(());
+            }
+            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
+            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Signal(signal) => self.on_signal(signal),
+                    Ready::Token { token, .. } => self.on_ready(token),
+                    // What is due is looked at in each round.
+                    Ready::Timer => {}
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.checks.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
+    }
+
+    fn may_leave(&self, now: Instant) -> bool {
+        self.leave_at.is_some_and(|at| at <= now || self.crew.is_idle())
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        for (check, run) in self.crew.on_time(now) {
+            self.checks.handle(now, Input::Overdue { check, run });
+        }
+        self.checks.handle(now, Input::Wake);
+        self.drain(now);
+    }
+
+    fn on_signal(&mut self, signal: i32) {
+        if signal == SIGHUP {
+            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        } else if self.leave_at.is_none() {
+            log::info!("stopping");
+            service::notify_stopping();
+            let now = sys::clock::now();
+            self.leave_at = Some(now + FAREWELL);
+            self.checks.handle(now, Input::Stop);
+            self.crew.abort();
+        }
+    }
+
+    fn on_ready(&mut self, token: Token) {
+        if self.crew.owns(token) {
+            let now = sys::clock::now();
+            if let Some(((check, run), finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
+                let outcome = outcome_of(finished.end);
+                self.book.on_finished(check, finished);
+                self.checks.handle(now, Input::Ended { check, run, outcome });
+                self.drain(now);
+            }
+        } else {
+            for event in self.server.on_ready(&mut self.reactor, token) {
+                self.on_client(event);
+            }
+        }
+    }
+
+    /// Does everything that the schedule wants done.
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.checks.poll_output() {
+            match output {
+                Output::Start { check, run } => self.start_run(check, run, now),
+                Output::Verdict { check, verdict, cause } => {
+                    let wall = service::stamp::rfc3339(sys::clock::wall());
+                    self.book.on_verdict(check, verdict, cause, wall);
+                    if let Some(message) = status::verdict(&self.book, &self.checks, check) {
+                        let clients: Vec<_> = self.server.clients().collect();
+                        clients.into_iter().for_each(|client| self.tell(client, &message));
+                    }
+                    service::notify_status(&status::summary(&self.book, &self.checks));
+                }
+            }
+        }
+    }
+
+    fn start_run(&mut self, check: CheckId, run: RunNumber, now: Instant) {
+        let Some(page) = self.book.page(check) else { return };
+        let job = Job {
+            program: &page.check.command.program,
+            arguments: &page.check.command.arguments,
+            user: page.check.user.as_ref(),
+            variables: &[("HANDOVER_CHECK", page.check.name.to_string())],
+            input: None,
+            timeout: page.check.timeout,
+        };
+        if let Err(refusal) = self.crew.start(&self.reactor, now, &job, (check, run)) {
+            let why = refusal.to_string();
+            self.book.on_refused(check, &why);
+            self.checks.handle(now, Input::Ended { check, run, outcome: Outcome::CannotRun(why) });
+        }
+    }
+
+    fn on_client(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Connected(client, _) => {
+                self.tell(client, &status::hello(self.start.fingerprint));
+                self.tell_snapshot(client);
+            }
+            ClientEvent::Line(client, line) => {
+                let answer = match json::parse::<Request>(&line) {
+                    Ok(Request::Status) => status::status(&self.book, &self.checks, self.start.fingerprint),
+                    Err(error) => {
+                        Message::Error { error: format!("expected {{\"request\":\"status\"}}: {error}") }
+                    }
+                };
+                self.tell(client, &answer);
+            }
+            ClientEvent::Gone(_, reason) => log::debug!("a client has left: {reason:?}"),
+        }
+    }
+
+    /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
+    fn tell(&mut self, client: ClientId, message: &Message) {
+        match json::line(message) {
+            Ok(line) => {
+                if self.server.send(client, &line) == Sent::Overflowed {
+                    self.tell_snapshot(client);
+                }
+            }
+            Err(error) => log::error!("a message can't be encoded: {error}"),
+        }
+    }
+
+    /// All verdicts, as one piece: either all of it is queued or, for somebody who doesn't read at all, nothing.
+    fn tell_snapshot(&mut self, client: ClientId) {
+        let all = self.book.pages().filter_map(|(check, _)| status::verdict(&self.book, &self.checks, check));
+        let lines: Vec<u8> = all.filter_map(|message| json::line(&message).ok()).flatten().collect();
+        if !lines.is_empty() && self.server.send(client, &lines) == Sent::Overflowed {
+            log::warn!("a client doesn't read; it is sent away");
+            self.server.close(&self.reactor, client);
+        }
+    }
+}
+
+/// The runner's words in the schedule's.
+fn outcome_of(end: End) -> Outcome {
+    match end {
+        End::Exited(Exit::Code(0)) => Outcome::Passed,
+        End::Exited(Exit::Code(code)) => Outcome::Exited(code),
+        End::Exited(Exit::Signal(signal)) => Outcome::Killed(signal),
+        End::TimedOut => Outcome::TimedOut,
+    }
+}

@@ -1,0 +1,183 @@
+//! checkerd as a process: real scripts, a real socket, bad clients.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may say why it failed")]
+
+mod harness;
+
+use harness::{Client, Daemon, Scratch};
+use ipc::verdicts::{CheckStatus, CheckVerdict, Message};
+use model::Verdict;
+use sys::process::{Exit, Signal};
+
+fn start(scratch: &Scratch, config: &str) -> Daemon {
+    Daemon::start(env!("CARGO_BIN_EXE_checkerd"), scratch, config)
+}
+
+/// `vrrp_script` blocks with a short interval; the rest as given.
+fn check(name: &str, script: &str, more: &str) -> String {
+    format!("vrrp_script {name} {{\n script \"{script}\"\n interval 0.05\n {more}\n}}\n")
+}
+
+fn verdict(client: &mut Client, wanted: Verdict) -> CheckVerdict {
+    client.find(|message| match message {
+        Message::Verdict(line) if line.verdict == wanted => Some(line),
+        Message::Verdict(_) | Message::Hello(_) | Message::Status(_) => None,
+        Message::Error { error } => panic!("{error}"),
+    })
+}
+
+fn status(client: &mut Client) -> Vec<CheckStatus> {
+    client.send(r#"{"request":"status"}"#).unwrap();
+    client.find(|message| match message {
+        Message::Status(status) => Some(status.checks),
+        Message::Verdict(_) | Message::Hello(_) | Message::Error { .. } => None,
+    })
+}
+
+fn only(mut checks: Vec<CheckStatus>) -> CheckStatus {
+    assert_eq!(checks.len(), 1);
+    checks.remove(0)
+}
+
+#[test]
+fn a_verdict_follows_the_script_and_tells_its_cause() {
+    let scratch = Scratch::new("checkerd-follows");
+    let file = scratch.write("up", "", 0o644);
+    let daemon = start(&scratch, &check("chk", &format!("test -e {}", file.display()), "fall 2\n rise 2"));
+    let mut client = daemon.connect();
+    let Some(Message::Hello(hello)) = client.next() else { panic!("no hello") };
+    assert_eq!((hello.program.as_str(), hello.pid), ("checkerd", daemon.pid()));
+    assert_eq!(verdict(&mut client, Verdict::Up).cause.text, "passed");
+    std::fs::remove_file(&file).unwrap();
+    let down = verdict(&mut client, Verdict::Down);
+    assert_eq!(down.cause.text, "exited with status 1, 2 failures in a row");
+    assert_eq!(down.cause.code, "check-failed");
+
+    // Who comes later gets what is so, not what was.
+    let mut late = daemon.connect();
+    assert!(matches!(late.next(), Some(Message::Hello(_))));
+    let Some(Message::Verdict(line)) = late.next() else { panic!("no snapshot") };
+    assert_eq!(line, down);
+
+    scratch.write("up", "", 0o644);
+    assert_eq!(verdict(&mut client, Verdict::Up).cause.text, "passed 2 times in a row");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().0, Exit::Code(0));
+}
+
+#[test]
+fn what_cannot_run_is_unrunnable_told_once_and_tried_again() {
+    let scratch = Scratch::new("checkerd-unrunnable");
+    let script = scratch.path("script");
+    let daemon = start(&scratch, &check("chk", script.to_str().unwrap(), ""));
+    let mut client = daemon.connect();
+    let line = verdict(&mut client, Verdict::Unrunnable);
+    assert_eq!(line.cause.text, format!("{}: no such program", script.display()));
+    daemon.until("five attempts", || (only(status(&mut client)).runs >= 5).then_some(()));
+    assert_eq!(daemon.log().matches("can't be run").count(), 1, "{}", daemon.log());
+
+    scratch.write("script", "#!/bin/sh\nexit 0\n", 0o644);
+    daemon.until("another reason", || {
+        let outcome = only(status(&mut client)).last_outcome?;
+        outcome.contains("not executable (mode 0644)").then_some(())
+    });
+    scratch.write("script", "#!/bin/sh\necho fine\n", 0o755);
+    verdict(&mut client, Verdict::Up);
+    assert_eq!(only(status(&mut client)).last_output, "fine\n");
+}
+
+#[test]
+fn a_script_that_hangs_times_out_and_others_are_not_kept_waiting() {
+    let scratch = Scratch::new("checkerd-hangs");
+    let config = check("hangs", "sleep 1000", "timeout 0.2") + &check("works", "true", "");
+    let daemon = start(&scratch, &config);
+    let mut client = daemon.connect();
+    let down = verdict(&mut client, Verdict::Down);
+    assert_eq!((down.check.as_str(), down.cause.code.as_str()), ("hangs", "check-timed-out"));
+    let checks = status(&mut client);
+    assert!(checks[0].timeouts >= 1);
+    assert!(checks[1].runs > 1 && checks[1].failures == 0, "{checks:?}");
+}
+
+#[test]
+fn sigterm_takes_running_scripts_along() {
+    let scratch = Scratch::new("checkerd-sigterm");
+    let script =
+        "#!/bin/sh\ntrap '' TERM\necho $$ > pid.new\nmv pid.new pid\nwhile true; do sleep 1000; done\n";
+    let script = script.replace("pid", scratch.path("pid").to_str().unwrap());
+    let script = scratch.write("script", &script, 0o755);
+    let daemon = start(&scratch, &check("chk", script.to_str().unwrap(), "timeout 500"));
+    let pid = daemon.until("the script", || scratch.read("pid").trim().parse::<u32>().ok());
+    daemon.signal(Signal::TERM);
+    let (exit, log) = daemon.ended();
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    assert!(
+        !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+        "the script outlived us, or is a zombie"
+    );
+}
+
+#[test]
+fn bad_clients_get_an_answer_or_are_sent_away_and_nobody_else_notices() {
+    let scratch = Scratch::new("checkerd-clients");
+    let daemon = start(&scratch, &check("chk", "true", ""));
+    let mut client = daemon.connect();
+    for garbage in ["", "{not json", r#"{"request":"shutdown"}"#, "[1,2,3]", "null", "\u{fffd}\u{0}"] {
+        client.send(garbage).unwrap();
+        let error = client.find(|message| match message {
+            Message::Error { error } => Some(error),
+            Message::Verdict(_) | Message::Hello(_) | Message::Status(_) => None,
+        });
+        assert!(error.starts_with("expected {"), "{error}");
+    }
+    // The connection is still good.
+    assert_eq!(only(status(&mut client)).name.as_str(), "chk");
+
+    let mut endless = daemon.connect();
+    let long = "x".repeat(1 << 20);
+    // It may be gone before all is written.
+    let _ = endless.send(&long);
+    while endless.next::<Message>().is_some() {}
+
+    // Asks and asks, and never reads: a few megabytes of answers.
+    let mut deaf = daemon.connect();
+    for _ in 0..20_000 {
+        if deaf.send(r#"{"request":"status"}"#).is_err() {
+            break;
+        }
+    }
+    assert_eq!(only(status(&mut client)).verdict, Verdict::Up);
+    assert_eq!(only(status(&mut daemon.connect())).failures, 0);
+}
+
+#[test]
+fn hundreds_of_runs_leave_no_zombie_and_no_descriptor() {
+    let scratch = Scratch::new("checkerd-leaks");
+    let config = check("a", "true", "") + &check("b", "false", "") + &check("c", "/no/such/program", "");
+    let config = config.replace("interval 0.05", "interval 0.01");
+    let daemon = start(&scratch, &config);
+    let mut client = daemon.connect();
+    let runs = |client: &mut Client| status(client).iter().map(|check| check.runs).min().unwrap();
+    daemon.until("a hundred runs", || (runs(&mut client) > 100).then_some(()));
+    // At any moment there are at most two children, each with three descriptors; look until all are between runs.
+    let count = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    let children = || scratch_children(daemon.pid());
+    let least = |limit: u64, client: &mut Client| {
+        let mut least = usize::MAX;
+        daemon.until("more runs", || {
+            least = least.min(count());
+            (runs(client) > limit).then_some(())
+        });
+        least
+    };
+    let before = least(200, &mut client);
+    let after = least(400, &mut client);
+    assert!(after <= before, "{before} descriptors, then {after}");
+    assert!(children() <= 2);
+}
+
+/// How many children a process has, zombies included.
+fn scratch_children(pid: u32) -> usize {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().count()
+}
