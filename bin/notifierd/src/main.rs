@@ -1,3 +1,17 @@
-//! Runs hooks in the order of the transitions.
+//! notifierd runs hooks for vrrp-core's events: in order, one at a time for each instance.
+//!
+//! What it runs is in its own configuration; the feed only tells which instance is in which state. Whatever becomes of a
+//! hook, and of this process, no address moves for it. Running programs is in the crate `runner`; here is what connects
+//! it with the feed.
 
-fn main() {}
+mod board;
+mod daemon;
+mod feed;
+mod ledger;
+mod status;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service::run("notifierd", "Runs hooks in the order of the transitions.", daemon::run)
+}

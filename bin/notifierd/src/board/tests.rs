@@ -1,0 +1,153 @@
+use config::{Config, Loaded};
+use model::{Cause, Priority};
+use proptest::prelude::*;
+
+use super::*;
+
+fn instances(count: usize, hooks: &str) -> Vec<Instance> {
+    let one = |i| {
+        format!(
+            "vrrp_instance I{i} {{\n interface eth0\n virtual_router_id {}\n virtual_ipaddress {{\n 192.0.2.{}\n }}\n {hooks}\n}}\n",
+            i + 1,
+            i + 1
+        )
+    };
+    let text: String = (0..count).map(one).collect();
+    let Loaded { config, report, .. } = config::parse("test", text.as_bytes());
+    let Config { instances, .. } = config.unwrap_or_else(|| panic!("{:?}", report.one_line()));
+    instances
+}
+
+fn board(hooks: &str) -> Board {
+    Board::new(&instances(1, hooks))
+}
+
+fn event(instance: usize, sequence: u64, to: Told) -> Event {
+    Event {
+        sequence,
+        instance: InstanceName::new(format!("I{instance}")).unwrap(),
+        from: Told::Init,
+        to,
+        priority: Priority(100),
+        cause: Cause { code: "test".into(), text: "a test".into() },
+        at: String::new(),
+        monotonic: 0,
+    }
+}
+
+const ALL: &str = "notify_master /m\n notify_backup /b\n notify_fault /f\n notify_stop /s\n notify /n";
+
+/// Which hook, for which state, after which.
+fn next(board: &mut Board) -> Option<(Kind, Told, Told)> {
+    board.poll_start().map(|start| (start.kind, start.event.to, start.previous))
+}
+
+#[test]
+fn the_states_own_hook_first_then_the_general_one_serially() {
+    let mut board = board(ALL);
+    assert_eq!(board.offer(event(0, 1, Told::Master)), Some(Offered::Taken));
+    assert_eq!(next(&mut board), Some((Kind::Master, Told::Master, Told::Init)));
+    assert_eq!(next(&mut board), None, "one at a time");
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Master, Told::Init)));
+    assert!(!board.is_idle());
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), None);
+    assert!(board.is_idle());
+    for (state, kind) in [(Told::Backup, Kind::Backup), (Told::Fault, Kind::Fault), (Told::Stop, Kind::Stop)]
+    {
+        board.offer(event(0, 2, state));
+        assert_eq!(next(&mut board).map(|(kind, ..)| kind), Some(kind));
+        board.ended(LaneId(0));
+        assert_eq!(next(&mut board).map(|(kind, ..)| kind), Some(Kind::Any));
+        board.ended(LaneId(0));
+    }
+}
+
+#[test]
+fn the_newest_state_overtakes_those_that_wait_and_no_older_one_is_told_later() {
+    let mut board = board("notify /n");
+    board.offer(event(0, 1, Told::Backup));
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Backup, Told::Init)));
+    assert_eq!(board.offer(event(0, 2, Told::Master)), Some(Offered::Taken));
+    assert_eq!(board.offer(event(0, 3, Told::Fault)), Some(Offered::Overtook(Told::Master)));
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Fault, Told::Backup)));
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), None);
+    assert_eq!(board.lanes()[0].superseded(), 1);
+}
+
+#[test]
+fn back_where_hooks_were_run_for_nothing_is_run() {
+    let mut board = board("notify /n");
+    board.offer(event(0, 1, Told::Master));
+    next(&mut board).unwrap();
+    board.offer(event(0, 2, Told::Backup));
+    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(Some(Told::Backup))));
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), None);
+    // A snapshot with what is known, after a reconnect.
+    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(None)));
+    assert_eq!(board.offer(event(0, 0, Told::Init)), Some(Offered::Untold));
+    assert_eq!(next(&mut board), None);
+}
+
+#[test]
+fn an_instance_without_hooks_is_idle_and_an_unknown_one_unknown() {
+    let mut board = board("");
+    board.offer(event(0, 1, Told::Master));
+    assert_eq!(next(&mut board), None);
+    assert!(board.is_idle());
+    assert_eq!(board.lanes()[0].told(), Some(Told::Master));
+    assert_eq!(board.offer(event(7, 1, Told::Master)), None);
+}
+
+#[test]
+fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
+    let count = MAX_PARALLEL + 3;
+    let mut board = Board::new(&instances(count, "notify /n"));
+    (0..count).for_each(|i| {
+        board.offer(event(i, 1, Told::Backup));
+    });
+    let first: Vec<LaneId> = std::iter::from_fn(|| board.poll_start()).map(|start| start.lane).collect();
+    assert_eq!(first.len(), MAX_PARALLEL);
+    // The first lane has news again, but those that haven't had a turn come first.
+    board.offer(event(0, 2, Told::Master));
+    for i in 0..4 {
+        board.ended(LaneId(i));
+    }
+    let second: Vec<usize> = std::iter::from_fn(|| board.poll_start()).map(|start| start.lane.0).collect();
+    assert_eq!(second, [MAX_PARALLEL, MAX_PARALLEL + 1, MAX_PARALLEL + 2, 0]);
+}
+
+fn any_state() -> impl Strategy<Value = Told> {
+    prop::sample::select(vec![Told::Init, Told::Backup, Told::Master, Told::Fault, Told::Stop])
+}
+
+proptest! {
+    /// Whatever comes in and however slow hooks are: order is kept, no state twice in a row, the last state is told.
+    #[test]
+    fn what_is_told_last_is_what_is_so(steps in prop::collection::vec(prop::option::of(any_state()), 1..80)) {
+        let mut board = board("notify /n");
+        let (mut sequence, mut last, mut told) = (0, None, Vec::new());
+        for step in steps {
+            match step {
+                Some(state) => {
+                    sequence += 1;
+                    board.offer(event(0, sequence, state));
+                    last = if state == Told::Init { last } else { Some(state) };
+                }
+                None => board.ended(LaneId(0)),
+            }
+            told.extend(board.poll_start().map(|start| (start.event.sequence, start.event.to)));
+        }
+        for _ in 0..2 {
+            board.ended(LaneId(0));
+            told.extend(board.poll_start().map(|start| (start.event.sequence, start.event.to)));
+        }
+        prop_assert!(board.is_idle());
+        prop_assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
+        prop_assert_eq!(told.last().map(|(_, state)| *state), last);
+    }
+}

@@ -1,0 +1,294 @@
+//! The loop: states come in from the feed, hooks go out. Nothing is decided here.
+
+use std::time::Duration;
+
+use ipc::events::{Event, Told};
+use ipc::hooks::{Message, Request};
+use ipc::json;
+use model::Instant;
+use reactor::{ClientEvent, ClientId, LineServer, Reactor, Ready, Sent, Token};
+use runner::{Crew, End, Finished, Job, MAX_INPUT, Runner};
+use service::{Failure, Start};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sys::privilege::{self, Capability};
+
+use crate::board::{Board, Kind, LaneId, Offered};
+use crate::feed::{Feed, News, event_of};
+use crate::ledger::{Entry, Ledger};
+use crate::status;
+
+const FEED: Token = Token(0);
+const SERVER: Token = Token(1);
+/// Above the server's.
+const SCRIPTS: Token = Token(SERVER.0 + LineServer::TOKENS);
+/// Members of the group may connect (docs/events.md).
+const SOCKET_MODE: u32 = 0o660;
+/// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
+/// that the configuration runs as root is run as root.
+const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capability::Kill];
+/// How long one hook may take.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last hooks have after SIGTERM, the wait for vrrp-core's last events included.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which hook a process is.
+#[derive(Clone, Copy, Debug)]
+struct Tag {
+    lane: LaneId,
+    kind: Kind,
+    state: Told,
+}
+
+/// Runs until SIGTERM or SIGINT, and then until the last hooks have run.
+pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    Daemon::new(start)?.serve()
+}
+
+struct Daemon {
+    start: Start,
+    reactor: Reactor,
+    server: LineServer,
+    feed: Feed,
+    crew: Crew<Tag>,
+    board: Board,
+    ledger: Ledger,
+    /// Once we were asked to stop: when we go, whatever still runs.
+    leave_at: Option<Instant>,
+}
+
+impl Daemon {
+    fn new(start: Start) -> Result<Self, Failure> {
+        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(|error| Failure::io("catch signals", &error))?;
+        let path = start.runtime_dir.join("notifierd.sock");
+        let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
+            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
+        let fingerprint = start.fingerprint.to_string();
+        let runner = Runner::new(start.config.global.script_user.clone());
+        Ok(Self {
+            feed: Feed::new(&start.runtime_dir, fingerprint, FEED, sys::clock::now()),
+            crew: Crew::new(runner, SCRIPTS),
+            board: Board::new(&start.config.instances),
+            ledger: Ledger::new(start.config.instances.len()),
+            leave_at: None,
+            start,
+            reactor,
+            server,
+        })
+    }
+
+    fn serve(mut self) -> Result<(), Failure> {
+        service::notify_ready("ready");
+        let mut ready = Vec::new();
+        loop {
+            self.on_time(sys::clock::now());
+            if self.may_leave(sys::clock::now()) {
+                return Ok(());
+            }
+            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
+            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Signal(signal) => self.on_signal(signal),
+                    Ready::Token { token, .. } => self.on_ready(token),
+                    // What is due is looked at in each round.
+                    Ready::Timer => {}
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.feed.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
+    }
+
+    /// Not before vrrp-core has said its last word, and that has been told.
+    fn may_leave(&self, now: Instant) -> bool {
+        let Some(at) = self.leave_at else { return false };
+        if !self.feed.is_connected() && self.board.is_idle() {
+            return true;
+        }
+        if at > now {
+            return false;
+        }
+        if !self.board.is_idle() {
+            log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
+        }
+        self.crew.abort();
+        true
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        self.feed.on_time(now, &self.reactor);
+        for tag in self.crew.on_time(now) {
+            let name = self.board.lane(tag.lane).map(|lane| lane.name().to_string()).unwrap_or_default();
+            let seconds = HOOK_TIMEOUT.as_secs();
+            log::warn!(
+                "({name}) {} for {} takes more than {seconds} s; it is ended",
+                tag.kind.word(),
+                tag.state
+            );
+        }
+        self.start_hooks(now);
+    }
+
+    fn on_signal(&mut self, signal: i32) {
+        if signal == SIGHUP {
+            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        } else if self.leave_at.is_none() {
+            log::info!("stopping, after the last hooks");
+            service::notify_stopping();
+            self.leave_at = Some(sys::clock::now() + STOP_TIMEOUT);
+            self.feed.no_more();
+        }
+    }
+
+    fn on_ready(&mut self, token: Token) {
+        let now = sys::clock::now();
+        if token == FEED {
+            for news in self.feed.on_ready(&mut self.reactor, now) {
+                match news {
+                    News::Event(event) => self.offer(event),
+                    News::Snapshot(snapshot) => {
+                        for state in snapshot.instances {
+                            self.offer(event_of(state, snapshot.sequence, now));
+                        }
+                    }
+                }
+            }
+        } else if self.crew.owns(token) {
+            if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
+                self.on_finished(tag, finished);
+            }
+        } else {
+            for event in self.server.on_ready(&mut self.reactor, token) {
+                self.on_client(event);
+            }
+        }
+        self.start_hooks(now);
+    }
+
+    fn offer(&mut self, event: Event) {
+        let (name, state) = (event.instance.clone(), event.to);
+        match self.board.offer(event) {
+            None => log::warn!("({name}) is {state}, but isn't in our configuration: no hook is run"),
+            Some(Offered::Overtook(older)) => {
+                log::warn!("({name}) {older} was overtaken by {state} before its hooks could run");
+            }
+            Some(Offered::Same(Some(older))) => {
+                log::warn!("({name}) {older} was overtaken by {state}, for which hooks were run last");
+            }
+            Some(Offered::Taken | Offered::Same(None) | Offered::Untold) => {}
+        }
+    }
+
+    fn start_hooks(&mut self, now: Instant) {
+        while let Some(start) = self.board.poll_start() {
+            let tag = Tag { lane: start.lane, kind: start.kind, state: start.event.to };
+            if let Err(why) = self.start_hook(&start, tag, now) {
+                let entry = Entry {
+                    kind: tag.kind,
+                    state: tag.state,
+                    outcome: why,
+                    succeeded: false,
+                    duration_ms: 0,
+                    output: String::new(),
+                };
+                self.close_entry(tag.lane, entry);
+            }
+        }
+    }
+
+    fn start_hook(&mut self, start: &crate::board::Start, tag: Tag, now: Instant) -> Result<(), String> {
+        let hooks = self.board.lane(start.lane).map(crate::board::Lane::hooks);
+        let hook = hooks.and_then(|hooks| start.kind.hook(hooks)).ok_or("not in the configuration")?;
+        let event = &start.event;
+        let mut arguments = hook.command.arguments.clone();
+        if start.kind == Kind::Any {
+            let (name, state, priority) = (&event.instance, event.to, event.priority);
+            arguments.extend([
+                "INSTANCE".to_owned(),
+                name.to_string(),
+                state.to_string(),
+                priority.to_string(),
+            ]);
+        }
+        let line = json::line(event).ok().filter(|line| line.len() <= MAX_INPUT);
+        let job = Job {
+            program: &hook.command.program,
+            arguments: &arguments,
+            user: hook.user.as_ref(),
+            variables: &[
+                ("HANDOVER_INSTANCE", event.instance.to_string()),
+                ("HANDOVER_STATE", event.to.to_string()),
+                ("HANDOVER_PREVIOUS", start.previous.to_string()),
+                ("HANDOVER_CAUSE", event.cause.text.clone()),
+                ("HANDOVER_PRIORITY", event.priority.to_string()),
+                ("HANDOVER_SEQUENCE", event.sequence.to_string()),
+            ],
+            input: line.as_deref(),
+            timeout: HOOK_TIMEOUT,
+        };
+        self.crew.start(&self.reactor, now, &job, tag).map_err(|refusal| refusal.to_string())
+    }
+
+    fn on_finished(&mut self, tag: Tag, finished: Finished) {
+        let entry = Entry {
+            kind: tag.kind,
+            state: tag.state,
+            outcome: finished.end.to_string(),
+            succeeded: matches!(finished.end, End::Exited(exit) if exit.success()),
+            duration_ms: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
+            output: finished.output,
+        };
+        self.close_entry(tag.lane, entry);
+    }
+
+    /// A hook has ended, or couldn't be started: told, remembered, and the lane is free for the next.
+    fn close_entry(&mut self, lane: LaneId, entry: Entry) {
+        let name = self.board.lane(lane).map(|lane| lane.name().to_string()).unwrap_or_default();
+        let what = format!("({name}) {} for {}", entry.kind.word(), entry.state);
+        if entry.succeeded {
+            log::info!("{what} {} in {} ms", entry.outcome, entry.duration_ms);
+        } else {
+            let said = entry.output.lines().next_back().unwrap_or_default().trim();
+            let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
+            log::warn!("{what} failed: {}{said}", entry.outcome);
+        }
+        self.ledger.record(lane, entry, service::stamp::rfc3339(sys::clock::wall()));
+        self.board.ended(lane);
+    }
+
+    fn on_client(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Connected(client, _) => self.tell(client, &status::hello(self.start.fingerprint)),
+            ClientEvent::Line(client, line) => {
+                let answer = match json::parse::<Request>(&line) {
+                    Ok(Request::Status) => {
+                        let connected = self.feed.is_connected();
+                        status::status(&self.board, &self.ledger, self.start.fingerprint, connected)
+                    }
+                    Err(error) => {
+                        Message::Error { error: format!("expected {{\"request\":\"status\"}}: {error}") }
+                    }
+                };
+                self.tell(client, &answer);
+            }
+            ClientEvent::Gone(_, reason) => log::debug!("a client has left: {reason:?}"),
+        }
+    }
+
+    /// Sends an answer. Somebody who asks and asks and doesn't read is sent away.
+    fn tell(&mut self, client: ClientId, message: &Message) {
+        match json::line(message) {
+            Ok(line) => {
+                if self.server.send(client, &line) == Sent::Overflowed {
+                    log::warn!("a client doesn't read; it is sent away");
+                    self.server.close(&self.reactor, client);
+                }
+            }
+            Err(error) => log::error!("a message can't be encoded: {error}"),
+        }
+    }
+}

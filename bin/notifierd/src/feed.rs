@@ -1,0 +1,193 @@
+//! The link to vrrp-core: events come in; while it is absent, what was told last stands.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipc::events::{Event, InstanceState, Message, Request, Snapshot};
+use ipc::json::{self, PROTOCOL};
+use model::Instant;
+use reactor::{LineClient, Reactor, Sent, ServerEvent, Token};
+
+/// From the first attempt to connect to the second; twice that to the third, and so on.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// The longest time between two attempts.
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// What the feed told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// How all instances are.
+    Snapshot(Snapshot),
+    /// One transition.
+    Event(Event),
+}
+
+/// The link.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    path: PathBuf,
+    token: Token,
+    /// Our own configuration's fingerprint.
+    config: String,
+    client: Option<LineClient>,
+    retry_at: Instant,
+    retry_after: Duration,
+    /// What was last complained about, so that it isn't repeated.
+    trouble: Option<String>,
+    /// No more connecting.
+    closing: bool,
+}
+
+impl Feed {
+    /// Not connected; the first attempt is due at once.
+    pub(crate) fn new(runtime_dir: &Path, config: String, token: Token, now: Instant) -> Self {
+        Self {
+            path: runtime_dir.join("vrrp-core.sock"),
+            token,
+            config,
+            client: None,
+            retry_at: now,
+            retry_after: FIRST_RETRY,
+            trouble: None,
+            closing: false,
+        }
+    }
+
+    /// Whether vrrp-core is there.
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// When to try again.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        (self.client.is_none() && !self.closing).then_some(self.retry_at)
+    }
+
+    /// Once the feed is closed from the other side, it stays closed.
+    pub(crate) const fn no_more(&mut self) {
+        self.closing = true;
+    }
+
+    /// Connects when it is time to.
+    pub(crate) fn on_time(&mut self, now: Instant, reactor: &Reactor) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        self.retry_at = now + self.retry_after;
+        self.retry_after = (self.retry_after * 2).min(LAST_RETRY);
+        match LineClient::connect(reactor, &self.path, self.token) {
+            Ok(client) => self.on_connected(client),
+            Err(error) => self.complain(format!("connect to {}: {error}", self.path.display())),
+        }
+    }
+
+    fn on_connected(&mut self, mut client: LineClient) {
+        match json::line(&Request::Subscribe) {
+            Ok(line) if client.send(&line) == Sent::Queued => {
+                log::info!("connected to vrrp-core");
+                self.client = Some(client);
+                self.trouble = None;
+            }
+            Ok(_) => self.complain("gone before it could be asked".to_owned()),
+            Err(error) => self.complain(format!("a request can't be encoded: {error}")),
+        }
+    }
+
+    /// Takes what is there.
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, now: Instant) -> Vec<News> {
+        let events = self.client.as_mut().map(|client| client.on_ready(reactor)).unwrap_or_default();
+        let mut news = Vec::new();
+        for event in events {
+            match event {
+                ServerEvent::Line(line) => news.extend(self.on_line(&line)),
+                ServerEvent::Closed(reason) => {
+                    self.client = None;
+                    self.retry_at = now + self.retry_after;
+                    self.complain(format!("gone ({reason:?}); what was told last stands"));
+                }
+            }
+        }
+        news
+    }
+
+    fn on_line(&mut self, line: &[u8]) -> Option<News> {
+        match json::parse(line) {
+            Ok(Message::Hello(hello)) => {
+                if hello.protocol != PROTOCOL {
+                    self.complain(format!("it speaks protocol {}, we speak {PROTOCOL}", hello.protocol));
+                } else if hello.config != self.config {
+                    self.complain("it runs another configuration than we do; restart both".to_owned());
+                }
+                None
+            }
+            Ok(Message::Snapshot(snapshot)) => {
+                // It works: whatever happens next, try again soon.
+                self.retry_after = FIRST_RETRY;
+                Some(News::Snapshot(snapshot))
+            }
+            Ok(Message::Event(event)) => Some(News::Event(event)),
+            Ok(Message::Status(_)) => None,
+            Ok(Message::Error { error }) => {
+                self.complain(error);
+                None
+            }
+            Err(error) => {
+                self.complain(format!("a line that isn't understood: {error}"));
+                None
+            }
+        }
+    }
+
+    fn complain(&mut self, trouble: String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            log::warn!("vrrp-core: {trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+}
+
+/// A state in a snapshot, told like the transition that led to it; what it came from isn't known any more.
+pub(crate) fn event_of(state: InstanceState, sequence: u64, now: Instant) -> Event {
+    Event {
+        sequence,
+        instance: state.instance,
+        from: ipc::events::Told::Init,
+        to: state.state,
+        priority: state.priority,
+        cause: state.cause,
+        at: state.since,
+        monotonic: now.as_nanos(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_is_told_and_changes_nothing() {
+        let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
+        assert_eq!(feed.on_line(b"{not json"), None);
+        assert!(feed.trouble.as_ref().unwrap().contains("isn't understood"));
+        assert_eq!(feed.on_line(br#"{"type":"tomorrow's message"}"#), None);
+    }
+
+    #[test]
+    fn attempts_get_rarer_and_never_stop() {
+        let reactor = Reactor::new().unwrap();
+        let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
+        let mut waits = Vec::new();
+        let mut now = Instant::ZERO;
+        for _ in 0..8 {
+            feed.on_time(now, &reactor);
+            let next = feed.next_deadline().unwrap();
+            waits.push(next.since(now));
+            now = next;
+        }
+        assert_eq!(waits[0], FIRST_RETRY);
+        assert!(waits.is_sorted());
+        assert_eq!(waits[7], LAST_RETRY);
+        feed.no_more();
+        assert_eq!(feed.next_deadline(), None);
+    }
+}

@@ -1,0 +1,295 @@
+//! notifierd as a process, with real hooks; the test plays vrrp-core at the other end of the feed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may say why it failed")]
+
+#[path = "../../checkerd/tests/harness/mod.rs"]
+mod harness;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use harness::{Client, Daemon, PATIENCE, Scratch};
+use ipc::events::{self, Event, Hello, InstanceState, Snapshot, Told};
+use ipc::hooks::{InstanceHooks, Message};
+use ipc::json;
+use model::{Cause, InstanceName, Priority};
+use sys::process::{Exit, Signal};
+
+fn start(scratch: &Scratch, config: &str) -> Daemon {
+    Daemon::start(env!("CARGO_BIN_EXE_notifierd"), scratch, config)
+}
+
+fn instance(name: &str, vrid: u8, hooks: &str) -> String {
+    format!(
+        "vrrp_instance {name} {{\n interface eth0\n virtual_router_id {vrid}\n virtual_ipaddress {{\n 192.0.2.{vrid}\n }}\n {hooks}\n}}\n"
+    )
+}
+
+/// A hook that appends what it was told to `told`: arguments, previous state, cause.
+fn recorder(scratch: &Scratch) -> String {
+    let text = "#!/bin/sh\necho \"$* | $HANDOVER_STATE after $HANDOVER_PREVIOUS: $HANDOVER_CAUSE\" >> TOLD\n";
+    let text = text.replace("TOLD", scratch.path("told").to_str().unwrap());
+    scratch.write("hook", &text, 0o755).display().to_string()
+}
+
+fn cause() -> Cause {
+    Cause { code: "test".into(), text: "the test wants it".into() }
+}
+
+fn name(name: &str) -> InstanceName {
+    InstanceName::new(name).unwrap()
+}
+
+/// vrrp-core's end.
+struct Core {
+    stream: UnixStream,
+    sequence: u64,
+}
+
+impl Core {
+    fn listen(scratch: &Scratch) -> UnixListener {
+        let _ = std::fs::remove_file(scratch.path("vrrp-core.sock"));
+        UnixListener::bind(scratch.path("vrrp-core.sock")).unwrap()
+    }
+
+    /// Waits for notifierd, which has to subscribe, and tells it how things are.
+    fn accept(listener: &UnixListener, states: &[(&str, Told)]) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut core = Self { stream, sequence: 0 };
+        core.say(&events::Message::Hello(Hello {
+            protocol: json::PROTOCOL,
+            program: "vrrp-core".into(),
+            version: "0".into(),
+            pid: 1,
+            config: "0".into(),
+        }));
+        let mut line = String::new();
+        BufReader::new(&core.stream).read_line(&mut line).unwrap();
+        assert_eq!(json::parse::<events::Request>(line.as_bytes()).unwrap(), events::Request::Subscribe);
+        let state = |(instance, state): &(&str, Told)| InstanceState {
+            instance: name(instance),
+            state: *state,
+            priority: Priority(100),
+            cause: cause(),
+            since: "2026-01-01T00:00:00.000Z".into(),
+        };
+        let instances = states.iter().map(state).collect();
+        core.say(&events::Message::Snapshot(Snapshot { sequence: 0, instances }));
+        core
+    }
+
+    fn say(&mut self, message: &events::Message) {
+        self.stream.write_all(&json::line(message).unwrap()).unwrap();
+    }
+
+    fn event(&mut self, instance: &str, from: Told, to: Told) {
+        self.sequence += 1;
+        self.say(&events::Message::Event(Event {
+            sequence: self.sequence,
+            instance: name(instance),
+            from,
+            to,
+            priority: Priority(120),
+            cause: cause(),
+            at: "2026-01-01T00:00:00.000Z".into(),
+            monotonic: 42,
+        }));
+    }
+}
+
+fn status(client: &mut Client) -> Vec<InstanceHooks> {
+    client.send(r#"{"request":"status"}"#).unwrap();
+    client.find(|message| match message {
+        Message::Status(status) => Some(status.instances),
+        Message::Hello(_) | Message::Error { .. } => None,
+    })
+}
+
+fn told(daemon: &Daemon, scratch: &Scratch, lines: usize) -> Vec<String> {
+    daemon.until("what hooks were told", || {
+        let told: Vec<String> = scratch.read("told").lines().map(str::to_owned).collect();
+        (told.len() >= lines).then_some(told)
+    })
+}
+
+#[test]
+fn hooks_run_in_order_with_keepalived_arguments_and_more_in_the_environment() {
+    let scratch = Scratch::new("notifierd-order");
+    let hook = recorder(&scratch);
+    let cat = scratch.write("cat", "#!/bin/sh\nsleep 0.2\ncat\n", 0o755);
+    let hooks = format!(
+        "notify_master \"{hook} as master\"\n notify_backup {}\n notify \"{hook} own words\"",
+        cat.display()
+    );
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("api_vip", 5, &hooks));
+    let mut core = Core::accept(&listener, &[("api_vip", Told::Init)]);
+    core.event("api_vip", Told::Init, Told::Backup);
+    assert_eq!(
+        told(&daemon, &scratch, 1),
+        ["own words INSTANCE api_vip BACKUP 120 | BACKUP after INIT: the test wants it"]
+    );
+    core.event("api_vip", Told::Backup, Told::Master);
+    assert_eq!(
+        told(&daemon, &scratch, 3)[1..],
+        [
+            "as master | MASTER after BACKUP: the test wants it",
+            "own words INSTANCE api_vip MASTER 120 | MASTER after BACKUP: the test wants it",
+        ]
+    );
+    // What notify_backup found on standard input is what it wrote.
+    core.event("api_vip", Told::Master, Told::Backup);
+    let mut client = daemon.connect();
+    let last = daemon.until("notify_backup", || {
+        status(&mut client).remove(0).last.filter(|last| last.hook == "notify_backup")
+    });
+    let event: Event = json::parse(last.output.as_bytes()).unwrap();
+    assert_eq!((event.sequence, event.to, event.monotonic), (3, Told::Backup, 42));
+    assert!(last.duration_ms >= 200);
+}
+
+#[test]
+fn a_slow_hook_is_waited_for_and_what_is_overtaken_meanwhile_is_not_told() {
+    let scratch = Scratch::new("notifierd-slow");
+    let hook = recorder(&scratch);
+    let slow = format!(
+        "#!/bin/sh\n{hook} \"$@\"\nwhile ! test -e {}; do sleep 0.02; done\n",
+        scratch.path("go").display()
+    );
+    let slow = scratch.write("slow", &slow, 0o755);
+    let listener = Core::listen(&scratch);
+    let config = instance("A", 1, &format!("notify {}", slow.display()))
+        + &instance("B", 2, &format!("notify {hook}"));
+    let daemon = start(&scratch, &config);
+    let mut core = Core::accept(&listener, &[("A", Told::Backup), ("B", Told::Init)]);
+    told(&daemon, &scratch, 1);
+    core.event("A", Told::Backup, Told::Master);
+    core.event("A", Told::Master, Told::Fault);
+    core.event("A", Told::Fault, Told::Backup);
+    core.event("A", Told::Backup, Told::Master);
+    // Another instance is not kept waiting.
+    core.event("B", Told::Init, Told::Backup);
+    assert!(told(&daemon, &scratch, 2)[1].starts_with("INSTANCE B BACKUP"));
+    let mut client = daemon.connect();
+    let waiting = status(&mut client).remove(0);
+    assert_eq!((waiting.queued, waiting.running.as_deref()), (1, Some("notify for BACKUP")));
+    scratch.write("go", "", 0o644);
+    let all = told(&daemon, &scratch, 3);
+    assert!(all[2].starts_with("INSTANCE A MASTER 120 | MASTER after BACKUP"), "{all:?}");
+    daemon.until("rest", || status(&mut client).remove(0).running.is_none().then_some(()));
+    assert_eq!(told(&daemon, &scratch, 3).len(), 3);
+    assert!(daemon.log().contains("was overtaken"), "{}", daemon.log());
+}
+
+#[test]
+fn after_a_reconnect_hooks_run_only_for_what_differs() {
+    let scratch = Scratch::new("notifierd-reconnect");
+    let hook = recorder(&scratch);
+    let config =
+        ["A", "B"].map(|name| instance(name, name.as_bytes()[0], &format!("notify {hook}"))).concat();
+    let daemon = start(&scratch, &config);
+    // It is started before vrrp-core, and waits.
+    let listener = Core::listen(&scratch);
+    let core = Core::accept(&listener, &[("A", Told::Master), ("B", Told::Backup)]);
+    assert_eq!(told(&daemon, &scratch, 2).len(), 2);
+    drop(core);
+    let _core = Core::accept(&listener, &[("A", Told::Master), ("B", Told::Master)]);
+    let all = told(&daemon, &scratch, 3);
+    assert!(all[2].starts_with("INSTANCE B MASTER 100 | MASTER after BACKUP"), "{all:?}");
+    let mut client = daemon.connect();
+    daemon.until("rest", || status(&mut client).iter().all(|it| it.running.is_none()).then_some(()));
+    assert_eq!(told(&daemon, &scratch, 3).len(), 3);
+}
+
+#[test]
+fn a_hook_that_cannot_run_is_named_and_the_next_one_runs() {
+    let scratch = Scratch::new("notifierd-missing");
+    let hook = recorder(&scratch);
+    let plain = scratch.write("plain", "#!/bin/sh\n", 0o644);
+    let hooks = format!("notify_master /no/such/hook\n notify_backup {}\n notify {hook}", plain.display());
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &hooks));
+    let mut core = Core::accept(&listener, &[("A", Told::Master)]);
+    told(&daemon, &scratch, 1);
+    core.event("A", Told::Master, Told::Backup);
+    told(&daemon, &scratch, 2);
+    let log = daemon.log();
+    assert!(log.contains("(A) notify_master for MASTER failed: /no/such/hook: no such program"), "{log}");
+    assert!(log.contains("not executable (mode 0644)"), "{log}");
+    let mut client = daemon.connect();
+    let status = daemon.until("four hooks", || Some(status(&mut client).remove(0)).filter(|it| it.runs == 4));
+    assert_eq!(status.failures, 2);
+}
+
+#[test]
+fn garbage_on_the_feed_and_on_the_socket_changes_nothing() {
+    let scratch = Scratch::new("notifierd-garbage");
+    let hook = recorder(&scratch);
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &format!("notify {hook}")));
+    let mut core = Core::accept(&listener, &[]);
+    core.stream.write_all(b"{not json\n\n\xff\n[]\n{\"type\":\"news\"}\n").unwrap();
+    core.event("nobody", Told::Init, Told::Master);
+    core.event("A", Told::Init, Told::Backup);
+    assert!(told(&daemon, &scratch, 1)[0].starts_with("INSTANCE A BACKUP"));
+    assert!(daemon.log().contains("(nobody) is MASTER, but isn't in our configuration"), "{}", daemon.log());
+
+    let mut client = daemon.connect();
+    let Some(Message::Hello(hello)) = client.next() else { panic!("no hello") };
+    assert_eq!((hello.program.as_str(), hello.pid), ("notifierd", daemon.pid()));
+    client.send("{not json").unwrap();
+    let error = client.find(|message| match message {
+        Message::Error { error } => Some(error),
+        Message::Hello(_) | Message::Status(_) => None,
+    });
+    assert!(error.starts_with("expected {"), "{error}");
+    assert_eq!(status(&mut client).len(), 1);
+    let mut endless = daemon.connect();
+    // It may be gone before all is written.
+    let _ = endless.send(&"x".repeat(1 << 20));
+    while endless.next::<Message>().is_some() {}
+    assert_eq!(status(&mut client).len(), 1);
+}
+
+#[test]
+fn after_sigterm_the_stop_hooks_still_run() {
+    let scratch = Scratch::new("notifierd-stop");
+    let hook = recorder(&scratch);
+    let listener = Core::listen(&scratch);
+    let hooks = format!("notify_stop \"{hook} stopped\"\n notify {hook}");
+    let daemon = start(&scratch, &instance("A", 1, &hooks));
+    let mut core = Core::accept(&listener, &[("A", Told::Backup)]);
+    told(&daemon, &scratch, 1);
+    daemon.signal(Signal::TERM);
+    daemon.until("the signal", || daemon.log().contains("stopping").then_some(()));
+    core.event("A", Told::Backup, Told::Stop);
+    drop(core);
+    let (exit, log) = daemon.ended();
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    let all = scratch.read("told");
+    let all: Vec<&str> = all.lines().collect();
+    assert!(all[1].starts_with("stopped | STOP after BACKUP"), "{all:?}");
+    assert!(all[2].starts_with("INSTANCE A STOP 120"), "{all:?}");
+}
+
+#[test]
+fn a_hook_that_hangs_does_not_keep_us_from_stopping() {
+    let scratch = Scratch::new("notifierd-hangs");
+    let script =
+        "#!/bin/sh\ntrap '' TERM\necho $$ > pid.new\nmv pid.new pid\nwhile true; do sleep 1000; done\n";
+    let script = script.replace("pid", scratch.path("pid").to_str().unwrap());
+    let script = scratch.write("hangs", &script, 0o755);
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &format!("notify {}", script.display())));
+    let core = Core::accept(&listener, &[("A", Told::Master)]);
+    let pid = daemon.until("the hook", || scratch.read("pid").trim().parse::<u32>().ok());
+    daemon.signal(Signal::TERM);
+    drop(core);
+    let (exit, log) = daemon.ended();
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    assert!(log.contains("they are killed"), "{log}");
+    // Killed before we left; whoever inherits it reaps it.
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
