@@ -77,9 +77,19 @@ pub(crate) fn read<'a>(
         Argument::Nothing | Argument::Bool | Argument::Free => None,
     };
     if value.is_none() {
-        complaints.push(unfit(row, first));
+        let second = second.filter(|_| is_fit_alone(row.argument, first));
+        complaints.push(unfit(row, second.unwrap_or(first)));
     }
     value
+}
+
+/// Whether the first of two words would do, so that the second one is to blame.
+fn is_fit_alone(argument: Argument, first: &Word<'_>) -> bool {
+    match argument {
+        Argument::Weight(limit) => weight(first.text, None, limit).is_some(),
+        Argument::User => user(first, None).is_some(),
+        _ => false,
+    }
 }
 
 /// A decimal number, the whole word of it, within these bounds.
@@ -161,9 +171,8 @@ fn missing(row: &Directive, statement: &Statement<'_>) -> Diagnostic {
 
 /// The word is there and is not a value.
 pub(crate) fn unfit(row: &Directive, word: &Word<'_>) -> Diagnostic {
-    let is_number = word.text.parse::<f64>().is_ok();
     let numeric = matches!(row.argument, Argument::Number(..) | Argument::Seconds(..) | Argument::Weight(_));
-    let code = if is_number && numeric { "out-of-range" } else { "bad-value" };
+    let code = if is_number(word) && numeric { "out-of-range" } else { "bad-value" };
     let message = format!(
         "{} can't be the value of `{}`: it takes {}",
         quote(word.text),
@@ -171,6 +180,10 @@ pub(crate) fn unfit(row: &Directive, word: &Word<'_>) -> Diagnostic {
         wanted(row.argument)
     );
     Diagnostic::error(code, word.span, message).help(advice(row, word))
+}
+
+fn is_number(word: &Word<'_>) -> bool {
+    word.text.parse::<f64>().is_ok()
 }
 
 fn advice(row: &Directive, word: &Word<'_>) -> String {
@@ -182,7 +195,7 @@ fn advice(row: &Directive, word: &Word<'_>) -> String {
     {
         return format!("did you mean `{choice}`?");
     }
-    if row.name == "weight" {
+    if row.name == "weight" && is_number(word) {
         return "keepalived complains about a weight out of range and uses it all the same".to_owned();
     }
     let default = if row.default.is_empty() { String::new() } else { format!("; default: {}", row.default) };

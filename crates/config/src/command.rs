@@ -16,6 +16,9 @@ use crate::source::Span;
 /// Programs that understand what a shell understands.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 
+/// The longest command that advice repeats, in bytes.
+const MAX_SHOWN: usize = 200;
+
 /// A word of a command line.
 struct Piece {
     text: String,
@@ -83,17 +86,25 @@ fn piece_span(tail: &Word<'_>, piece: &Piece) -> Span {
 fn unquoted(keyword: &str, tail: &Word<'_>, extra: &Piece) -> Diagnostic {
     let message =
         format!("a command with arguments has to be one quoted word, so {} is lost", quote(&extra.text));
-    let line = tail.text.trim().replace('"', "'");
     Diagnostic::error("unquoted-command", piece_span(tail, extra), message)
         .label("keepalived silently drops this")
-        .help(format!("write: {keyword} \"{line}\""))
+        .help(quoted_form(keyword, tail))
+}
+
+/// How the whole command would be one word, if that is short and plain enough to be shown.
+fn quoted_form(keyword: &str, tail: &Word<'_>) -> String {
+    let line = tail.text.trim();
+    if line.len() > MAX_SHOWN || line.contains(['\'', '\\']) {
+        return "put double quotes around the whole command, and single quotes within".to_owned();
+    }
+    format!("write: {keyword} \"{}\"", line.replace('"', "'"))
 }
 
 fn argument_as_user(keyword: &str, tail: &Word<'_>, user: &Piece) -> Diagnostic {
     let message = format!("{} is the user that runs the command, not an argument of it", quote(&user.text));
-    let line = tail.text.trim().replace('"', "'");
+    let form = quoted_form(keyword, tail);
     Diagnostic::warning("argument-as-user", piece_span(tail, user), message).help(format!(
-        "if it is an argument, write: {keyword} \"{line}\"; if it is the user, put the command alone in quotes"
+        "if it is an argument, {form}; if it is the user, put the command alone in double quotes"
     ))
 }
 
@@ -105,7 +116,14 @@ fn is_user_name(text: &str) -> bool {
 }
 
 fn pieces(tail: &Word<'_>, complaints: &mut Complaints) -> Option<Vec<Piece>> {
-    split(tail.text).map_err(|flaw| complaints.push(flawed(&flaw, tail.span))).ok()
+    // The lexer has told of an odd number of double quotes already.
+    let told = tail.text.matches('"').count() % 2 == 1;
+    let tell = |flaw| {
+        if !told {
+            complaints.push(flawed(&flaw, tail.span))
+        }
+    };
+    split(tail.text).map_err(tell).ok()
 }
 
 fn flawed(flaw: &Flaw, span: Span) -> Diagnostic {

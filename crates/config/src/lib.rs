@@ -69,7 +69,7 @@ pub fn load(path: &Path) -> Loaded {
         Ok(bytes) => parse(&name, &bytes),
         Err(diagnostic) => {
             let mut complaints = Complaints::default();
-            complaints.push(diagnostic);
+            complaints.push(*diagnostic);
             let report = Report::new(&name, Sources::default(), complaints);
             Loaded { config: None, report, fingerprint: Fingerprint::of(&[]) }
         }
@@ -77,15 +77,15 @@ pub fn load(path: &Path) -> Loaded {
 }
 
 /// At most one byte more than [`MAX_FILE`], by which [`parse`] sees that it is too large.
-fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     let unreadable = |error: std::io::Error| {
-        Diagnostic::error("unreadable", None, format!("can't be read: {error}"))
-            .help("name another file with -f, or check its path and permissions")
+        let diagnostic = Diagnostic::error("unreadable", None, format!("can't be read: {error}"));
+        Box::new(diagnostic.help("name another file with -f, or check its path and permissions"))
     };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(Diagnostic::error("unreadable", None, "is a directory, not a file")
-            .help("name the configuration file itself with -f"));
+        let diagnostic = Diagnostic::error("unreadable", None, "is a directory, not a file");
+        return Err(Box::new(diagnostic.help("name the configuration file itself with -f")));
     }
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);

@@ -65,7 +65,8 @@ pub(crate) fn lines<'a>(file: FileId, text: &'a str, complaints: &mut Complaints
 fn refusal(line: &Line<'_>) -> Option<Diagnostic> {
     if line.text.len() > MAX_LINE {
         let message = format!("this line is longer than {MAX_LINE} bytes");
-        return Some(Diagnostic::error("long-line", line.span(0, 1), message).help("break it up"));
+        let first = line.text.chars().next().map_or(0, char::len_utf8);
+        return Some(Diagnostic::error("long-line", line.span(0, first), message).help("break it up"));
     }
     let nul = line.text.find('\0')?;
     let message = "a NUL byte: is this a text file?";
@@ -81,10 +82,10 @@ fn comment_start(line: &Line<'_>, complaints: &mut Complaints) -> Option<usize> 
         match c {
             '"' => (quoted, word) = (!quoted, None),
             '#' | '!' if !quoted => {
-                if let Some(start) = word {
-                    complaints.push(cut_word(line, start, at));
-                }
-                return Some(at);
+                let Some(start) = word else { return Some(at) };
+                let (diagnostic, end) = cut_word(line, start, at);
+                complaints.push(diagnostic);
+                return Some(end);
             }
             '{' | '}' => word = None,
             c if c.is_whitespace() => word = None,
@@ -94,17 +95,17 @@ fn comment_start(line: &Line<'_>, complaints: &mut Complaints) -> Option<usize> 
     None
 }
 
-/// The word `start..at` ends where a comment begins.
-fn cut_word(line: &Line<'_>, start: usize, at: usize) -> Diagnostic {
+/// The word `start..at` is cut short by a comment: what to say, and where the word ends.
+fn cut_word(line: &Line<'_>, start: usize, at: usize) -> (Diagnostic, usize) {
     let mark = line.span(at, at + 1);
     let word = line.text.get(start..at).unwrap_or_default();
     let help = "if it belongs to the word, put the word in double quotes; if not, put a blank before it";
     if let Some(word) = word.strip_suffix('\\') {
         let message = format!("`\\` doesn't protect here: the word would end as {}", quote(word));
-        return Diagnostic::error("escaped-comment", mark, message).help(help);
+        return (Diagnostic::error("escaped-comment", mark, message).help(help), start + word.len());
     }
     let message = format!("a comment begins in the middle of a word, which is now {}", quote(word));
-    Diagnostic::warning("comment-in-word", mark, message).help(help)
+    (Diagnostic::warning("comment-in-word", mark, message).help(help), at)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! The expected text is every diagnostic as a terminal without colour shows it, then the meaning. Write it anew
 //! with `UPDATE_GOLDEN=1`, and read the difference before it is committed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,370 @@
+//! Every mistake that has a diagnostic, and the diagnostic it gets. The traps are those of keepalived: what it
+//! accepts, drops or changes silently (pain F1).
+
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use handover_config as config;
+use handover_config::{Loaded, MAX_DIAGNOSTICS, MAX_FILE, Severity};
+
+/// `SEVERITY code` of everything said, in the order of the file.
+fn said(text: &str) -> Vec<String> {
+    let report = config::parse("t.conf", text).report;
+    let one = |d: &config::Diagnostic| format!("{} {}", d.severity.as_str(), d.code);
+    report.diagnostics().iter().map(one).collect()
+}
+
+/// An instance without a mistake but those in `lines`.
+fn with(lines: &str) -> String {
+    format!(
+        "vrrp_script known {{\n script \"/bin/true\"\n}}\nvrrp_instance v {{\n interface eth0\n \
+         virtual_router_id 5\n virtual_ipaddress {{\n 10.0.0.1\n}}\n{lines}\n}}\n"
+    )
+}
+
+/// The same for IPv6.
+fn with_v6(lines: &str) -> String {
+    with(lines).replace("10.0.0.1", "2001:db8::1")
+}
+
+fn instance(text: &str) -> config::Instance {
+    let Loaded { config, report, .. } = config::parse("t.conf", text);
+    config.unwrap_or_else(|| panic!("{}", report.render(false))).instances.remove(0)
+}
+
+fn check_all(cases: &[(&str, &[&str])], complete: fn(&str) -> String) {
+    for (lines, expected) in cases {
+        let text = complete(lines);
+        assert_eq!(
+            said(&text),
+            *expected,
+            "{lines}\n{}",
+            config::parse("t.conf", &text).report.render(false)
+        );
+    }
+}
+
+#[test]
+fn nothing_is_said_of_what_is_right() {
+    check_all(&[("", &[]), ("track_script {\n known\n}", &[]), ("state BACKUP\n nopreempt", &[])], with);
+}
+
+#[test]
+fn words() {
+    check_all(
+        &[
+            ("prioirty 3", &["error unknown-word"]),
+            ("<<<<<<< HEAD", &["error unknown-word"]),
+            ("rise 3", &["error misplaced-word"]),
+            ("vrrp_strict", &["error misplaced-word"]),
+            ("garp_master_delay 3", &["warning not-supported"]),
+            // Trap 12: an unknown or unsupported block ends at its own brace.
+            (
+                "track_interface {\n eth1 weight 3\n}\n priority 0",
+                &["warning not-supported", "error out-of-range"],
+            ),
+            ("unkown_block {\n prioirty 3\n}\n priority 0", &["error unknown-word", "error out-of-range"]),
+            ("lvs_sync_daemon_interface eth0", &["warning not-ours"]),
+            ("include other.conf", &["error not-supported"]),
+            ("$A=3", &["error not-supported"]),
+            ("@node priority 3", &["error not-supported"]),
+            ("priority", &["error missing-value"]),
+            ("priority 3 {\n}", &["error stray-block"]),
+            ("track_script", &["error missing-block"]),
+            ("priority 3\n priority 4", &["warning given-twice"]),
+            ("notify \"/a\"\n notify \"/b\"", &["warning given-twice"]),
+            ("priority 3 version 3", &["error extra-words"]),
+            // Trap 10: arguments to flags.
+            ("nopreempt off", &["error extra-words"]),
+        ],
+        with,
+    );
+}
+
+#[test]
+fn values() {
+    check_all(
+        &[
+            ("priority 0", &["error out-of-range"]),
+            ("priority 256", &["error out-of-range"]),
+            ("priority ten", &["error bad-value"]),
+            ("priority 10x", &["error bad-value"]),
+            ("priority 255", &["note owner"]),
+            ("state MASTER", &["warning implied-owner"]),
+            ("state MASTER\n priority 100", &[]),
+            ("state master", &["error bad-value"]),
+            ("version 4", &["error bad-value"]),
+            ("version 2", &[]),
+            ("advert_int 0", &["error out-of-range"]),
+            ("advert_int 256", &["error out-of-range"]),
+            ("advert_int 0.5", &["warning rounded"]),
+            ("advert_int 0.5\n version 3", &[]),
+            ("advert_int 0.505\n version 3", &["warning rounded"]),
+            ("advert_int 41\n version 3", &["error out-of-range"]),
+            ("preempt_delay 1001", &["error out-of-range"]),
+            ("virtual_router_id 6", &["warning given-twice"]),
+            ("interface a/b", &["warning given-twice", "error bad-value"]),
+        ],
+        with,
+    );
+    assert_eq!(said(&with("").replace("_id 5", "_id 0")), ["error out-of-range"]);
+    assert_eq!(said(&with("").replace("_id 5", "_id 256")), ["error out-of-range"]);
+    assert_eq!(said(&with("").replace("interface eth0", "interface lo")), ["error loopback"]);
+    assert_eq!(said(&with("").replace("interface eth0", "")), ["error missing-word"]);
+    assert_eq!(said(&with("").replace("virtual_router_id 5", "")), ["error missing-word"]);
+    assert_eq!(said(&with("").replace("10.0.0.1", "")), ["error empty-list"]);
+    assert_eq!(said("vrrp_instance v {\n}\n"), ["error missing-word"; 3]);
+    assert_eq!(said("vrrp_instance {\n}\n"), ["error missing-value"]);
+    assert_eq!(said(&with("").replace("instance v", "instance v w")), ["error extra-words"]);
+}
+
+#[test]
+fn intervals_are_rounded_as_keepalived_rounds_them() {
+    let interval = |lines| instance(&with(lines)).advert_interval;
+    assert_eq!(interval("advert_int 0.5"), Duration::from_secs(1));
+    // ka#1615: 0.4 once became 0, and a flood of packets.
+    assert_eq!(interval("advert_int 0.4"), Duration::from_secs(1));
+    assert_eq!(interval("advert_int 2.5"), Duration::from_secs(3));
+    assert_eq!(interval("advert_int 0.5\n version 3"), Duration::from_millis(500));
+}
+
+#[test]
+fn preemption() {
+    check_all(
+        &[
+            ("state MASTER\n priority 100\n nopreempt", &["warning nopreempt-ignored"]),
+            ("priority 255\n nopreempt", &["note owner", "warning nopreempt-ignored"]),
+            ("state MASTER\n priority 100\n preempt_delay 5", &["warning delay-ignored"]),
+            ("nopreempt\n preempt_delay 5", &["warning delay-ignored"]),
+            ("nopreempt\n preempt", &["warning given-twice"]),
+            ("preempt_delay 5", &[]),
+        ],
+        with,
+    );
+    assert!(instance(&with("state MASTER\n priority 100\n nopreempt")).preempt);
+    assert!(!instance(&with("state BACKUP\n nopreempt")).preempt);
+    assert!(!instance(&with("preempt\n nopreempt")).preempt);
+    assert!(instance(&with("nopreempt\n preempt")).preempt);
+}
+
+/// Trap 8.
+#[test]
+fn master_without_a_priority_is_the_owner() {
+    let implied = instance(&with("state MASTER"));
+    assert_eq!((implied.priority.0, implied.wants_master), (255, true));
+    let backup = instance(&with("state BACKUP\n priority 255"));
+    assert_eq!((backup.priority.0, backup.wants_master), (255, false));
+    assert!(instance(&with("priority 255")).wants_master);
+    assert!(!instance(&with("")).wants_master);
+}
+
+#[test]
+fn authentication() {
+    check_all(
+        &[
+            ("authentication {\n auth_type PASS\n auth_pass 12345678\n}", &[]),
+            ("authentication {\n auth_type PASS\n auth_pass 123456789\n}", &["warning long-password"]),
+            ("authentication {\n auth_type PASS\n}", &["error missing-word"]),
+            ("authentication {\n auth_pass x\n}", &["warning auth-ignored"]),
+            ("authentication {\n auth_type AH\n auth_pass x\n}", &["error not-supported"]),
+            ("authentication {\n auth_type PASS\n auth_pass x\n}\n version 3", &["warning auth-ignored"]),
+            // Trap 12: what is not in double quotes is cut.
+            ("authentication {\n auth_type PASS\n auth_pass a\\#b\n}", &["error escaped-comment"]),
+            ("authentication {\n auth_type PASS\n auth_pass a!b\n}", &["warning comment-in-word"]),
+        ],
+        with,
+    );
+    let password = instance(&with("authentication {\n auth_type PASS\n auth_pass 123456789\n}")).password;
+    assert_eq!(password, Some(*b"12345678"));
+}
+
+#[test]
+fn addresses_and_peers() {
+    check_all(
+        &[
+            ("virtual_ipaddress {\n 10.0.0.2/24 dev eth1\n}", &[]),
+            ("virtual_ipaddress {\n 10.0.0.2/33\n}", &["error bad-prefix"]),
+            ("virtual_ipaddress {\n 10.0.0.2/x\n}", &["error bad-prefix"]),
+            ("virtual_ipaddress {\n 10.0.0\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 224.0.0.18\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 10.0.0.2 10.0.0.3\n}", &["error extra-words"]),
+            ("virtual_ipaddress {\n 10.0.0.2 dve eth1\n}", &["error unknown-word"]),
+            ("virtual_ipaddress {\n 10.0.0.2 dev\n}", &["error missing-value"]),
+            ("virtual_ipaddress {\n 10.0.0.2 scope global home\n}", &["warning not-supported"; 2]),
+            ("virtual_ipaddress {\n 10.0.0.1/24\n}", &["warning given-twice"]),
+            ("virtual_ipaddress {\n 2001:db8::1\n}", &["error mixed-families"]),
+            ("native_ipv6", &["error mixed-families"]),
+            ("unicast_peer {\n 10.0.0.9\n}", &["note no-source"]),
+            ("unicast_src_ip 10.0.0.8", &["warning no-peers"]),
+            ("unicast_src_ip 10.0.0.8\n unicast_peer {\n}", &["warning no-peers"]),
+            ("unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9/24\n}", &["warning prefix-ignored"]),
+            ("unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.8\n 10.0.0.9\n}", &["warning own-peer"]),
+            (
+                "unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9 min_ttl 255\n}",
+                &["warning not-supported"],
+            ),
+            ("unicast_src_ip 10.0.0.8\n unicast_peer {\n 2001:db8::9\n}", &["error mixed-families"]),
+            ("unicast_src_ip 2001:db8::8\n unicast_peer {\n 10.0.0.9\n}", &["error mixed-families"]),
+            ("unicast_src_ip 0.0.0.0\n unicast_peer {\n 10.0.0.9\n}", &["error bad-address"]),
+        ],
+        with,
+    );
+    check_all(&[("", &[]), ("version 2", &["error version-family"]), ("version 3", &[])], with_v6);
+}
+
+#[test]
+fn an_advert_carries_255_addresses() {
+    let list = |count| (2..count + 2).map(|n| format!("10.0.{}.{}\n", n / 256, n % 256)).collect::<String>();
+    let text = |count| with(&format!("virtual_ipaddress {{\n{}}}", list(count)));
+    assert_eq!(said(&text(254)), [""; 0]);
+    assert_eq!(said(&text(255)), ["error too-many"]);
+}
+
+/// Trap 1: keepalived drops a tracker that it doesn't know, and runs on without it.
+#[test]
+fn trackers() {
+    check_all(
+        &[
+            ("track_script {\n knwon\n}", &["error unknown-check"]),
+            ("track_script {\n known weight 254\n}", &["error out-of-range"]),
+            ("track_script {\n known weight\n}", &["error missing-value"]),
+            ("track_script {\n known wieght 3\n}", &["error unknown-word"]),
+            ("track_script {\n known\n known weight 3\n}", &["warning given-twice"]),
+            ("track_script {\n known weight 3\n}\n priority 255", &["warning owner-weight", "note owner"]),
+            (
+                "track_script {\n late\n}\n}\nvrrp_script late {\n script \"/bin/true\"",
+                &["note forward-reference"],
+            ),
+        ],
+        with,
+    );
+    let text = with("track_script {\n knwon\n}");
+    assert!(config::parse("t", text).report.render(false).contains("did you mean `known`?"));
+}
+
+#[test]
+fn a_tracker_inherits_what_it_does_not_say() {
+    let weights = |own: &str, line: &str| {
+        let text = with(&format!("track_script {{\n known {line}\n}}"));
+        let text = text.replace("\"/bin/true\"", &format!("\"/bin/true\"\n {own}"));
+        let weight = instance(&text).checks[0].weight;
+        (weight.value, weight.reverse)
+    };
+    assert_eq!(weights("", ""), (0, false));
+    assert_eq!(weights("weight -5 reverse", ""), (-5, true));
+    assert_eq!(weights("weight -5 reverse", "weight 7"), (7, true));
+    assert_eq!(weights("weight -5 reverse", "weight 7 noreverse"), (7, false));
+    assert_eq!(weights("weight -5", "weight 7 reverse"), (7, true));
+}
+
+#[test]
+fn scripts() {
+    check_all(
+        &[
+            ("script \"/x\"", &[]),
+            ("", &["error missing-word"]),
+            ("script", &["error missing-value"]),
+            ("script \"\"", &["error missing-value"]),
+            // Trap 6: keepalived drops the arguments.
+            ("script killall -0 haproxy", &["error unquoted-command"]),
+            ("script \"/x 'a\"", &["error unclosed-quote"]),
+            ("script \"/x a", &["error unclosed-quote"]),
+            ("script \"/x \\xff\"", &["error bad-escape"]),
+            ("script \"/x a | y\"", &["warning shell-syntax"]),
+            ("script \"/bin/sh -c '/x a | y'\"", &[]),
+            ("script \"/x\"\n interval 0", &["warning rounded"]),
+            ("script \"/x\"\n interval -1", &["error out-of-range"]),
+            ("script \"/x\"\n rise 0", &["error out-of-range"]),
+            ("script \"/x\"\n fall 2147483648", &["error out-of-range"]),
+            // Trap 9: keepalived complains and uses it.
+            ("script \"/x\"\n weight 254", &["error out-of-range"]),
+            ("script \"/x\"\n weight -254", &["error out-of-range"]),
+            ("script \"/x\"\n weight 3 revers", &["error bad-value"]),
+            ("script \"/x\"\n timeout 9\n interval 3", &[]),
+            // Trap 5.
+            ("script \"/x\"\n init_fail", &["note init-fail"]),
+            ("script \"/x\"\n user a b c", &["error extra-words"]),
+            ("script \"/x\"\n user a :b", &["error bad-value"]),
+        ],
+        |lines| format!("{}vrrp_script s {{\n{lines}\n}}\n", with("")),
+    );
+}
+
+/// Trap 6.
+#[test]
+fn hooks() {
+    check_all(
+        &[
+            ("notify /x", &[]),
+            ("notify \"/x a b\" root root", &[]),
+            ("notify_master /x MASTER", &["error unquoted-command"]),
+            ("notify_master /x master", &["warning argument-as-user"]),
+            ("notify_master \"/x\" a b c", &["error unquoted-command"]),
+        ],
+        with,
+    );
+}
+
+#[test]
+fn names_are_used_once() {
+    let twice = format!("{}{}", with(""), with("").replace("eth0", "eth1").replace("10.0.0.1", "10.0.0.2"));
+    assert_eq!(said(&twice), ["error duplicate-name"; 2]);
+    let other = with("").replace("instance v", "instance w").replace("script known", "script other");
+    assert_eq!(said(&format!("{}{other}", with(""))), ["error duplicate-vrid", "warning shared-address"]);
+    // One VRID on two families is two virtual routers (V3-FSM-17).
+    let six = other.replace("10.0.0.1", "2001:db8::1");
+    assert_eq!(said(&format!("{}{six}", with(""))), [""; 0]);
+}
+
+#[test]
+fn braces() {
+    assert_eq!(said(&format!("{}}}\n", with(""))), ["error stray-brace"]);
+    assert_eq!(said(with("").trim_end().trim_end_matches('}')), ["error unclosed-brace"]);
+    assert_eq!(said(&format!("{{\n}}\n{}", with(""))), ["error stray-brace"]);
+    // A list that isn't closed is told at the block that follows it.
+    let text = with("").replace("10.0.0.1\n}", "10.0.0.1");
+    assert!(said(&format!("{text}{text}")).contains(&"error unclosed-brace".to_owned()));
+}
+
+#[test]
+fn files_that_are_none() {
+    let code = |bytes: &[u8]| {
+        let report = config::parse("t.conf", bytes).report;
+        report.diagnostics().iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    assert_eq!(code(b""), ["empty"]);
+    assert_eq!(code(b"\n# nothing\n"), ["empty"]);
+    assert_eq!(code(b"global_defs {\n}\n# \xff\n"), ["not-utf8"]);
+    assert_eq!(code(b"\0\0\0"), ["nul"]);
+    assert_eq!(code(&vec![b'\n'; MAX_FILE + 1]), ["too-large"]);
+    assert_eq!(code(b"global_defs {\n}\n"), ["no-instance"]);
+    let directory = config::load(std::env::temp_dir().as_path()).report;
+    assert!(directory.one_line()[0].contains("is a directory"), "{:?}", directory.one_line());
+    let absent = config::load("/nonexistent/handover.conf".as_ref()).report;
+    assert!(absent.one_line()[0].contains("No such file"), "{:?}", absent.one_line());
+}
+
+#[test]
+fn a_line_for_the_log_says_where() {
+    let lines = config::parse("/etc/x.conf", with("prioirty 3")).report.one_line();
+    let expected =
+        "/etc/x.conf:10:1: error[unknown-word]: unknown word `prioirty` (did you mean `priority`?)";
+    assert_eq!(lines, [expected]);
+}
+
+#[test]
+fn a_report_is_bounded_and_counts_the_rest() {
+    let report = config::parse("t.conf", "x\n".repeat(MAX_DIAGNOSTICS + 7)).report;
+    assert_eq!(report.diagnostics().len(), MAX_DIAGNOSTICS);
+    assert_eq!(report.errors(), MAX_DIAGNOSTICS + 7);
+    assert_eq!(report.one_line().last().unwrap(), "t.conf: 7 more like these");
+    assert!(report.diagnostics().iter().all(|d| d.severity == Severity::Error));
+}
+
+#[test]
+fn the_fingerprint_is_of_the_bytes() {
+    let fingerprint = |text: &str| config::parse("any name", text).fingerprint;
+    assert_eq!(fingerprint(&with("")), fingerprint(&with("")));
+    assert_ne!(fingerprint(&with("")), fingerprint(&with("# a comment")));
+}
