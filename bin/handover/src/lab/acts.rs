@@ -119,11 +119,13 @@ impl<'a> Show<'a> {
 
         let limit = PATIENCE + self.slowest() * MAX_INTERVALS;
         let settled = self.wait_until_settled(heir, limit)?;
+        self.watch.tell_all();
         if let Some(trouble) = settled.err() {
             self.explain(&trouble);
             return Ok(false);
         }
-        let gap = self.watch.longest_pause().filter(|_| deed != Deed::Start);
+        let served = heir.is_some_and(|heir| heir.service_up);
+        let gap = self.watch.longest_pause().filter(|_| served && deed != Deed::Start);
         self.master = heir.map(|heir| heir.name.to_owned());
         self.report(gap, floor.as_ref(), heir);
         self.outcomes.push(Outcome { title, gap, floor });
@@ -131,18 +133,32 @@ impl<'a> Show<'a> {
     }
 
     fn perform(&mut self, deed: Deed) -> Result<(), ::lab::Error> {
-        let stage = &mut self.stage;
+        let (stage, watch, plan) = (&mut self.stage, &mut self.watch, self.plan);
+        let name = |index: usize| plan.nodes.get(index).map_or("", |node| node.name.as_str());
+        let service = &plan.service;
         match deed {
-            Deed::Start => (0..stage.actors.len()).try_for_each(|index| stage.start_node(index)),
-            Deed::KillService(index) => stage.kill_service(index),
-            Deed::ReturnService(index) => stage.start_service(index),
+            Deed::Start => (0..plan.nodes.len()).try_for_each(|index| stage.start_node(index)),
+            Deed::KillService(index) => {
+                watch.note(name(index), "killed", &format!("SIGKILL to {service}"));
+                stage.kill_service(index)
+            }
+            Deed::ReturnService(index) => {
+                watch.note(name(index), "started", service);
+                stage.start_service(index)
+            }
             Deed::KillNode(index) => {
-                if let Some(actor) = stage.actors.get(index) {
-                    self.watch.forget(&actor.node.name);
-                }
+                watch.forget(name(index));
+                watch.note(
+                    name(index),
+                    "killed",
+                    &format!("SIGKILL to handover, its four daemons and {service}"),
+                );
                 stage.kill_node(index)
             }
-            Deed::ReturnNode(index) => stage.start_node(index),
+            Deed::ReturnNode(index) => {
+                watch.note(name(index), "started", &format!("{service} and 'handover run'"));
+                stage.start_node(index)
+            }
         }
     }
 

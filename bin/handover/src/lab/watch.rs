@@ -18,6 +18,8 @@ use super::timeline::Timeline;
 
 /// A pause between two answers that is worth a line: far above the probe's interval, far below any failover.
 const NOTABLE: Duration = Duration::from_millis(100);
+/// How long news wait to be told, so that witnesses who need longer to report are told in the right order.
+const HOLD: Duration = Duration::from_millis(60);
 /// The adverts' place for the VRID and the priority (RFC 9568 5.1).
 const VRID_BYTE: usize = 1;
 const PRIORITY_BYTE: usize = 2;
@@ -35,6 +37,8 @@ pub(super) struct Watch {
     advertised: BTreeMap<(String, u8), u8>,
     last_answer: Option<(Instant, String)>,
     silent: bool,
+    /// What happened and hasn't been told.
+    news: Vec<News>,
     /// The longest pause since the last mark.
     longest: Duration,
     marked: Instant,
@@ -49,6 +53,7 @@ impl Watch {
             advertised: BTreeMap::new(),
             last_answer: None,
             silent: false,
+            news: Vec::new(),
             longest: Duration::ZERO,
             marked: Instant::ZERO,
         }
@@ -56,7 +61,6 @@ impl Watch {
 
     /// Looks at everything that is new.
     pub(super) fn look(&mut self, stage: &mut Stage<'_>) -> Result<(), String> {
-        let mut news = Vec::new();
         for index in 0..stage.actors.len() {
             let lines = stage.feed(index).map_err(|error| error.to_string())?;
             let node =
@@ -65,58 +69,67 @@ impl Watch {
             for line in lines {
                 // What isn't a message is a complaint that nobody listens yet.
                 if let Ok(message) = ipc::json::parse::<Message>(line.text.as_bytes()) {
-                    self.hear(&node, line.at, message, &mut news);
+                    self.hear(&node, line.at, message);
                 }
             }
         }
         for frame in stage.capture.take() {
-            self.overhear(&frame, &mut news);
+            self.overhear(&frame);
         }
         for line in stage.answers() {
             if let Some((at, name)) = probe::parse(&line.text) {
-                self.answered(at, name, &mut news);
+                self.answered(at, name);
             }
         }
-        self.notice_silence(&mut news);
-        news.sort();
-        for (at, who, what, text) in news {
-            self.timeline.line(at, &who, &what, &text);
-        }
+        self.notice_silence();
+        self.tell_until(sys::clock::now() - HOLD);
         Ok(())
     }
 
-    fn hear(&mut self, node: &str, at: Instant, message: Message, news: &mut Vec<News>) {
+    /// Something that the rehearsal itself did.
+    pub(super) fn note(&mut self, who: &str, what: &str, text: &str) {
+        self.news.push((sys::clock::now(), who.to_owned(), what.to_owned(), text.to_owned()));
+    }
+
+    /// Tells what there is, before something else is printed.
+    pub(super) fn tell_all(&mut self) {
+        self.tell_until(Instant::from_nanos(u64::MAX));
+    }
+
+    fn tell_until(&mut self, limit: Instant) {
+        self.news.sort();
+        let later = self.news.split_off(self.news.partition_point(|(at, ..)| *at <= limit));
+        for (at, who, what, text) in std::mem::replace(&mut self.news, later) {
+            self.timeline.line(at, &who, &what, &text);
+        }
+    }
+
+    fn hear(&mut self, node: &str, at: Instant, message: Message) {
         match message {
             Message::Event(event) => {
                 let text = format!("{} with priority {}: {}", event.instance, event.priority, event.cause);
                 let at = Instant::from_nanos(event.monotonic);
-                self.become_state(node, event.instance.as_str(), (event.to, text), at, news);
+                self.become_state(node, event.instance.as_str(), (event.to, text), at);
             }
             Message::Snapshot(snapshot) => {
                 for it in snapshot.instances {
                     let text = format!("{} with priority {}: {}", it.instance, it.priority, it.cause);
-                    self.become_state(node, it.instance.as_str(), (it.state, text), at, news);
+                    self.become_state(node, it.instance.as_str(), (it.state, text), at);
                 }
             }
             Message::Hello(_) | Message::Status(_) | Message::Error { .. } => {}
         }
     }
 
-    fn become_state(
-        &mut self,
-        node: &str,
-        instance: &str,
-        state: (Told, String),
-        at: Instant,
-        news: &mut Vec<News>,
-    ) {
+    fn become_state(&mut self, node: &str, instance: &str, state: (Told, String), at: Instant) {
         let known = self.states.insert((node.to_owned(), instance.to_owned()), state.clone());
-        if known.is_none_or(|(before, _)| before != state.0) {
-            news.push((at, node.to_owned(), state.0.to_string(), state.1));
+        // That a core has just started is no news.
+        if state.0 != Told::Init && known.is_none_or(|(before, _)| before != state.0) {
+            self.news.push((at, node.to_owned(), state.0.to_string(), state.1));
         }
     }
 
-    fn overhear(&mut self, frame: &Frame, news: &mut Vec<News>) {
+    fn overhear(&mut self, frame: &Frame) {
         let Packet::Vrrp { message, .. } = &frame.packet else { return };
         let (Some(vrid), Some(priority)) = (message.get(VRID_BYTE), message.get(PRIORITY_BYTE)) else {
             return;
@@ -124,17 +137,17 @@ impl Watch {
         match self.advertised.insert((frame.host.clone(), *vrid), *priority) {
             Some(before) if before != *priority => {
                 let text = format!("VRID {vrid} with priority {priority} instead of {before}");
-                news.push((frame.at, frame.host.clone(), "advert".to_owned(), text));
+                self.news.push((frame.at, frame.host.clone(), "advert".to_owned(), text));
             }
             Some(_) => {}
             None => {
                 let text = format!("VRID {vrid} with priority {priority}, its first");
-                news.push((frame.at, frame.host.clone(), "advert".to_owned(), text));
+                self.news.push((frame.at, frame.host.clone(), "advert".to_owned(), text));
             }
         }
     }
 
-    fn answered(&mut self, at: Instant, name: &str, news: &mut Vec<News>) {
+    fn answered(&mut self, at: Instant, name: &str) {
         let told = match &self.last_answer {
             None => Some(format!("by {name} for the first time")),
             Some((last, before)) => {
@@ -146,7 +159,7 @@ impl Watch {
             }
         };
         if let Some(text) = told {
-            news.push((at, CLIENT.to_owned(), "served".to_owned(), text));
+            self.news.push((at, CLIENT.to_owned(), "served".to_owned(), text));
         }
         // Two answers may overtake each other on the way to us.
         let last = self.last_answer.take().map_or(at, |(last, _)| last.max(at));
@@ -154,11 +167,16 @@ impl Watch {
         self.silent = false;
     }
 
-    fn notice_silence(&mut self, news: &mut Vec<News>) {
+    fn notice_silence(&mut self) {
         let Some((last, _)) = &self.last_answer else { return };
         if !self.silent && sys::clock::now().since(*last) > NOTABLE * 2 {
             self.silent = true;
-            news.push((*last, CLIENT.to_owned(), "silence".to_owned(), "the last answer for now".to_owned()));
+            self.news.push((
+                *last,
+                CLIENT.to_owned(),
+                "silence".to_owned(),
+                "the last answer for now".to_owned(),
+            ));
         }
     }
 
