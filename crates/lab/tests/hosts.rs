@@ -79,6 +79,9 @@ fn a_file_covers_the_machines_for_one_host_only() {
     let hook = a.run(["handover-lab-hook", "MASTER"]).unwrap();
     assert_eq!(hook.stdout, "/usr/local/bin/handover-lab-hook MASTER\n");
     assert!(b.run(["handover-lab-hook"]).is_err());
+    // The agent's own program under another name, which is how it stands in for what a machine lacks.
+    a.install_agent("/usr/local/sbin/stand-in").unwrap();
+    assert_eq!(a.run(["stand-in", "neither agent nor owner"]).unwrap().exit, Exit::Code(1));
     // The rest of the covered directory is still there: /etc/group is /etc/group.
     assert_eq!(a.read_file("/etc/group").unwrap(), std::fs::read_to_string("/etc/group").unwrap());
     // And where no cover is, nothing can be written at all.
@@ -217,11 +220,14 @@ fn nothing_is_left_when_the_owner_is_killed() {
     let mut line = String::new();
     std::io::BufReader::new(owner.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let agent_pid: u32 = line.trim().strip_prefix("held ").expect(&line).parse().unwrap();
-    let pids = descendants(agent_pid);
-    assert!(pids.len() >= 5, "doorstep, agent, init, sh, sleep: {pids:?}");
+    let deadline = sys::clock::now() + LONG;
+    let mut pids = descendants(agent_pid);
+    while pids.len() < 5 {
+        assert!(sys::clock::now() < deadline, "doorstep, agent, init, sh, sleep: {pids:?}");
+        pids = descendants(agent_pid);
+    }
     owner.kill().unwrap();
     owner.wait().unwrap();
-    let deadline = sys::clock::now() + LONG;
     while pids.iter().any(|pid| is_alive(*pid)) {
         assert!(sys::clock::now() < deadline, "{:?} outlived their owner", descendants(agent_pid));
         std::thread::yield_now();

@@ -5,6 +5,7 @@
 //! through such a link, nor where no cover is; the machine's mounts are read-only here besides. Read mount_namespaces(7).
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -72,14 +73,15 @@ impl Files {
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed)
     }
 
-    /// Copies a program to a path.
+    /// Copies one of the programs beside the agent's to a path.
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn install(&mut self, program: &Path, path: &str) -> Result<(), String> {
+    pub(super) fn install(&mut self, program: &OsStr, path: &str) -> Result<(), String> {
+        let program = Path::new(PROGRAMS).join(program);
         let place = self.place(Path::new(path))?;
         let failed = |error: io::Error| format!("copy {} to {path}: {error}", program.display());
-        fs::copy(program, &place).map_err(failed)?;
+        fs::copy(&program, &place).map_err(failed)?;
         fs::set_permissions(&place, Permissions::from_mode(0o755)).map_err(failed)
     }
 

@@ -85,7 +85,9 @@ impl Init {
             HostRequest::WriteFile(file) => {
                 self.files.write(&file.path, file.contents.as_bytes(), file.mode)?;
             }
-            HostRequest::Install(path) => self.files.install(&self.program, &path)?,
+            HostRequest::Install(path) => {
+                self.files.install(self.program.file_name().unwrap_or_default(), &path)?;
+            }
             HostRequest::ReadFile(path) => return read_bounded(&path, MAX_READ).map(Answer::Text),
             HostRequest::Addresses => return addresses().map(Answer::Addresses),
             HostRequest::SetLink(link, up) => {
