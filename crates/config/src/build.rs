@@ -11,6 +11,7 @@ mod tracking;
 
 use model::ProtocolVersion;
 
+use crate::arguments;
 use crate::directives::Place;
 use crate::lexer::Word;
 use crate::model::{Config, Global};
@@ -44,10 +45,11 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         match row.name {
             "vrrp_script" => scripts.extend(named(statement, block, order, complaints)),
             "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
-            _ => {
-                crate::arguments::refuse_more(row, statement, 0, complaints);
+            "global_defs" => {
+                arguments::refuse_more(row, statement, 0, complaints);
                 global.read(block, complaints);
             }
+            other => debug_assert!(false, "{other} is used at the top level and read by nobody"),
         }
     }
     let defaults = Defaults { version: version(global.choice("vrrp_version")) };

@@ -50,6 +50,17 @@ fn nothing_is_said_of_what_is_right() {
     check_all(&[("", &[]), ("track_script {\n known\n}", &[]), ("state BACKUP\n nopreempt", &[])], with);
 }
 
+/// The pair of the walk-through: nothing to say, and the check changes the priority rather than failing.
+#[test]
+fn the_haproxy_pair_is_right_as_it_is() {
+    let text = include_str!("golden/haproxy-pair.conf");
+    assert_eq!(said(text), [""; 0]);
+    let node = instance(text);
+    assert_eq!((node.priority.0, node.checks[0].weight.value, node.wants_master), (100, 20, true));
+    let other = text.replace("state MASTER", "state BACKUP").replace("priority 100", "priority 90");
+    assert_eq!((said(&other).len(), instance(&other).priority.0), (0, 90));
+}
+
 #[test]
 fn words() {
     check_all(
@@ -67,6 +78,16 @@ fn words() {
             ("unkown_block {\n prioirty 3\n}\n priority 0", &["error unknown-word", "error out-of-range"]),
             ("lvs_sync_daemon_interface eth0", &["warning not-ours"]),
             ("include other.conf", &["error not-supported"]),
+            (
+                "native_ipv6 } vrrp_instance w { include other.conf",
+                &[
+                    "error mixed-families",
+                    "error missing-word",
+                    "error missing-word",
+                    "error missing-word",
+                    "error not-supported",
+                ],
+            ),
             ("$A=3", &["error not-supported"]),
             ("@node priority 3", &["error not-supported"]),
             ("priority", &["error missing-value"]),
@@ -243,6 +264,7 @@ fn trackers() {
     assert!(config::parse("t", text).report.render(false).contains("did you mean `known`?"));
 }
 
+/// As keepalived 2.2.7 shows it in its dump.
 #[test]
 fn a_tracker_inherits_what_it_does_not_say() {
     let weights = |own: &str, line: &str| {

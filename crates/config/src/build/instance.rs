@@ -8,7 +8,7 @@ use model::{Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
 use super::tracking::{self, Known};
 use super::{Defaults, Named, addresses, bad_name, version};
 use crate::directives::Place;
-use crate::model::{Address, Hooks, Instance};
+use crate::model::{Address, Hooks, Instance, TrackedCheck};
 use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
@@ -48,7 +48,7 @@ pub(super) fn instance(
     let password = password(&section, version, complaints);
     let (source, peers) = unicast(&section, family, complaints);
     let checks = tracking::tracked(block, &section, known, complaints);
-    warn_of_owner(priority, &checks, &section, complaints);
+    warn_of_owner(priority, &checks, complaints);
     let span = block.name.span;
     let name = InstanceName::new(block.name.text);
     let name = name.map_err(|error| complaints.push(bad_name(span, &error))).ok();
@@ -171,18 +171,12 @@ fn priority(section: &Section<'_>, complaints: &mut Complaints) -> (bool, Priori
     (wants_master || owner, priority)
 }
 
-fn warn_of_owner(
-    priority: Priority,
-    checks: &[crate::model::TrackedCheck],
-    section: &Section<'_>,
-    complaints: &mut Complaints,
-) {
+fn warn_of_owner(priority: Priority, checks: &[TrackedCheck], complaints: &mut Complaints) {
     let weighted = checks.iter().find(|check| check.weight.value != 0);
-    if let (Priority::OWNER, Some(check), Some(span)) = (priority, weighted, section.given("track_script")) {
+    if let (Priority::OWNER, Some(check)) = (priority, weighted) {
         let message = "the weight of this check has no effect: the priority of an owner never changes";
         let help = "lower the priority below 255, or give the check no weight: then its failure means FAULT";
-        let diagnostic = Diagnostic::warning("owner-weight", check.span, message);
-        complaints.push(diagnostic.related(span, "tracked here").help(help));
+        complaints.push(Diagnostic::warning("owner-weight", check.span, message).help(help));
     }
 }
 
