@@ -7,8 +7,23 @@ use service::{Exit, Failure};
 
 use crate::client::status_of;
 
-/// Who can be asked. ipmgr answers nobody but vrrp-core, which tells how it is.
-const ASKED: [&str; 3] = ["vrrp-core", "checkerd", "notifierd"];
+/// Who can be asked, and what is taken from whose answer under which name. ipmgr answers nobody but vrrp-core, which
+/// tells how it is; vrrp-core has a view of the checks, too, but checkerd knows them better.
+const ASKED: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "vrrp-core",
+        &[
+            ("at", "at"),
+            ("config_path", "config_path"),
+            ("instances", "instances"),
+            ("strays", "strays"),
+            ("ipmgr", "ipmgr"),
+            ("checks", "checks"),
+        ],
+    ),
+    ("checkerd", &[("checks", "checks")]),
+    ("notifierd", &[("instances", "hooks")]),
+];
 
 /// Prints the status.
 ///
@@ -28,14 +43,13 @@ pub(crate) fn run(runtime_dir: &Path, as_json: bool) -> Result<(), Failure> {
 fn collect(runtime_dir: &Path) -> Value {
     let mut processes = Map::new();
     let mut whole = Map::new();
-    for program in ASKED {
+    for (program, parts) in ASKED {
         match status_of(runtime_dir, program) {
             Ok(mut answer) => {
                 processes.insert(program.to_owned(), json!({ "running": true, "pid": answer.get("pid") }));
-                for part in ["at", "config_path", "instances", "strays", "ipmgr", "checks", "hooks"] {
-                    // vrrp-core has a view of the checks, too; checkerd knows them better and comes later.
-                    if let Some(value) = answer.get_mut(part).map(Value::take) {
-                        whole.insert(part.to_owned(), value);
+                for (part, name) in parts {
+                    if let Some(value) = answer.get_mut(*part).map(Value::take) {
+                        whole.insert((*name).to_owned(), value);
                     }
                 }
             }
