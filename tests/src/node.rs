@@ -61,7 +61,7 @@ impl Node {
         let handover = program("handover").display().to_string();
         let spec =
             Spec::new([&handover, "run", "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"])
-                .variable("HANDOVER_LOG", "debug");
+                .variable("HANDOVER_LOG", "info");
         *self.run.borrow_mut() = Some(self.host.spawn(spec).expect("start handover run"));
     }
 

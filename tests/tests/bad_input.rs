@@ -92,7 +92,7 @@ fn files_that_are_no_configuration_are_refused_before_anything_starts() {
 fn a_script_that_cannot_run_counts_as_failed_and_says_why() {
     let lab = start_lab();
     for (name, script, why) in
-        [("a", "/nonexistent/check", "No such file"), ("b", "/etc/not-executable", "xecutable")]
+        [("a", "/nonexistent/check", "no such program"), ("b", "/etc/not-executable", "xecutable")]
     {
         let extra = format!("vrrp_script chk {{ script \"{script}\" \n interval 1 }}");
         let node = Node::new(&lab, name, &["192.168.1.11/24"], &config(&extra, "track_script { chk }"));

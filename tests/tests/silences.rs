@@ -30,7 +30,8 @@ fn pair(lab: &Lab) -> (Node, Node) {
     a.start();
     eventually(lab, &[&a], "a is MASTER and holds the address", || a.state() == "MASTER" && a.holds(VIP));
     b.start();
-    eventually(lab, &[&a, &b], "b is BACKUP", || b.state() == "BACKUP");
+    let heard = || b.state() == "BACKUP" && b.at("/instances/0/master/address") == "192.168.1.11";
+    eventually(lab, &[&a, &b], "b is BACKUP and has heard a", heard);
     (a, b)
 }
 

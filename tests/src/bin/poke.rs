@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a flood has a rate, and a test's helper may poll")]
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -81,10 +81,12 @@ fn frame(path: &Path, length: &str) -> Outcome {
     connection.send(&vec![0x55; length.parse()?], None)?;
     let mut buffer = vec![0; 1 << 17];
     loop {
-        match connection.receive(&mut buffer)? {
-            Some(Received::Closed) => break,
-            Some(Received::Frame(_)) => {}
-            None => {
+        match connection.receive(&mut buffer) {
+            Ok(Some(Received::Closed)) => break,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error.into()),
+            Ok(Some(Received::Frame(_))) => {}
+            Ok(None) => {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
