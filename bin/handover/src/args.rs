@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Status(Status),
     Check(Check),
     Events(Events),
+    Lab(crate::lab::LabArguments),
+    LabAgent(crate::lab::LabAgentArguments),
 }
 
 /// Start the four daemons in the foreground and keep them running.

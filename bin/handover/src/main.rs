@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod client;
 mod events;
+mod lab;
 mod run;
 mod status;
 mod supervise;
@@ -17,6 +18,10 @@ use service::Failure;
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
+    // The lab runs this program under the names of what a machine may lack (its stand-ins).
+    if let Some(exit) = lab::stand_in() {
+        return exit;
+    }
     match act() {
         Ok(exit) => exit,
         Err(failure) => {
@@ -44,9 +49,11 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Check(it)) => check::run(&service::config_path(it.config.or(it.file))),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
+        Some(Command::Lab(it)) => return Ok(lab::run(&it)),
+        Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, events ('handover --help' says more)",
+            "what to do? One of run, status, check, events, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)
