@@ -1,4 +1,5 @@
-//! What several test programs need: the programs under test, and nodes that run them on a lab's hosts.
+//! What several test programs need: the programs under test, nodes that run them (or keepalived) on a lab's hosts, and an
+//! observer who tells from outside whether there were two masters.
 //!
 //! Tests that need more than one crate live in `tests/` beside this folder; each file there is a program of its own.
 
@@ -9,5 +10,7 @@
     reason = "a test helper fails by panicking"
 )]
 
+pub mod keepalived;
 pub mod node;
+pub mod observer;
 pub mod programs;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::{Host, Lab, Proc, Signal, Spec};
 use serde_json::Value;
 
-use crate::programs::program;
+use crate::programs::{on_host, program};
 
 /// How long a condition may take on a noisy machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ impl Node {
     /// # Panics
     /// It can't be started.
     pub fn start(&self) {
-        let handover = program("handover").display().to_string();
+        let handover = on_host("handover");
         let spec =
             Spec::new([&handover, "run", "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"])
                 .variable("HANDOVER_LOG", "info");
@@ -79,7 +79,7 @@ impl Node {
     /// `handover status --json`; `None` while there is none.
     #[must_use]
     pub fn status(&self) -> Option<Value> {
-        let handover = program("handover").display().to_string();
+        let handover = on_host("handover");
         let output = self.host.run([&handover, "status", "--json", "--runtime-dir", RUNTIME_DIR]).ok()?;
         if output.success() { serde_json::from_str(&output.stdout).ok() } else { None }
     }
@@ -158,7 +158,8 @@ impl Node {
     }
 }
 
-fn lines(process: &Proc) -> String {
+/// What it printed, a line each with its time.
+pub(crate) fn lines(process: &Proc) -> String {
     let lines: Vec<String> =
         process.lines().iter().map(|line| format!("{} {}", line.at, line.text)).collect();
     lines.join("\n")

@@ -15,3 +15,13 @@ pub fn program(name: &str) -> PathBuf {
     assert!(program.is_file(), "{} is not there: run `cargo build --bins` first", program.display());
     program
 }
+
+/// The path of the same program on a lab's host, which has a `/tmp` of its own: the clone may be in ours.
+///
+/// # Panics
+/// As [`program`].
+#[must_use]
+pub fn on_host(name: &str) -> String {
+    let _ = program(name);
+    format!("{}/{name}", lab::PROGRAMS)
+}

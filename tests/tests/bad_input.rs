@@ -1,7 +1,7 @@
 //! Bad input, and what it gets: a clear message at the right place, and the address stays where it was.
 
 use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
-use handover_tests::programs::program;
+use handover_tests::programs::on_host;
 use lab::{Lab, Spec};
 
 const VIP: &str = "192.168.1.100";
@@ -44,7 +44,7 @@ fn stayed_master(node: &Node) {
 }
 
 fn handover(node: &Node, arguments: &[&str]) -> lab::Output {
-    let program = program("handover").display().to_string();
+    let program = on_host("handover");
     node.host().run([&[program.as_str()], arguments].concat()).expect("run handover")
 }
 
@@ -138,7 +138,7 @@ fn garbage_on_the_wire_is_counted_and_changes_nothing() {
     };
     let sent = |node: &Node| node.at("/instances/0/adverts_sent").parse::<u64>().expect("a number");
     let (memory_before, sent_before) = (memory(&a), sent(&a));
-    let poke = program("poke").display().to_string();
+    let poke = on_host("poke");
     let output = flooder.run([&poke, "flood", "eth0", "192.168.1.66", "10000", "5"]).expect("flood");
     assert!(output.success(), "{}{}", output.stdout, output.stderr);
     stayed_master(&a);
@@ -156,7 +156,7 @@ fn garbage_on_the_wire_is_counted_and_changes_nothing() {
 fn other_users_and_broken_peers_on_the_sockets_change_nothing() {
     let lab = start_lab();
     let a = master(&lab, &config("", ""));
-    let poke = program("poke").display().to_string();
+    let poke = on_host("poke");
     // A frame over the limit to ipmgr closes that connection.
     let run = a.host().run([&poke, "frame", "/run/handover/ipmgr.sock", "70000"]).expect("run");
     assert!(run.stdout.contains("closed"), "{}{}", run.stdout, run.stderr);
@@ -173,7 +173,7 @@ fn other_users_and_broken_peers_on_the_sockets_change_nothing() {
     }
     // Somebody else.
     if a.sh("cat /proc/self/uid_map").split_whitespace().nth(2) == Some("4294967295") {
-        let handover = program("handover").display().to_string();
+        let handover = on_host("handover");
         let spec = Spec::new([&poke, "as-nobody", &handover, "status", "--runtime-dir", RUNTIME_DIR]);
         let other = a.host().spawn(spec).expect("spawn").output().expect("output");
         assert!(!other.success(), "{}", other.stdout);

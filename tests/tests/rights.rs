@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use handover_tests::node::{Node, RUNTIME_DIR, eventually, start_lab};
-use handover_tests::programs::program;
+use handover_tests::programs::on_host;
 use lab::Lab;
 
 const CONFIG: &str = "vrrp_script chk { script \"/bin/true\" \n interval 1 }
@@ -105,10 +105,10 @@ fn lab_is_roots() -> bool {
 fn each_daemon_tells_systemd_when_it_is_ready_and_when_it_stops() {
     let lab = start_lab();
     let node = Node::new(&lab, "a", &["192.168.1.11/24"], CONFIG);
-    let poke = program("poke").display().to_string();
+    let poke = on_host("poke");
     let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR}"));
     for (name, ..) in DAEMONS {
-        let daemon = program(name).display().to_string();
+        let daemon = on_host(name);
         let arguments =
             ["until-ready", &daemon, "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"];
         let output = node.host().run([&[poke.as_str()], &arguments[..]].concat()).expect("run");
