@@ -14,9 +14,9 @@ use sys::seqpacket::{Connection, Received};
 
 /// Frames that are read in one turn.
 const MAX_ORDERS: usize = 256;
-/// Reports that may wait for a full socket: all that thousands of instances and links can make at once. More means that
-/// vrrp-core doesn't read.
-const MAX_WAITING: usize = 32_768;
+/// Bytes of reports that may wait for a full socket: more than thousands of instances and links can make at once. What is
+/// beyond means that vrrp-core doesn't read.
+const MAX_WAITING: usize = 16 << 20;
 
 /// How far the conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(crate) struct CoreLink {
     connection: Connection,
     buffer: Vec<u8>,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    waiting_bytes: usize,
     /// Where the conversation is.
     pub(crate) stage: Stage,
     /// The last fact that was sent of each link.
@@ -60,6 +61,7 @@ impl CoreLink {
             connection,
             buffer: vec![0; MAX_FRAME],
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             stage: Stage::Silent,
             told: HashMap::new(),
             given: HashMap::new(),
@@ -101,7 +103,8 @@ impl CoreLink {
     /// A sentence: the connection is of no use any more.
     pub(crate) fn send(&mut self, report: &Report, fd: Option<OwnedFd>) -> Result<(), String> {
         let frame = frame::encode(report).map_err(|error| format!("encode {report:?}: {error}"))?;
-        if self.waiting.len() >= MAX_WAITING {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(frame.len());
+        if self.waiting_bytes > MAX_WAITING {
             return Err("it doesn't read what we send".into());
         }
         self.waiting.push_back((frame, fd));
@@ -116,6 +119,7 @@ impl CoreLink {
         while let Some((frame, fd)) = self.waiting.front() {
             match self.connection.send(frame, fd.as_ref().map(AsFd::as_fd)) {
                 Ok(()) => {
+                    self.waiting_bytes = self.waiting_bytes.saturating_sub(frame.len());
                     self.waiting.pop_front();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

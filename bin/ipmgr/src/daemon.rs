@@ -178,7 +178,8 @@ impl Daemon {
                             self.on_core(now);
                         }
                     }
-                    Ready::Timer => {}
+                    // Somebody may still wait whom we could not take when they came.
+                    Ready::Timer => self.on_listener(now)?,
                 }
             }
         }
@@ -276,12 +277,14 @@ impl Daemon {
             Order::Hello { .. } | Order::Beat => {}
             Order::Install { instance, order } => {
                 if let Some(instance) = self.known(&instance) {
+                    self.dirty = true;
                     self.claims.order(instance);
                     self.answers.push(Answer::Installed { instance, order });
                 }
             }
             Order::Withdraw { instance, order } => {
                 if let Some(instance) = self.known(&instance) {
+                    self.dirty = true;
                     self.claims.withdraw(instance);
                     let why = "as ordered".to_owned();
                     self.answers.push(Answer::Withdrawn { instance, order: Some(order), why });
