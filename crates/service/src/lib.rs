@@ -48,8 +48,13 @@ fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failu
     let Some(options) = parse_options(name, about)? else { return Ok(None) };
     let config_path = config_path(options.config);
     let loaded = config::load(&config_path);
-    for line in loaded.report.one_line() {
-        ::log::warn!("{line}");
+    for (line, diagnostic) in loaded.report.one_line().iter().zip(loaded.report.diagnostics()) {
+        let level = match diagnostic.severity {
+            config::Severity::Error => ::log::Level::Error,
+            config::Severity::Warning => ::log::Level::Warn,
+            config::Severity::Note => ::log::Level::Debug,
+        };
+        ::log::log!(level, "{line}");
     }
     let Some(config) = loaded.config else {
         return Err(Failure::new(
