@@ -16,6 +16,7 @@ use handover_runner::{Drained, End, Finished, Job, MAX_OUTPUT, Refusal, Run, Run
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::clock::now;
 use sys::process::{Exit, Spec, Stdio, spawn};
+use sys::user::OVERFLOW;
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,13 +50,10 @@ fn job<'a>(program: &'a Path, arguments: &'a [String]) -> Job<'a> {
     Job { program, arguments, user: None, variables: &[], input: None, timeout: PATIENCE }
 }
 
-fn us() -> UserSpec {
-    let uid = rustix::process::geteuid().as_raw();
-    UserSpec { user: sys::user::by_id(uid).unwrap().expect("our user has a name").name, group: None }
-}
-
+/// As whom we run already, if that has a name; else whoever stands in.
 fn runner() -> Runner {
-    Runner::new(Some(us()))
+    let us = sys::user::by_id(rustix::process::geteuid().as_raw()).unwrap();
+    Runner::new(us.map(|us| UserSpec { user: us.name, group: None }))
 }
 
 fn shell(script: &str) -> Vec<String> {
@@ -93,8 +91,9 @@ impl Drop for Scratch {
     }
 }
 
+/// Whether we are root, and not only of a user namespace in which there is nobody else.
 fn is_root(what: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
+    let root = rustix::process::geteuid().is_root() && sys::user::can_become(OVERFLOW).unwrap();
     if !root {
         println!("not root: not tested: {what}");
     }

@@ -39,8 +39,9 @@ fn output(spec: Spec) -> String {
     text
 }
 
+/// Whether we are root, and not only of a user namespace in which there is nobody else.
 fn is_root(what: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
+    let root = rustix::process::geteuid().is_root() && handover_sys::user::can_become(NOBODY).unwrap();
     if !root {
         println!("not root: not tested: {what}");
     }

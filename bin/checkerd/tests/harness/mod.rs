@@ -67,9 +67,10 @@ impl Daemon {
     /// Starts it with that configuration; its socket and log are in the same directory.
     pub(crate) fn start(executable: &str, scratch: &Scratch, config: &str) -> Self {
         let name = Path::new(executable).file_name().unwrap().to_str().unwrap();
-        let me = rustix::process::geteuid().as_raw();
-        let me = sys::user::by_id(me).unwrap().expect("our user has a name").name;
-        let config = format!("global_defs {{\n script_user {me}\n}}\n{config}");
+        // As whom we run already, if that has a name; else whoever stands in.
+        let us = sys::user::by_id(rustix::process::geteuid().as_raw()).unwrap();
+        let user = us.map(|us| format!("global_defs {{\n script_user {}\n}}\n", us.name)).unwrap_or_default();
+        let config = format!("{user}{config}");
         let config = scratch.write("daemon.conf", &config, 0o644);
         let log = scratch.path("log");
         let stderr = File::options().create(true).append(true).open(&log).unwrap();
