@@ -30,6 +30,8 @@ const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capabil
 const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last hooks have after SIGTERM, the wait for vrrp-core's last events included.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long killed hooks have to be gone.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Which hook a process is.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,8 @@ struct Daemon {
     ledger: Ledger,
     /// Once we were asked to stop: when we go, whatever still runs.
     leave_at: Option<Instant>,
+    /// The last hooks took too long: none is started any more.
+    killed: bool,
 }
 
 impl Daemon {
@@ -72,6 +76,7 @@ impl Daemon {
             board: Board::new(&start.config.instances),
             ledger: Ledger::new(start.config.instances.len()),
             leave_at: None,
+            killed: false,
             start,
             reactor,
             server,
@@ -103,20 +108,23 @@ impl Daemon {
         [self.feed.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
     }
 
-    /// Not before vrrp-core has said its last word, and that has been told.
-    fn may_leave(&self, now: Instant) -> bool {
+    /// Not before vrrp-core has said its last word and that has been told, or the time for it is up.
+    fn may_leave(&mut self, now: Instant) -> bool {
         let Some(at) = self.leave_at else { return false };
-        if !self.feed.is_connected() && self.board.is_idle() {
-            return true;
+        if self.killed {
+            return at <= now || self.crew.is_idle();
         }
         if at > now {
-            return false;
+            return !self.feed.is_connected() && self.board.is_idle();
         }
-        if !self.board.is_idle() {
-            log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
+        if self.board.is_idle() {
+            return true;
         }
+        log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
         self.crew.abort();
-        true
+        self.killed = true;
+        self.leave_at = Some(now + FAREWELL);
+        false
     }
 
     fn on_time(&mut self, now: Instant) {
@@ -184,6 +192,9 @@ impl Daemon {
     }
 
     fn start_hooks(&mut self, now: Instant) {
+        if self.killed {
+            return;
+        }
         while let Some(start) = self.board.poll_start() {
             let tag = Tag { lane: start.lane, kind: start.kind, state: start.event.to };
             if let Err(why) = self.start_hook(&start, tag, now) {
