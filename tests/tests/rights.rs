@@ -49,7 +49,11 @@ fn master(lab: &Lab, accounts: bool) -> Node {
         let users = "root:x:0:0:root:/root:/bin/sh\n".to_owned() + &users.collect::<String>();
         node.host().write_file("/etc/passwd", &users, 0o644).expect("write");
         node.host().write_file("/etc/group", "root:x:0:\n_handover:x:900:\n", 0o644).expect("write");
-        node.host().write_file("/etc/handover/handover.conf", CONFIG, 0o644).expect("write");
+        let config =
+            CONFIG.replace("  track_script", "  notify_master /usr/local/bin/whoami root\n  track_script");
+        node.host().write_file("/etc/handover/handover.conf", &config, 0o644).expect("write");
+        let hook = "#!/bin/sh\ncat /proc/self/status > /tmp/.s && mv /tmp/.s /tmp/hook-status\n";
+        node.host().write_file("/usr/local/bin/whoami", hook, 0o755).expect("write");
     }
     node.start();
     eventually(lab, &[&node], "it is MASTER", || node.state() == "MASTER" && node.holds("192.168.1.100"));
@@ -60,6 +64,10 @@ fn has_the_rights_of_its_row(node: &Node) {
     for (name, _, rights) in DAEMONS {
         let status = process_status(node, name);
         for set in ["CapEff", "CapPrm", "CapBnd"] {
+            // Those that start scripts keep the bounding set: a script that is to be root is root.
+            if set == "CapBnd" && matches!(name, "checkerd" | "notifierd") {
+                continue;
+            }
             let bits = u64::from_str_radix(&status[set], 16).expect("hexadecimal");
             assert_eq!(bits, rights, "{name}: {set} is {bits:#x}, the row says {rights:#x}");
         }
@@ -92,6 +100,16 @@ fn with_accounts_every_process_is_a_user_of_its_own() {
         assert_eq!(uid, (901 + i).to_string(), "{name}");
         users.push(uid);
     }
+    // A hook that the configuration runs as root has root's rights, although its parent has not.
+    eventually(&lab, &[&node], "the hook has run", || node.host().read_file("/tmp/hook-status").is_ok());
+    let status = node.host().read_file("/tmp/hook-status").expect("read");
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a field");
+        line.split_whitespace().nth(1).unwrap_or_default().to_owned()
+    };
+    assert_eq!(field("Uid:"), "0");
+    let bits = u64::from_str_radix(&field("CapEff:"), 16).expect("hexadecimal");
+    assert_eq!(bits & NET_ADMIN, NET_ADMIN, "CapEff of the hook is {bits:#x}");
     // And everything still works: a stop removes the address.
     node.stop();
     assert!(!node.holds("192.168.1.100"), "{}", node.story());

@@ -114,7 +114,7 @@ struct Recipe {
     config: PathBuf,
     runtime_dir: PathBuf,
     credentials: Option<Credentials>,
-    rights: Vec<Capability>,
+    rights: Rights,
 }
 
 impl Recipe {
@@ -134,7 +134,7 @@ impl Recipe {
             .argument(&self.config)
             .argument("--runtime-dir")
             .argument(&self.runtime_dir)
-            .rights(Rights::Exactly(self.rights.clone()))
+            .rights(self.rights.clone())
             .die_with_parent(Signal::TERM)
             .stdout(Stdio::Inherit)
             .stderr(Stdio::Inherit);
@@ -158,15 +158,20 @@ fn credentials(daemon: Daemon) -> Option<Credentials> {
     Some(Credentials { uid: user.uid, gid, groups: user.groups })
 }
 
-/// The table of ARCHITECTURE.md, as far as we have those rights ourselves.
-fn rights(daemon: Daemon) -> Vec<Capability> {
-    let wanted: &[Capability] = match daemon {
-        Daemon::Ipmgr => &[Capability::NetAdmin, Capability::NetRaw],
-        Daemon::Checkerd | Daemon::Notifierd => &[Capability::SetUid, Capability::SetGid, Capability::Kill],
-        Daemon::VrrpCore => &[],
+/// The table of ARCHITECTURE.md, as far as we have those rights ourselves. A script that the configuration has run as
+/// root is root, whoever starts it; so nothing is taken from the bounding set of those that start scripts.
+fn rights(daemon: Daemon) -> Rights {
+    let held = |wanted: &[Capability]| {
+        let has = |it: &Capability| sys::privilege::has(*it).unwrap_or(false);
+        wanted.iter().copied().filter(has).collect()
     };
-    let has = |it: &Capability| sys::privilege::has(*it).unwrap_or(false);
-    wanted.iter().copied().filter(has).collect()
+    match daemon {
+        Daemon::Ipmgr => Rights::Exactly(held(&[Capability::NetAdmin, Capability::NetRaw])),
+        Daemon::VrrpCore => Rights::Exactly(Vec::new()),
+        Daemon::Checkerd | Daemon::Notifierd => {
+            Rights::Ambient(held(&[Capability::SetUid, Capability::SetGid, Capability::Kill]))
+        }
+    }
 }
 
 /// The supervisor's whole state.

@@ -45,6 +45,8 @@ pub enum Rights {
     Inherit,
     /// Nothing of ours. Set-user-ID programs and file capabilities still work for it, and root is still root.
     None,
+    /// These are ambient, so it has them as any user; what it runs in its turn as root, or by its file, may have more.
+    Ambient(Vec<Capability>),
     /// Exactly these, for root and for any other user, and for everything that it runs in its turn: they are
     /// ambient, and nothing else is in the bounding set (where `CAP_SETPCAP` permits to drop it).
     Exactly(Vec<Capability>),

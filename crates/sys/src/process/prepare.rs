@@ -156,6 +156,7 @@ impl Prepared {
             rights: match &spec.identity.rights {
                 Rights::Inherit => None,
                 Rights::None => Some((CapabilitySet::empty(), false)),
+                Rights::Ambient(keep) => Some((set_of(keep), false)),
                 Rights::Exactly(keep) => Some((set_of(keep), true)),
             },
             no_new_privs: spec.identity.no_new_privs,
