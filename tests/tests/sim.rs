@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use model::{CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
 use sim::{Fault, NodeId, Scenario, Violation};
-use vrrp::{CoreConfig, InstanceConfig, LinkId, TrackedCheck};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck};
 
 const DEFAULT_SEEDS: u64 = 100;
 const DEFAULT_FIRST_SEED: u64 = 1;
@@ -176,6 +176,8 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         source: None,
         peers: Vec::new(),
         checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
+        announcements: Announcements::default(),
+        manners: Manners::default(),
     };
     CoreConfig { links: vec![LinkName::new("eth0").unwrap()], instances: vec![instance] }
 }

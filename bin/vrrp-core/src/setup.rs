@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use config::{Address, Config, Instance};
 use model::{CheckName, InstanceName, LinkName};
-use vrrp::{CoreConfig, InstanceConfig, InstanceId, LinkId, TrackedCheck};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, InstanceId, LinkId, Manners, TrackedCheck};
 
 /// The core's configuration and the way back from names to numbers.
 #[derive(Debug)]
@@ -139,6 +139,8 @@ fn instance_config(
         source: instance.source,
         peers: instance.peers.clone(),
         checks: tracked.collect(),
+        announcements: Announcements::default(),
+        manners: Manners::default(),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use model::{Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
-use vrrp::{CoreConfig, InstanceConfig, LinkId};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners};
 
 use crate::oracle::{Disturbance, Violation};
 use crate::report::Failure;
@@ -164,6 +164,8 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             source: None,
             peers: Vec::new(),
             checks: Vec::new(),
+            announcements: Announcements::default(),
+            manners: Manners::default(),
         };
         let config = CoreConfig { links: vec![LinkName::new("eth0").ok()?], instances: vec![instance] };
         scenario.node(name, config, Duration::ZERO);

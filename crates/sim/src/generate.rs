@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Verdict, Vrid};
-use vrrp::{CoreConfig, InstanceConfig, LinkId, TrackedCheck};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck};
 
 use crate::host::address;
 use crate::rng::Rng;
@@ -205,6 +205,8 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         source: None,
         peers: Vec::new(),
         checks,
+        announcements: Announcements::default(),
+        manners: Manners::default(),
     }
 }
 

@@ -12,6 +12,8 @@ use model::{
     Vrid,
 };
 
+use crate::settings::{Announcements, Manners};
+
 /// A link by its place in [`CoreConfig::links`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub usize);
@@ -66,6 +68,10 @@ pub struct InstanceConfig {
     pub peers: Vec<IpAddr>,
     /// What decides on its fitness and priority.
     pub checks: Vec<TrackedCheck>,
+    /// How often it announces.
+    pub announcements: Announcements,
+    /// How it treats other routers.
+    pub manners: Manners,
 }
 
 /// A check and what it weighs: 0 decides on fitness, otherwise it moves the priority.

@@ -12,11 +12,12 @@ use model::{Family, Instant, Priority, ProtocolVersion};
 use crate::cause::Cause;
 use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
 use crate::eligibility::{self, Facts, Manager, Reason};
-use crate::machine::{Holding, State};
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
 use crate::receive::{self, Heard, Rejected};
 use crate::remarks::{Remark, Remarks};
+use crate::state::{Holding, State};
 use crate::status::{InstanceView, MasterView};
+use crate::timers;
 
 /// Where multicast adverts go (RFC 9568 5.1.1.2, 5.1.2.2).
 const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
@@ -125,12 +126,24 @@ impl Instance {
         }
     }
 
-    pub(crate) const fn version(&self) -> ProtocolVersion {
-        self.config.version
-    }
-
     pub(crate) const fn interval(&self) -> Duration {
         self.config.advert_interval
+    }
+
+    /// Skew_Time for a master's `interval`.
+    pub(crate) fn skew(&self, interval: Duration) -> Duration {
+        timers::skew(self.config.version, self.effective, interval)
+    }
+
+    /// Active_Down_Interval for a master's `interval`.
+    pub(crate) fn down_interval(&self, interval: Duration) -> Duration {
+        let missed = self.config.manners.down_timer_adverts;
+        timers::down_interval(self.config.version, missed, self.effective, interval)
+    }
+
+    /// How long the master may sleep.
+    pub(crate) fn stall_limit(&self, interval: Duration) -> Duration {
+        timers::stall_limit(self.config.version, self.config.manners.down_timer_adverts, interval)
     }
 
     /// Computes source, priority, adverts and eligibility anew from all facts. True if what is advertised changed.
@@ -170,6 +183,7 @@ impl Instance {
                 (ProtocolVersion::V3, _) => Dialect::V3,
             },
         };
+        let form = self.config.manners.checksum;
         let group = match self.config.family {
             Family::V4 => [GROUP_V4],
             Family::V6 => [GROUP_V6],
@@ -178,7 +192,7 @@ impl Instance {
         destinations
             .iter()
             .map(|&destination| {
-                let message = Arc::from(packet::emit(&advert, source, destination)?);
+                let message = Arc::from(packet::emit(&advert, form, source, destination)?);
                 Ok(Transmit { instance: self.id, link: self.config.link, source, destination, message })
             })
             .collect()
@@ -212,11 +226,6 @@ impl Instance {
         self.refused.clear();
         // Nobody answers who isn't there; its successor removes what nobody orders.
         self.withdrawing = (turn.facts.manager == Manager::Present).then_some(order);
-    }
-
-    /// Tells the neighbours `times` over.
-    pub(crate) fn announce(&self, turn: &mut Turn<'_>, times: usize) {
-        turn.out.outputs.extend(std::iter::repeat_n(Output::Announce(self.id), times));
     }
 
     /// The only writer of the state. Tells everybody if it reads differently now.

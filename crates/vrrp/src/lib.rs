@@ -1,10 +1,11 @@
 //! VRRPv2 (RFC 3768) and VRRPv3 (RFC 9568), sans I/O: packets, elections, timers.
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
-//! `door` is what goes in and comes out; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
-//! what the network sent; `eligibility` weighs the facts; `machine` decides; `instance` speaks; `cause` says why.
+//! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
+//! what the network sent; `eligibility` weighs the facts; `machine` decides; `instance` and `announcing` speak; `cause` says why.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
+mod announcing;
 mod cause;
 mod core;
 mod door;
@@ -15,9 +16,12 @@ pub mod packet;
 mod queue;
 mod receive;
 mod remarks;
+mod settings;
+mod state;
 mod status;
 mod timers;
 
 pub use crate::core::Core;
 pub use door::*;
+pub use settings::{Announcements, Manners};
 pub use status::{InstanceView, LinkView, MasterView, RemarkView, Status};

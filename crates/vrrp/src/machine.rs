@@ -15,72 +15,14 @@ use crate::eligibility::Reason;
 use crate::instance::{Instance, Refusal, Turn};
 use crate::receive::{Heard, Rejected};
 use crate::remarks::Remark;
-use crate::timers::{down_interval, skew, stall_limit};
+use crate::state::{Holding, Listening, Sign, State, next_on_schedule};
 
-/// Announcements in one go (keepalived's `garp_master_repeat`).
-const ANNOUNCE_REPEAT: usize = 5;
-/// When to announce once more: switches and neighbours that missed the first (keepalived's `garp_master_delay`).
-const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// The pause between announcements that a rival makes us send.
-const RIVAL_ANNOUNCE_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between adverts that other people's adverts make us send: a bound on what a forger can draw out of us.
 const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 /// How long a refused installation is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// How long ipmgr may take to put addresses in place before we stop claiming them.
 const INSTALL_LIMIT: Duration = Duration::from_secs(5);
-
-/// The states of RFC 9568 section 6.2, each with its timers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    Initialize,
-    Backup(Listening),
-    Active(Holding),
-}
-
-/// Backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Listening {
-    since: Instant,
-    /// Active_Down_Timer.
-    down_at: Instant,
-    /// Active_Adver_Interval.
-    interval: Duration,
-    /// The last advert that held us back.
-    accepted: Option<Sign>,
-    /// The last advert that could not.
-    lower: Option<Sign>,
-    /// `preempt_delay`, counted from the first lower advert.
-    patient_until: Option<Instant>,
-}
-
-/// Active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holding {
-    /// Adver_Timer.
-    advert_at: Instant,
-    order: OrderNumber,
-    /// Until when ipmgr may take its time; `None` once the addresses are in place.
-    pub(crate) install_by: Option<Instant>,
-    /// The next round of announcements.
-    announce_at: Option<Instant>,
-    rival_announced: Option<Instant>,
-    answered: Option<Instant>,
-}
-
-/// A router that was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sign {
-    source: IpAddr,
-    priority: Priority,
-    at: Instant,
-}
-
-impl Sign {
-    const fn of(heard: &Heard<'_>, at: Instant) -> Self {
-        Self { source: heard.source, priority: heard.advert.priority, at }
-    }
-}
 
 /// What the core tells an instance.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +48,7 @@ pub(crate) enum Event<'a> {
 }
 
 impl Instance {
-    /// One event. Outputs per event are bounded by the number of destinations and [`ANNOUNCE_REPEAT`].
+    /// One event. Outputs per event are bounded by the number of destinations and the announcements configured.
     pub(crate) fn handle(&mut self, turn: &mut Turn<'_>, event: Event<'_>) {
         self.look_at_the_clock(turn);
         self.stopping |= matches!(event, Event::Shutdown);
@@ -161,7 +103,7 @@ impl Instance {
     /// from the last advert that they heard, not from the one that was due.
     fn look_at_the_clock(&mut self, turn: &mut Turn<'_>) {
         let State::Active(holding) = self.state else { return };
-        if turn.now > self.spoke + stall_limit(self.version(), self.interval()) {
+        if turn.now > self.spoke + self.stall_limit(self.interval()) {
             self.withdraw(turn);
             let late = turn.now.since(holding.advert_at);
             self.become_backup(turn, self.interval(), None, Cause::Stalled { late });
@@ -185,7 +127,7 @@ impl Instance {
         } else if self.config.wants_master && self.config.priority == Priority::OWNER {
             self.become_active(turn, Cause::Owner);
         } else {
-            let listening = down_interval(self.version(), self.effective, self.interval());
+            let listening = self.down_interval(self.interval());
             self.become_backup(turn, self.interval(), None, Cause::Eligible { listening });
         }
     }
@@ -234,13 +176,13 @@ impl Instance {
     // Backup
 
     fn on_facts_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
-        let before = skew(self.version(), self.effective, listening.interval);
+        let before = self.skew(listening.interval);
         self.refresh(&turn.facts);
         if !self.reasons.is_empty() {
             self.become_initialize(turn, Cause::NotEligible(self.reasons.clone()));
             return;
         }
-        let after = skew(self.version(), self.effective, listening.interval);
+        let after = self.skew(listening.interval);
         self.keep_listening(Listening { down_at: listening.down_at + after - before, ..listening });
     }
 
@@ -259,7 +201,7 @@ impl Instance {
         let priority = heard.advert.priority;
         if priority == Priority::STOP {
             // V3-FSM-5
-            let down_at = turn.now + skew(self.version(), self.effective, listening.interval);
+            let down_at = turn.now + self.skew(listening.interval);
             self.keep_listening(Listening { down_at, accepted: sign, ..listening });
             return;
         }
@@ -275,7 +217,7 @@ impl Instance {
         }
         // V3-FSM-6
         let interval = heard.advert.interval;
-        let down_at = turn.now + down_interval(self.version(), self.effective, interval);
+        let down_at = turn.now + self.down_interval(interval);
         let since = listening.since;
         self.keep_listening(Listening {
             since,
@@ -293,7 +235,7 @@ impl Instance {
             return;
         }
         // what a master said meanwhile may never have reached us.
-        if turn.now > listening.down_at + stall_limit(self.version(), listening.interval) {
+        if turn.now > listening.down_at + self.stall_limit(listening.interval) {
             let late = turn.now.since(listening.down_at);
             self.become_backup(turn, listening.interval, listening.accepted, Cause::Stalled { late });
             return;
@@ -334,7 +276,10 @@ impl Instance {
                 self.keep_holding(Holding { advert_at, answered: Some(turn.now), ..holding });
             }
         } else if self.is_outranked_by(heard) {
-            // V3-FSM-11: without a word, and whatever preemption is configured.
+            // V3-FSM-11: without a word, if none is configured, and whatever preemption is.
+            if self.config.manners.advertise_before_yielding {
+                self.advertise(turn);
+            }
             self.withdraw(turn);
             let cause = Cause::Outranked { source: heard.source, priority, own: self.effective };
             self.become_backup(turn, heard.advert.interval, Some(Sign::of(heard, turn.now)), cause);
@@ -345,11 +290,12 @@ impl Instance {
                 heard.sentence(Remark::LowerMaster, ours)
             });
             let mut holding = holding;
-            if may_answer {
+            if may_answer && self.config.manners.answer_lower {
                 self.advertise(turn);
                 holding.answered = Some(turn.now);
             }
-            self.announce_against_rival(turn, holding);
+            let holding = self.announce_against_rival(turn, holding);
+            self.keep_holding(holding);
         }
     }
 
@@ -357,18 +303,6 @@ impl Instance {
     fn is_outranked_by(&self, heard: &Heard<'_>) -> bool {
         let tie = || self.source.is_none_or(|own| heard.source > own);
         heard.advert.priority > self.effective || (heard.advert.priority == self.effective && tie())
-    }
-
-    /// neighbours may have believed the rival. Now, at a limited rate, and once more when it has fallen quiet.
-    fn announce_against_rival(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
-        if holding.install_by.is_none() {
-            if holding.rival_announced.is_none_or(|last| turn.now >= last + RIVAL_ANNOUNCE_PAUSE) {
-                self.announce(turn, 1);
-                holding.rival_announced = Some(turn.now);
-            }
-            holding.announce_at = Some(turn.now + ANNOUNCE_AGAIN_AFTER);
-        }
-        self.keep_holding(holding);
     }
 
     fn on_due_in_active(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
@@ -382,10 +316,7 @@ impl Instance {
             self.advertise(turn);
             holding.advert_at = next_on_schedule(holding.advert_at, self.interval(), turn.now);
         }
-        if holding.announce_at.is_some_and(|due| turn.now >= due) {
-            self.announce(turn, ANNOUNCE_REPEAT);
-            holding.announce_at = None;
-        }
+        let holding = self.announce_due(turn, holding);
         self.keep_holding(holding);
     }
 
@@ -413,10 +344,9 @@ impl Instance {
         }
         self.refused = failures.to_vec();
         // V3-FSM-15: only now may anybody learn of it.
-        self.announce(turn, ANNOUNCE_REPEAT);
-        let announce_at = Some(turn.now + ANNOUNCE_AGAIN_AFTER);
+        let holding = self.announce_first(turn, Holding { install_by: None, ..holding });
         let cause = self.cause();
-        self.transition(turn, State::Active(Holding { install_by: None, announce_at, ..holding }), cause);
+        self.transition(turn, State::Active(holding), cause);
     }
 
     fn on_withdrawn_in_active(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
@@ -465,7 +395,7 @@ impl Instance {
         cause: Cause,
     ) {
         self.decided = true;
-        let down_at = turn.now + down_interval(self.version(), self.effective, interval);
+        let down_at = turn.now + self.down_interval(interval);
         let listening =
             Listening { since: turn.now, down_at, interval, accepted, lower: None, patient_until: None };
         self.transition(turn, State::Backup(listening), cause);
@@ -478,7 +408,8 @@ impl Instance {
             advert_at: turn.now + self.interval(),
             order,
             install_by: Some(turn.now + INSTALL_LIMIT),
-            announce_at: None,
+            announce_again: None,
+            refresh_at: None,
             rival_announced: None,
             answered: None,
         };
@@ -500,33 +431,15 @@ impl Instance {
     /// The next moment at which [`Event::Due`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let timers = match self.state {
-            State::Initialize => [self.refusal.as_ref().map(|refusal| refusal.retry_at), None, None],
-            State::Backup(listening) => [Some(listening.down_at), None, None],
-            State::Active(holding) => [Some(holding.advert_at), holding.install_by, holding.announce_at],
+            State::Initialize => [self.refusal.as_ref().map(|refusal| refusal.retry_at), None, None, None],
+            State::Backup(listening) => [Some(listening.down_at), None, None, None],
+            State::Active(holding) => [
+                Some(holding.advert_at),
+                holding.install_by,
+                holding.announce_again.map(|round| round.at),
+                holding.refresh_at,
+            ],
         };
         timers.into_iter().flatten().chain(self.remarks_deadline()).min()
     }
-}
-
-impl Listening {
-    /// Why the down timer fired.
-    fn cause(&self, now: Instant, own: Priority) -> Cause {
-        match (self.lower, self.accepted) {
-            (Some(Sign { source, priority, .. }), _) => Cause::Preempting { source, priority, own },
-            (None, Some(Sign { source, priority: Priority::STOP, at })) => {
-                Cause::Resigned { source, waited: now.since(at) }
-            }
-            (None, Some(Sign { source, priority, at })) => {
-                Cause::Silent { source, priority, silence: now.since(at), interval: self.interval }
-            }
-            (None, None) => Cause::Unheard { listened: now.since(self.since) },
-        }
-    }
-}
-
-/// The first point of the schedule after `now`: adverts that were missed are not sent late, and nothing drifts.
-fn next_on_schedule(due: Instant, interval: Duration, now: Instant) -> Instant {
-    let missed = now.since(due).as_nanos() / interval.as_nanos().max(1);
-    let steps = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
-    due + interval.saturating_mul(steps)
 }

@@ -314,12 +314,17 @@ fn sum_v6(message: &[u8], source: Ipv6Addr, destination: Ipv6Addr) -> u16 {
     util::ipv6_checksum(message, SKIP_NOTHING, &[], &source, &destination, IpNextHeaderProtocols::Vrrp)
 }
 
-/// Writes an advert for one destination. VRRPv3 carries the pseudo-header's checksum over IPv4 too: keepalived
-/// before 2.2.8 takes no other (V3-PKT-4), and so each destination has a checksum of its own.
+/// Writes an advert for one destination. `form` is for VRRPv3 over IPv4, where there is a choice (V3-PKT-4): with the
+/// pseudo-header, each destination has a checksum of its own. keepalived before 2.2.8 takes no other.
 ///
 /// # Errors
 /// [`Unsendable`] says what the protocol can't express.
-pub fn emit(advert: &Advert<'_>, source: IpAddr, destination: IpAddr) -> Result<Vec<u8>, Unsendable> {
+pub fn emit(
+    advert: &Advert<'_>,
+    form: ChecksumForm,
+    source: IpAddr,
+    destination: IpAddr,
+) -> Result<Vec<u8>, Unsendable> {
     let family = advert.addresses.family;
     if Family::of(source) != family || Family::of(destination) != family {
         return Err(Unsendable::Family);
@@ -343,9 +348,11 @@ pub fn emit(advert: &Advert<'_>, source: IpAddr, destination: IpAddr) -> Result<
     let mut message = vec![first, advert.vrid.get(), advert.priority.0, count, byte4, byte5, 0, 0];
     message.extend_from_slice(advert.addresses.bytes);
     message.extend(tail.into_iter().flatten());
-    let sum = match (version, source, destination) {
-        (3, IpAddr::V4(source), IpAddr::V4(destination)) => sum_v4(&message, source, destination),
-        (3, IpAddr::V6(source), IpAddr::V6(destination)) => sum_v6(&message, source, destination),
+    let sum = match (version, form, source, destination) {
+        (3, ChecksumForm::PseudoHeader, IpAddr::V4(source), IpAddr::V4(destination)) => {
+            sum_v4(&message, source, destination)
+        }
+        (3, _, IpAddr::V6(source), IpAddr::V6(destination)) => sum_v6(&message, source, destination),
         _ => util::checksum(&message, SKIP_NOTHING),
     };
     if let Some(field) = message.get_mut(CHECKSUM) {

@@ -202,7 +202,8 @@ impl Heard<'_> {
         let is_v3 = advert.dialect == Dialect::V3;
         [
             (is_v3 && advert.interval != config.advert_interval).then_some(Remark::IntervalDiffers),
-            (!advert.addresses.same_as(&own)).then_some(Remark::AddressesDiffer),
+            (config.manners.compare_addresses && !advert.addresses.same_as(&own))
+                .then_some(Remark::AddressesDiffer),
             (config.priority == Priority::OWNER && advert.priority != Priority::STOP)
                 .then_some(Remark::RivalOwner),
             (is_v3 && self.form == ChecksumForm::MessageOnly).then_some(Remark::ChecksumMessageOnly),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use model::{Priority, ProtocolVersion};
 
-/// How many adverts a master may miss (RFC 9568 6.1: `3 * Active_Adver_Interval`).
-const MISSED_ADVERTS: u32 = 3;
+/// How many adverts a master may miss where nothing else is configured (RFC 9568 6.1: `3 * Active_Adver_Interval`).
+const MISSED_ADVERTS: u8 = 3;
 
 /// Skew_Time: the higher the priority, the sooner (V3-TMR-1, V2-TMR-1). `interval` is the master's; VRRPv2 does not use it.
 pub(crate) fn skew(version: ProtocolVersion, priority: Priority, interval: Duration) -> Duration {
@@ -19,14 +19,21 @@ pub(crate) fn skew(version: ProtocolVersion, priority: Priority, interval: Durat
     unit.saturating_mul(256 - u32::from(priority.0)) / 256
 }
 
-/// Active_Down_Interval (V3-TMR-2) or Master_Down_Interval (V2-TMR-1), for the master's `interval`.
-pub(crate) fn down_interval(version: ProtocolVersion, priority: Priority, interval: Duration) -> Duration {
-    interval.saturating_mul(MISSED_ADVERTS).saturating_add(skew(version, priority, interval))
+/// Active_Down_Interval (V3-TMR-2) or Master_Down_Interval (V2-TMR-1), for the master's `interval` and the adverts that it
+/// may miss, one at least.
+pub(crate) fn down_interval(
+    version: ProtocolVersion,
+    missed: u8,
+    priority: Priority,
+    interval: Duration,
+) -> Duration {
+    interval.saturating_mul(missed.max(1).into()).saturating_add(skew(version, priority, interval))
 }
 
-/// How long we may be silent before a peer could have taken over: the down interval of the quickest one.
-pub(crate) fn stall_limit(version: ProtocolVersion, interval: Duration) -> Duration {
-    down_interval(version, Priority::MAX_BACKUP, interval)
+/// How long we may be silent before a peer could have taken over: the down interval of the quickest one, which lets
+/// us miss as many adverts as we would, or as the RFC has it, whichever is less.
+pub(crate) fn stall_limit(version: ProtocolVersion, missed: u8, interval: Duration) -> Duration {
+    down_interval(version, missed.min(MISSED_ADVERTS), Priority::MAX_BACKUP, interval)
 }
 
 #[cfg(test)]
@@ -62,7 +69,7 @@ mod tests {
     fn version_3_counts_in_the_masters_interval() {
         // V3-TMR-2
         assert_eq!(
-            down_interval(ProtocolVersion::V3, Priority(200), ms(400)),
+            down_interval(ProtocolVersion::V3, MISSED_ADVERTS, Priority(200), ms(400)),
             ms(1200) + Duration::from_nanos(87_500_000)
         );
     }
@@ -71,13 +78,13 @@ mod tests {
     fn version_2_skews_by_seconds() {
         // V2-TMR-1
         assert_eq!(
-            down_interval(ProtocolVersion::V2, Priority(100), ms(5000)),
+            down_interval(ProtocolVersion::V2, MISSED_ADVERTS, Priority(100), ms(5000)),
             ms(15_000) + Duration::from_nanos(609_375_000)
         );
     }
 
     #[test]
     fn absurd_intervals_saturate() {
-        assert_eq!(down_interval(ProtocolVersion::V3, Priority(1), Duration::MAX), Duration::MAX);
+        assert_eq!(down_interval(ProtocolVersion::V3, u8::MAX, Priority(1), Duration::MAX), Duration::MAX);
     }
 }

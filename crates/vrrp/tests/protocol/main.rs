@@ -10,4 +10,5 @@ mod manager;
 mod packets;
 mod properties;
 mod receiving;
+mod settings;
 mod support;

@@ -10,6 +10,7 @@ use handover_vrrp::packet::{
 use model::{Family, Priority, ProtocolVersion, Vrid};
 use proptest::prelude::*;
 
+const PSEUDO: ChecksumForm = ChecksumForm::PseudoHeader;
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2));
 const SOURCE6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2));
 /// 192.168.1.100
@@ -47,7 +48,7 @@ fn v3_advert() -> Advert<'static> {
 fn golden_v2() {
     // V2-PKT-1
     let expected = advert(Family::V4, Dialect::V2(Authentication::None), &VIP_BYTES);
-    assert_eq!(packet::emit(&expected, SOURCE, GROUP).unwrap(), GOLDEN_V2);
+    assert_eq!(packet::emit(&expected, PSEUDO, SOURCE, GROUP).unwrap(), GOLDEN_V2);
     assert_eq!(packet::parse(&GOLDEN_V2, SOURCE, GROUP), Ok((expected, ChecksumForm::MessageOnly)));
 }
 
@@ -55,14 +56,14 @@ fn golden_v2() {
 fn golden_v2_with_a_password() {
     // V2-PKT-2
     let expected = advert(Family::V4, Dialect::V2(Authentication::Text(*b"secret\0\0")), &VIP_BYTES);
-    assert_eq!(packet::emit(&expected, SOURCE, GROUP).unwrap(), GOLDEN_V2_TEXT);
+    assert_eq!(packet::emit(&expected, PSEUDO, SOURCE, GROUP).unwrap(), GOLDEN_V2_TEXT);
     assert_eq!(packet::parse(&GOLDEN_V2_TEXT, SOURCE, GROUP).unwrap().0, expected);
 }
 
 #[test]
 fn golden_v3_over_ipv4() {
     // V3-PKT-1, V3-PKT-2; V3-PKT-4: what is sent has the pseudo-header.
-    assert_eq!(packet::emit(&v3_advert(), SOURCE, GROUP).unwrap(), GOLDEN_V3);
+    assert_eq!(packet::emit(&v3_advert(), PSEUDO, SOURCE, GROUP).unwrap(), GOLDEN_V3);
     assert_eq!(packet::parse(&GOLDEN_V3, SOURCE, GROUP), Ok((v3_advert(), ChecksumForm::PseudoHeader)));
 }
 
@@ -70,7 +71,10 @@ fn golden_v3_over_ipv4() {
 fn golden_v3_over_ipv6() {
     // V3-PKT-2, V3-PKT-3
     let expected = advert(Family::V6, Dialect::V3, &VIP6_BYTES);
-    assert_eq!(packet::emit(&expected, SOURCE6, GROUP6).unwrap(), GOLDEN_V6);
+    // There is no choice over IPv6.
+    for form in [PSEUDO, ChecksumForm::MessageOnly] {
+        assert_eq!(packet::emit(&expected, form, SOURCE6, GROUP6).unwrap(), GOLDEN_V6);
+    }
     assert_eq!(packet::parse(&GOLDEN_V6, SOURCE6, GROUP6), Ok((expected, ChecksumForm::PseudoHeader)));
 }
 
@@ -80,6 +84,8 @@ fn v3_over_ipv4_takes_the_message_only_checksum_too() {
     let mut bytes = GOLDEN_V3;
     bytes[6..8].copy_from_slice(&[0x94, 0x88]);
     assert_eq!(packet::parse(&bytes, SOURCE, GROUP), Ok((v3_advert(), ChecksumForm::MessageOnly)));
+    let emitted = packet::emit(&v3_advert(), ChecksumForm::MessageOnly, SOURCE, GROUP);
+    assert_eq!(emitted.unwrap(), bytes);
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn v3_over_ipv6_takes_no_message_only_checksum() {
 fn the_checksum_is_over_the_real_destination() {
     // V3-PKT-4: each unicast peer gets its own.
     let peer: IpAddr = "192.168.1.3".parse().unwrap();
-    let to_peer = packet::emit(&v3_advert(), SOURCE, peer).unwrap();
+    let to_peer = packet::emit(&v3_advert(), PSEUDO, SOURCE, peer).unwrap();
     assert_ne!(to_peer, GOLDEN_V3);
     assert_eq!(packet::parse(&to_peer, SOURCE, peer).unwrap().1, ChecksumForm::PseudoHeader);
     assert_eq!(packet::parse(&to_peer, SOURCE, GROUP), Err(Malformed::Checksum));
@@ -108,7 +114,7 @@ fn reserved_bits_are_sent_as_zero_and_ignored() {
     seal(&mut bytes);
     assert_eq!(packet::parse(&bytes, SOURCE, GROUP).unwrap().0.interval, Duration::from_secs(1));
     let longest = Advert { interval: Duration::from_millis(40_950), ..v3_advert() };
-    assert_eq!(packet::emit(&longest, SOURCE, GROUP).unwrap()[4..6], [0x0f, 0xff]);
+    assert_eq!(packet::emit(&longest, PSEUDO, SOURCE, GROUP).unwrap()[4..6], [0x0f, 0xff]);
 }
 
 #[test]
@@ -170,13 +176,13 @@ fn version_2_is_ipv4_only() {
     seal(&mut bytes);
     assert_eq!(packet::parse(&bytes, SOURCE6, GROUP6), Err(Malformed::Version(2)));
     let advert = advert(Family::V6, Dialect::V2(Authentication::None), &VIP6_BYTES);
-    assert_eq!(packet::emit(&advert, SOURCE6, GROUP6), Err(Unsendable::Version2OverIpv6));
+    assert_eq!(packet::emit(&advert, PSEUDO, SOURCE6, GROUP6), Err(Unsendable::Version2OverIpv6));
 }
 
 #[test]
 fn what_the_protocol_cannot_say_is_not_sent() {
     // V2-PKT-3, V3-PKT-1
-    let emit = |advert: &Advert<'_>| packet::emit(advert, SOURCE, GROUP);
+    let emit = |advert: &Advert<'_>| packet::emit(advert, PSEUDO, SOURCE, GROUP);
     for millis in [0, 1, 15, 40_960] {
         let interval = Duration::from_millis(millis);
         let advert = Advert { interval, ..v3_advert() };
@@ -192,7 +198,7 @@ fn what_the_protocol_cannot_say_is_not_sent() {
         let advert = Advert { addresses: AddressList::new(Family::V4, bytes), ..v3_advert() };
         assert_eq!(emit(&advert), Err(Unsendable::Addresses(bytes.len() / 4)));
     }
-    assert_eq!(packet::emit(&v3_advert(), SOURCE6, GROUP6), Err(Unsendable::Family));
+    assert_eq!(packet::emit(&v3_advert(), PSEUDO, SOURCE6, GROUP6), Err(Unsendable::Family));
 }
 
 #[test]
@@ -265,7 +271,7 @@ proptest! {
             dialect,
         };
         let (source, destination) = (ip(wire.family, wire.source), ip(wire.family, wire.destination));
-        let bytes = packet::emit(&advert, source, destination).unwrap();
+        let bytes = packet::emit(&advert, PSEUDO, source, destination).unwrap();
         let (parsed, _) = packet::parse(&bytes, source, destination).unwrap();
         prop_assert_eq!(parsed, advert);
         prop_assert_eq!(parsed.addresses.iter().count(), advert.addresses.len());

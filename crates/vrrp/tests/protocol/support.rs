@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use handover_vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use handover_vrrp::{
-    Core, CoreConfig, Input, InstanceConfig, InstanceId, InstanceView, LinkId, OrderNumber, Output, Packet,
-    TrackedCheck, Transition, Transmit,
+    Announcements, Core, CoreConfig, Input, InstanceConfig, InstanceId, InstanceView, LinkId, Manners,
+    OrderNumber, Output, Packet, TrackedCheck, Transition, Transmit,
 };
 use model::{
     CheckName, Family, InstanceName, Instant, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
@@ -55,6 +55,8 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         source: None,
         peers: Vec::new(),
         checks: Vec::new(),
+        announcements: Announcements::default(),
+        manners: Manners::default(),
     }
 }
 
@@ -119,7 +121,7 @@ pub(crate) fn message_to(of: &InstanceConfig, source: IpAddr, destination: IpAdd
             (ProtocolVersion::V2, Some(text)) => Dialect::V2(Authentication::Text(text)),
         },
     };
-    let bytes = packet::emit(&advert, source, destination).unwrap();
+    let bytes = packet::emit(&advert, of.manners.checksum, source, destination).unwrap();
     Message { source, destination, ttl: 255, bytes }
 }
 

@@ -1,0 +1,67 @@
+//! When a master tells its neighbours where its addresses live: at first, once more, again and again, against a rival.
+//!
+//! It must never announce before the addresses are in place (V3-FSM-15), nor more often than its bounds allow, whatever
+//! the network sends. RFC 9568 sections 6.4.1 and 6.4.2, keepalived's `garp_*` words.
+
+use std::time::Duration;
+
+use crate::door::Output;
+use crate::instance::{Instance, Turn};
+use crate::state::{Holding, Round, next_on_schedule};
+
+/// The pause between announcements that a rival makes us send.
+const RIVAL_PAUSE: Duration = Duration::from_secs(1);
+/// The shortest distance of refreshments, whatever is configured.
+const MIN_REFRESH: Duration = Duration::from_secs(1);
+
+impl Instance {
+    /// The addresses have just been put in place.
+    pub(crate) fn announce_first(&self, turn: &mut Turn<'_>, holding: Holding) -> Holding {
+        let wanted = &self.config.announcements;
+        self.announce(turn, wanted.repeat);
+        Holding {
+            announce_again: wanted.delay.map(|delay| Round { at: turn.now + delay, repeat: wanted.repeat }),
+            refresh_at: wanted.refresh.map(|refresh| turn.now + refresh.max(MIN_REFRESH)),
+            ..holding
+        }
+    }
+
+    /// neighbours may have believed the rival. Now, at a limited rate, and once more when it has fallen quiet.
+    pub(crate) fn announce_against_rival(&self, turn: &mut Turn<'_>, mut holding: Holding) -> Holding {
+        let wanted = &self.config.announcements;
+        if holding.install_by.is_some() || wanted.lower_priority_repeat == 0 {
+            return holding;
+        }
+        if holding.rival_announced.is_none_or(|last| turn.now >= last + RIVAL_PAUSE) {
+            self.announce(turn, wanted.lower_priority_repeat);
+            holding.rival_announced = Some(turn.now);
+        }
+        if let Some(delay) = wanted.lower_priority_delay {
+            holding.announce_again =
+                Some(Round { at: turn.now + delay, repeat: wanted.lower_priority_repeat });
+        }
+        holding
+    }
+
+    /// What is due by now.
+    pub(crate) fn announce_due(&self, turn: &mut Turn<'_>, mut holding: Holding) -> Holding {
+        let wanted = &self.config.announcements;
+        if let Some(round) = holding.announce_again
+            && turn.now >= round.at
+        {
+            self.announce(turn, round.repeat);
+            holding.announce_again = None;
+        }
+        if let (Some(at), Some(refresh)) = (holding.refresh_at, wanted.refresh)
+            && turn.now >= at
+        {
+            self.announce(turn, wanted.refresh_repeat);
+            holding.refresh_at = Some(next_on_schedule(at, refresh.max(MIN_REFRESH), turn.now));
+        }
+        holding
+    }
+
+    fn announce(&self, turn: &mut Turn<'_>, times: u8) {
+        turn.out.outputs.extend(std::iter::repeat_n(Output::Announce(self.id), times.into()));
+    }
+}

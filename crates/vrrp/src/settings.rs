@@ -1,0 +1,66 @@
+//! How an instance behaves where keepalived leaves a choice. Each `Default` is keepalived's.
+//!
+//! Plain values that the machine reads; nothing here decides. The words of keepalived.conf stand at each field.
+
+use std::time::Duration;
+
+use crate::packet::ChecksumForm;
+
+/// How often a master tells its neighbours where its addresses live (`garp_*`, `vrrp_garp_*`), for gratuitous ARP and
+/// unsolicited NA alike. The pause between two frames on one interface (`garp_interval`) is kept by who sends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcements {
+    /// `garp_master_repeat`: how many in one go, when the addresses are in place and again after `delay`.
+    pub repeat: u8,
+    /// `garp_master_delay`: when to announce once more; `None` (0 in keepalived) for not at all.
+    pub delay: Option<Duration>,
+    /// `garp_master_refresh`: again and again, this far apart, a second at least; `None` (0) for not at all.
+    pub refresh: Option<Duration>,
+    /// `garp_master_refresh_repeat`.
+    pub refresh_repeat: u8,
+    /// `garp_lower_prio_delay`: how long a lower master must have been quiet for announcing once more.
+    pub lower_priority_delay: Option<Duration>,
+    /// `garp_lower_prio_repeat`: how many when a lower master is heard, and once more after the delay; 0 for none.
+    pub lower_priority_repeat: u8,
+}
+
+impl Default for Announcements {
+    fn default() -> Self {
+        let delay = Some(Duration::from_secs(5));
+        Self {
+            repeat: 5,
+            delay,
+            refresh: None,
+            refresh_repeat: 1,
+            lower_priority_delay: delay,
+            lower_priority_repeat: 5,
+        }
+    }
+}
+
+/// How it treats other routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// `down_timer_adverts`, 1 to 100: how many adverts a master may miss before it counts as gone.
+    pub down_timer_adverts: u8,
+    /// False with `lower_prio_no_advert`: a lower master is not answered (V3-FSM-12).
+    pub answer_lower: bool,
+    /// `higher_prio_send_advert`: one more advert before giving way to a better router (V3-FSM-11 has none).
+    pub advertise_before_yielding: bool,
+    /// What VRRPv3 over IPv4 sends (V3-PKT-4): [`ChecksumForm::MessageOnly`] with `v3_checksum_as_v2`. Both are accepted.
+    pub checksum: ChecksumForm,
+    /// False with `skip_check_adv_addr`: other addresses than ours are not even remarked on (V3-RX-13).
+    pub compare_addresses: bool,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            down_timer_adverts: 3,
+            answer_lower: true,
+            advertise_before_yielding: false,
+            checksum: ChecksumForm::PseudoHeader,
+            compare_addresses: true,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The states of RFC 9568 section 6.2 and their timers: what the machine remembers between two events.
+//!
+//! Plain values; only `machine.rs` decides what follows from them. RFC 9568 section 6.1 defines the timers.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use model::{Instant, Priority};
+
+use crate::cause::Cause;
+use crate::door::OrderNumber;
+use crate::receive::Heard;
+
+/// The states of RFC 9568 section 6.2, each with its timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Initialize,
+    Backup(Listening),
+    Active(Holding),
+}
+
+/// Backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listening {
+    pub(crate) since: Instant,
+    /// Active_Down_Timer.
+    pub(crate) down_at: Instant,
+    /// Active_Adver_Interval.
+    pub(crate) interval: Duration,
+    /// The last advert that held us back.
+    pub(crate) accepted: Option<Sign>,
+    /// The last advert that could not.
+    pub(crate) lower: Option<Sign>,
+    /// `preempt_delay`, counted from the first lower advert.
+    pub(crate) patient_until: Option<Instant>,
+}
+
+/// Active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// Adver_Timer.
+    pub(crate) advert_at: Instant,
+    pub(crate) order: OrderNumber,
+    /// Until when ipmgr may take its time; `None` once the addresses are in place.
+    pub(crate) install_by: Option<Instant>,
+    /// Announcements once more.
+    pub(crate) announce_again: Option<Round>,
+    /// Announcements again and again.
+    pub(crate) refresh_at: Option<Instant>,
+    pub(crate) rival_announced: Option<Instant>,
+    pub(crate) answered: Option<Instant>,
+}
+
+/// Announcements to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    pub(crate) at: Instant,
+    pub(crate) repeat: u8,
+}
+
+/// A router that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sign {
+    pub(crate) source: IpAddr,
+    pub(crate) priority: Priority,
+    pub(crate) at: Instant,
+}
+
+impl Sign {
+    pub(crate) const fn of(heard: &Heard<'_>, at: Instant) -> Self {
+        Self { source: heard.source, priority: heard.advert.priority, at }
+    }
+}
+
+impl Listening {
+    /// Why the down timer fired.
+    pub(crate) fn cause(&self, now: Instant, own: Priority) -> Cause {
+        match (self.lower, self.accepted) {
+            (Some(Sign { source, priority, .. }), _) => Cause::Preempting { source, priority, own },
+            (None, Some(Sign { source, priority: Priority::STOP, at })) => {
+                Cause::Resigned { source, waited: now.since(at) }
+            }
+            (None, Some(Sign { source, priority, at })) => {
+                Cause::Silent { source, priority, silence: now.since(at), interval: self.interval }
+            }
+            (None, None) => Cause::Unheard { listened: now.since(self.since) },
+        }
+    }
+}
+
+/// The first point of the schedule after `now`: adverts that were missed are not sent late, and nothing drifts.
+pub(crate) fn next_on_schedule(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let missed = now.since(due).as_nanos() / interval.as_nanos().max(1);
+    let steps = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
+    due + interval.saturating_mul(steps)
+}
