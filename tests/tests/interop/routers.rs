@@ -1,0 +1,200 @@
+//! What runs on a host, and the configuration that both kinds read.
+//!
+//! The configuration is one text: what differs between two hosts are priorities and the addresses of unicast peers, never
+//! the language. That Handover reads keepalived's file is part of what is shown here.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use handover_tests::keepalived::Keepalived;
+use handover_tests::node::Node;
+use handover_tests::observer::VirtualRouter;
+use lab::{Host, Lab};
+use model::{ProtocolVersion, Vrid};
+use serde_json::Value;
+
+/// VRRPv3's interval here: short, and three of them are longer than a busy machine stalls.
+const V3_INTERVAL: Duration = Duration::from_millis(500);
+/// VRRPv2's shortest.
+const V2_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A virtual router as it stands in the configuration of both hosts.
+#[derive(Clone, Copy, Debug)]
+struct Dialect {
+    name: &'static str,
+    vrid: u8,
+    version: ProtocolVersion,
+    is_unicast: bool,
+    has_password: bool,
+    addresses: &'static [&'static str],
+}
+
+/// A dialect that is spoken with nothing but its version.
+const fn plain(
+    name: &'static str,
+    vrid: u8,
+    version: ProtocolVersion,
+    addresses: &'static [&'static str],
+) -> Dialect {
+    Dialect { name, vrid, version, is_unicast: false, has_password: false, addresses }
+}
+
+const V2: ProtocolVersion = ProtocolVersion::V2;
+const V3: ProtocolVersion = ProtocolVersion::V3;
+
+/// All that are spoken; docs/interop.md lists them.
+const DIALECTS: [Dialect; 6] = [
+    plain("v2", 2, V2, &["192.0.2.102/32", "192.0.2.202/32"]),
+    Dialect { has_password: true, ..plain("v2_password", 12, V2, &["192.0.2.112/32"]) },
+    Dialect { is_unicast: true, ..plain("v2_unicast", 22, V2, &["192.0.2.122/32"]) },
+    plain("v3_ipv4", 3, V3, &["192.0.2.103/32", "192.0.2.203/32"]),
+    Dialect { is_unicast: true, ..plain("v3_unicast", 23, V3, &["192.0.2.123/32"]) },
+    // RFC 9568 5.2.9: the first one is link-local.
+    plain("v3_ipv6", 6, V3, &["fe80::6:1/128", "2001:db8::106/128"]),
+];
+
+impl Dialect {
+    const fn interval(&self) -> Duration {
+        match self.version {
+            ProtocolVersion::V2 => V2_INTERVAL,
+            ProtocolVersion::V3 => V3_INTERVAL,
+        }
+    }
+
+    fn observed(&self) -> VirtualRouter {
+        let address = |text: &&str| -> IpAddr {
+            text.split_once('/').expect("with prefix").0.parse().expect("an address")
+        };
+        VirtualRouter {
+            name: self.name,
+            vrid: Vrid::new(self.vrid).expect("not 0"),
+            version: self.version,
+            interval: self.interval(),
+            addresses: self.addresses.iter().map(address).collect(),
+        }
+    }
+}
+
+/// The virtual routers that the configuration is about.
+pub fn observed() -> Vec<VirtualRouter> {
+    DIALECTS.iter().map(Dialect::observed).collect()
+}
+
+/// What one host's configuration says that the other's doesn't.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    pub address: &'a str,
+    pub peer: &'a str,
+    pub priority: u8,
+    pub password: &'a str,
+    pub nopreempt: bool,
+}
+
+/// The whole file.
+pub fn config(own: &Own<'_>) -> String {
+    let instances = DIALECTS.iter().map(|dialect| {
+        let mut lines = vec![
+            "interface eth0".to_owned(),
+            format!("version {}", dialect.version),
+            format!("virtual_router_id {}", dialect.vrid),
+            format!("priority {}", own.priority),
+            format!("advert_int {}", dialect.interval().as_secs_f32()),
+        ];
+        if own.nopreempt {
+            lines.push("nopreempt".to_owned());
+        }
+        if dialect.has_password {
+            let password = own.password;
+            lines.push(format!("authentication {{\n    auth_type PASS\n    auth_pass {password}\n  }}"));
+        }
+        if dialect.is_unicast {
+            lines.push(format!("unicast_src_ip {}", own.address));
+            lines.push(format!("unicast_peer {{\n    {}\n  }}", own.peer));
+        }
+        let addresses = dialect.addresses.join("\n    ");
+        lines.push(format!("virtual_ipaddress {{\n    {addresses}\n  }}"));
+        format!("vrrp_instance {} {{\n  {}\n}}\n", dialect.name, lines.join("\n  "))
+    });
+    let global = "global_defs {\n  router_id interop\n}\n".to_owned();
+    [global].into_iter().chain(instances).collect()
+}
+
+/// What a host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Handover,
+    Keepalived,
+}
+
+impl Kind {
+    /// A host that will run it.
+    pub fn make(self, lab: &Lab, name: &str, addresses: &[&str], config: &str) -> Box<dyn Router> {
+        match self {
+            Self::Handover => Box::new(Node::new(lab, name, addresses, config)),
+            Self::Keepalived => Box::new(Keepalived::new(lab, name, addresses, config)),
+        }
+    }
+}
+
+/// A host that runs one of the two.
+pub trait Router: fmt::Debug {
+    fn host(&self) -> &Host;
+    fn start(&self);
+    fn stop(&self);
+    /// What it says of an instance: `MASTER`, `BACKUP`, `FAULT`, or nothing yet.
+    fn state(&self, instance: &str) -> String;
+    /// Its word for the cause of that state; keepalived has none.
+    fn cause(&self, instance: &str) -> Option<String>;
+    fn story(&self) -> String;
+}
+
+/// A member of what `handover status --json` says of an instance.
+fn of_instance(node: &Node, instance: &str, pointer: &str) -> String {
+    let status = node.status().unwrap_or_default();
+    let instances = status.get("instances").and_then(Value::as_array).cloned().unwrap_or_default();
+    let found = instances.iter().find(|it| it.get("name").and_then(Value::as_str) == Some(instance));
+    found.and_then(|it| it.pointer(pointer)?.as_str()).unwrap_or_default().to_owned()
+}
+
+impl Router for Node {
+    fn host(&self) -> &Host {
+        self.host()
+    }
+    fn start(&self) {
+        self.start();
+    }
+    fn stop(&self) {
+        self.stop();
+    }
+    fn state(&self, instance: &str) -> String {
+        of_instance(self, instance, "/state")
+    }
+    fn cause(&self, instance: &str) -> Option<String> {
+        Some(of_instance(self, instance, "/cause/code"))
+    }
+    fn story(&self) -> String {
+        self.story()
+    }
+}
+
+impl Router for Keepalived {
+    fn host(&self) -> &Host {
+        self.host()
+    }
+    fn start(&self) {
+        self.start();
+    }
+    fn stop(&self) {
+        self.stop();
+    }
+    fn state(&self, instance: &str) -> String {
+        self.state(instance)
+    }
+    fn cause(&self, _instance: &str) -> Option<String> {
+        None
+    }
+    fn story(&self) -> String {
+        self.story()
+    }
+}

@@ -1,0 +1,226 @@
+//! Two hosts on a bridge with an observer, and what a story does with them and expects of them.
+//!
+//! An expectation that fails ends the test with everything that is known: both configurations, both logs, all adverts
+//! with their times, and who held which addresses.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use handover_tests::keepalived;
+use handover_tests::node::{RUNTIME_DIR, start_lab};
+use handover_tests::observer::{Observer, VirtualRouter};
+use lab::Lab;
+
+use crate::routers::{self, Kind, Own, Router};
+
+/// The first host: of the higher priority, where they differ.
+pub const PREFERRED: &str = "preferred";
+/// The second host: of the greater IPv4 address.
+pub const SECOND: &str = "second";
+const NAMES: [&str; 2] = [PREFERRED, SECOND];
+const ADDRESSES: [&str; 2] = ["192.0.2.11", "192.0.2.12"];
+
+/// What a story asks of the configurations, the preferred host's first.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub priorities: [u8; 2],
+    pub passwords: [&'static str; 2],
+    /// Of the preferred host.
+    pub nopreempt: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { priorities: [150, 100], passwords: ["s3cret", "s3cret"], nopreempt: false }
+    }
+}
+
+#[derive(Debug)]
+pub struct Scene {
+    lab: Lab,
+    observer: Observer,
+    routers: [Box<dyn Router>; 2],
+    configs: [String; 2],
+}
+
+impl Scene {
+    /// Two hosts, nothing started yet; `None` where there is no keepalived.
+    pub fn new(preferred: Kind, second: Kind, terms: &Terms) -> Option<Self> {
+        if !keepalived::is_installed() {
+            return None;
+        }
+        let lab = start_lab();
+        let configs = [0, 1].map(|index| {
+            routers::config(&Own {
+                address: ADDRESSES[index],
+                peer: ADDRESSES[1 - index],
+                priority: terms.priorities[index],
+                password: terms.passwords[index],
+                nopreempt: terms.nopreempt && index == 0,
+            })
+        });
+        let make = |kind: Kind, index: usize| {
+            let address = format!("{}/24", ADDRESSES[index]);
+            kind.make(&lab, NAMES[index], &[&address], &configs[index])
+        };
+        let routers = [make(preferred, 0), make(second, 1)];
+        let hosts = routers.iter().map(|router| router.host().clone()).collect();
+        let observer = Observer::new(&lab, hosts, routers::observed());
+        Some(Self { lab, observer, routers, configs })
+    }
+
+    fn router(&self, name: &str) -> &dyn Router {
+        let index = NAMES.iter().position(|it| *it == name).expect("one of the two hosts");
+        self.routers[index].as_ref()
+    }
+
+    /// Starts what the host runs.
+    pub fn start(&mut self, name: &str) {
+        self.router(name).start();
+    }
+
+    /// Stops it as an administrator does, and expects that it said so on the wire and left no address.
+    pub fn stop(&mut self, name: &str) {
+        let since = sys::clock::now();
+        let was_master = self.masters_of_last_look(name);
+        self.router(name).stop();
+        let done = self.observer.wait_for(&self.lab, &format!("{name} said goodbye"), |observer| {
+            was_master.iter().all(|router| observer.has_resigned(router, name, since))
+        });
+        self.expect(done);
+        let left = self.virtual_addresses(name);
+        self.expect(if left.is_empty() { Ok(()) } else { Err(format!("{name} left {left:?} behind")) });
+    }
+
+    /// The virtual routers whose addresses the host holds.
+    fn masters_of_last_look(&self, name: &str) -> Vec<VirtualRouter> {
+        let held = self.virtual_addresses(name);
+        let is_held = |router: &&VirtualRouter| router.addresses.iter().all(|it| held.contains(it));
+        self.observer.routers().iter().filter(is_held).cloned().collect()
+    }
+
+    fn virtual_addresses(&self, name: &str) -> BTreeSet<IpAddr> {
+        let all: BTreeSet<IpAddr> =
+            self.observer.routers().iter().flat_map(|router| router.addresses.clone()).collect();
+        let held = self.router(name).host().addresses().expect("addresses");
+        held.into_iter().map(|it| it.address).filter(|it| all.contains(it)).collect()
+    }
+
+    /// The host dies: all its processes at once, and nothing reaches it any more.
+    pub fn kill(&mut self, name: &str) {
+        let since = sys::clock::now();
+        let host = self.router(name).host().clone();
+        host.kill_all().expect("kill everything");
+        self.observer.unplug(&host);
+        self.observer.look();
+        let last_words =
+            self.observer.routers().iter().find(|it| self.observer.has_resigned(it, name, since));
+        let quiet = last_words.map_or(Ok(()), |router| Err(format!("{name} resigned from {}", router.name)));
+        self.expect(quiet);
+    }
+
+    /// The dead host boots: what the kernel and `/run` remembered is gone, then it is on the bridge again, then what it
+    /// runs is started.
+    pub fn boot(&mut self, name: &str) {
+        let host = self.router(name).host().clone();
+        for address in self.virtual_addresses(name) {
+            let width = if address.is_ipv4() { 32 } else { 128 };
+            let output = host.run(["ip", "address", "del", &format!("{address}/{width}"), "dev", "eth0"]);
+            assert!(output.as_ref().is_ok_and(lab::Output::success), "{output:?}");
+        }
+        let cleared = host.run(["sh", "-c", &format!("rm -rf {RUNTIME_DIR} /run/keepalived*.pid")]);
+        assert!(cleared.as_ref().is_ok_and(lab::Output::success), "{cleared:?}");
+        self.observer.plug_in(&host);
+        self.start(name);
+    }
+
+    /// Takes the host off the bridge; its interface stays up.
+    pub fn unplug(&mut self, name: &str) {
+        let host = self.router(name).host().clone();
+        self.observer.unplug(&host);
+    }
+
+    /// Puts it back.
+    pub fn plug_in(&mut self, name: &str) {
+        let host = self.router(name).host().clone();
+        self.observer.plug_in(&host);
+    }
+
+    /// The host becomes, or stays, the one master of everything, by the adverts and by the addresses.
+    pub fn settles_on(&mut self, name: &str) {
+        let done = self.observer.settle(&self.lab, |_| name.to_owned());
+        self.expect(done);
+    }
+
+    /// For each virtual router, the host whose adverts come from the greater address becomes, or stays, master.
+    pub fn settles_on_the_greater_address(&mut self) {
+        let both_spoke = self.observer.wait_for(&self.lab, "adverts of both", |observer| {
+            let spoke = |router: &VirtualRouter| NAMES.iter().all(|it| observer.source(router, it).is_some());
+            observer.routers().iter().all(spoke)
+        });
+        self.expect(both_spoke);
+        let winners: Vec<(&'static str, &'static str)> = self
+            .observer
+            .routers()
+            .iter()
+            .map(|router| {
+                let greatest = NAMES.into_iter().max_by_key(|it| self.observer.source(router, it));
+                (router.name, greatest.expect("two hosts"))
+            })
+            .collect();
+        assert!(
+            winners.contains(&("v2", SECOND)),
+            "the second host has the greater IPv4 address: {winners:?}"
+        );
+        let winner = |router: &VirtualRouter| {
+            winners
+                .iter()
+                .find(|(name, _)| *name == router.name)
+                .map(|(_, host)| (*host).to_owned())
+                .unwrap_or_default()
+        };
+        let done = self.observer.settle(&self.lab, winner);
+        self.expect(done);
+    }
+
+    /// The host says of every instance that it is in this state.
+    pub fn is_everywhere(&mut self, name: &str, state: &str) {
+        let index = NAMES.iter().position(|it| *it == name).expect("one of the two hosts");
+        let router = &self.routers[index];
+        let done = self.observer.wait_for(&self.lab, &format!("{name} is {state} everywhere"), |observer| {
+            observer.routers().iter().all(|it| router.state(it.name) == state)
+        });
+        self.expect(done);
+    }
+
+    /// Handover tells this cause for every instance; keepalived has no words for it.
+    pub fn knows_why(&self, name: &str, code: &str) {
+        for it in self.observer.routers() {
+            let cause = self.router(name).cause(it.name);
+            let right = cause.as_ref().is_none_or(|cause| cause == code);
+            let wrong = || Err(format!("{name} tells the cause {cause:?} for {}, not {code}", it.name));
+            self.expect(if right { Ok(()) } else { wrong() });
+        }
+    }
+
+    /// Waits until the observer complains of two masters, and gives its words.
+    pub fn has_two_masters(&mut self) -> String {
+        match self.observer.wait_for(&self.lab, "the observer complains", |_| false) {
+            Err(why) => why,
+            Ok(()) => String::new(),
+        }
+    }
+
+    /// Ends the test with all that is known unless `result` is good.
+    fn expect(&self, result: Result<(), String>) {
+        let Err(why) = result else { return };
+        let mut story = String::new();
+        for (index, router) in self.routers.iter().enumerate() {
+            story += &format!("== configuration of {}\n{}", NAMES[index], self.configs[index]);
+            story += &router.story();
+            let addresses = router.host().addresses();
+            story += &format!("addresses: {addresses:?}\n");
+        }
+        panic!("{why}\n{story}{}", self.observer.story());
+    }
+}
