@@ -92,6 +92,30 @@ fn a_notifierd_that_is_killed_runs_no_hook_twice_for_the_other_node() {
     nothing_moved(&lab, &a, &b, "notifierd was killed");
 }
 
+/// A2 and X-1: stopped like a paused machine, it neither keeps the address nor speaks before it has listened.
+#[test]
+fn a_vrrp_core_that_is_frozen_loses_the_address_before_b_takes_it() {
+    let lab = start_lab();
+    let (a, b) = pair(&lab);
+    let core = a.pids("vrrp-core");
+    let core = core.first().expect("vrrp-core runs");
+    let _ = a.sh(&format!("kill -STOP {core}"));
+    let mut both = false;
+    eventually(&lab, &[&a, &b], "b takes over", || {
+        both |= a.holds(VIP) && b.holds(VIP);
+        b.state() == "MASTER" && b.holds(VIP)
+    });
+    assert!(!both, "the address was on both nodes\n{}", b.story());
+    let _ = a.sh(&format!("kill -CONT {core}"));
+    // It has the higher priority, so it takes over in the end; but first it has been told that it slept.
+    eventually(&lab, &[&a, &b], "a is MASTER again", || a.state() == "MASTER" && a.holds(VIP));
+    let hooks = a.hooks();
+    let expected = ["BACKUP 150", "MASTER 150", "BACKUP 150", "MASTER 150"];
+    let told: Vec<&str> = hooks.iter().filter_map(|line| line.strip_prefix("INSTANCE api_vip ")).collect();
+    assert_eq!(told, expected, "{}", a.story());
+    eventually(&lab, &[&a, &b], "b gave way", || b.state() == "BACKUP" && !b.holds(VIP));
+}
+
 #[test]
 fn a_host_that_dies_is_replaced() {
     let lab = start_lab();
