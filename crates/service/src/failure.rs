@@ -51,7 +51,8 @@ impl Failure {
 
     /// An error of the kernel while `doing` something; a missing right ends with [`Exit::Rights`].
     pub fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
-        let exit = if error.kind() == std::io::ErrorKind::PermissionDenied { Exit::Rights } else { Exit::Failed };
+        let exit =
+            if error.kind() == std::io::ErrorKind::PermissionDenied { Exit::Rights } else { Exit::Failed };
         Self::new(exit, format!("{doing}: {error}"))
     }
 }
