@@ -129,3 +129,36 @@ fn the_feed_answers_as_its_page_says() {
     assert!(lines[0].starts_with(r#"{"type":"hello","protocol":1,"program":"vrrp-core""#), "{said}");
     assert!(lines[1].starts_with(r#"{"type":"status""#), "{said}");
 }
+
+#[test]
+fn every_prior_bug_has_a_test_that_exists() {
+    let mut sources = String::new();
+    for directory in ["crates", "bin", "tests"] {
+        collect(&root().join(directory), &mut sources);
+    }
+    let page = read("docs/prior-bugs.md");
+    let names: Vec<&str> = page
+        .split('`')
+        .filter(|word| {
+            word.matches('_').count() >= 2 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        })
+        .collect();
+    assert!(names.len() > 20, "found only {} names", names.len());
+    for name in names {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "docs/prior-bugs.md names {name}, which is no test"
+        );
+    }
+}
+
+fn collect(directory: &Path, sources: &mut String) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            sources.push_str(&fs::read_to_string(&path).expect("source"));
+        }
+    }
+}
