@@ -4,7 +4,7 @@
 //! - [`Scenario`]: nodes with a [`vrrp::CoreConfig`] each, weather, and a script of [`Fault`]s; [`Scenario::run`] gives a
 //!   [`Report`] with the story of what was told, or a [`Failure`] with the seed and one line per event.
 //! - [`random`]: a scenario that a seed decides; [`run`] runs it.
-//! - [`explore`]: not one run but all of them, for two nodes and a handful of events.
+//! - [`explore()`]: not one run but all of them, for two nodes and a handful of events.
 //!
 //! Inside, from the outside in: `world` takes events from the `queue`; `faults`, `lan` and `local` say what happens on the
 //! network and between the processes of a `host` (with its `manager`); `oracle` judges after every event, with the
