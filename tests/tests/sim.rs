@@ -176,10 +176,16 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         source: None,
         peers: Vec::new(),
         checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
+        tracked_links: Vec::new(),
+        follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),
     };
-    CoreConfig { links: vec![LinkName::new("eth0").unwrap()], instances: vec![instance] }
+    CoreConfig {
+        links: vec![LinkName::new("eth0").unwrap()],
+        instances: vec![instance],
+        ..CoreConfig::default()
+    }
 }
 
 /// Runs a scenario to its end and holds its transcript against the one that is kept.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use config::{Address, Config, Instance};
 use model::{CheckName, InstanceName, LinkName};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, InstanceId, LinkId, Manners, TrackedCheck};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, TrackedCheck};
 
 /// The core's configuration and the way back from names to numbers.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Setup {
             instances: names,
             links: links.numbers.into_iter().map(|(name, number)| (name, LinkId(number))).collect(),
             checks: checks.in_order,
-            core: CoreConfig { links: links.in_order, instances },
+            core: CoreConfig { links: links.in_order, instances, ..CoreConfig::default() },
         }
     }
 
@@ -137,8 +137,10 @@ fn instance_config(
         password: instance.password,
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
         source: instance.source,
-        peers: instance.peers.clone(),
+        peers: instance.peers.iter().copied().map(Peer::from).collect(),
         checks: tracked.collect(),
+        tracked_links: Vec::new(),
+        follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),
     }

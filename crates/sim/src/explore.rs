@@ -164,10 +164,16 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             source: None,
             peers: Vec::new(),
             checks: Vec::new(),
+            tracked_links: Vec::new(),
+            follows_link: true,
             announcements: Announcements::default(),
             manners: Manners::default(),
         };
-        let config = CoreConfig { links: vec![LinkName::new("eth0").ok()?], instances: vec![instance] };
+        let config = CoreConfig {
+            links: vec![LinkName::new("eth0").ok()?],
+            instances: vec![instance],
+            ..CoreConfig::default()
+        };
         scenario.node(name, config, Duration::ZERO);
     }
     Some(scenario)

@@ -51,7 +51,7 @@ pub fn random(seed: u64) -> Scenario {
     let routers: Vec<Plan> = (0..=rng.below(MAX_ROUTERS)).filter_map(|place| plan(&mut rng, place)).collect();
     let mut scenario = Scenario::new(rng.bits());
     scenario.seed = seed;
-    let mut configs = vec![CoreConfig { links: vec![names.link.clone()], instances: Vec::new() }; count];
+    let mut configs = vec![CoreConfig { links: vec![names.link.clone()], ..CoreConfig::default() }; count];
     for router in &routers {
         join(&mut rng, &names, router, &mut configs);
     }
@@ -153,7 +153,7 @@ fn join(rng: &mut Rng, names: &Names, plan: &Plan, configs: &mut [CoreConfig]) {
             instance.peers = places
                 .iter()
                 .filter(|peer| *peer != place)
-                .map(|peer| own_address(*peer, plan.family))
+                .map(|peer| own_address(*peer, plan.family).into())
                 .collect();
         }
         if let Some(config) = configs.get_mut(*place) {
@@ -205,6 +205,8 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         source: None,
         peers: Vec::new(),
         checks,
+        tracked_links: Vec::new(),
+        follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),
     }

@@ -3,14 +3,14 @@
 //! It must never read a clock, touch a socket or wait. What an instance makes of an input is in `machine.rs`.
 //! Read RFC 9568 section 6 first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Verdict, Vrid};
 
 use crate::door::{CoreConfig, Input, InstanceId, LinkId, Notice, Output, Packet};
-use crate::eligibility::{Facts, Manager, Verdicts};
+use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
 use crate::instance::{Instance, Outbox, Turn};
 use crate::machine::Event;
 use crate::packet;
@@ -28,11 +28,14 @@ pub struct Core {
     config: CoreConfig,
     instances: Vec<Instance>,
     links: Vec<Link>,
+    known_links: Vec<KnownLink>,
     by_wire: HashMap<(LinkId, Family, Vrid), InstanceId>,
     by_name: HashMap<LinkName, LinkId>,
     by_check: HashMap<CheckName, Arc<[InstanceId]>>,
     verdicts: Verdicts,
     manager: Manager,
+    /// `vrrp_startup_delay` ends then; `None` once it has.
+    starts_at: Option<Instant>,
     life: Life,
     queue: Queue,
     /// Kept for its room: a wake allocates nothing.
@@ -49,10 +52,9 @@ enum Life {
     Finished,
 }
 
-/// What is known of a link, and who uses it.
+/// Who uses or tracks a link, and what came in on it for nobody.
 #[derive(Debug)]
 struct Link {
-    fact: Option<LinkFact>,
     instances: Arc<[InstanceId]>,
     strays: Remarks,
 }
@@ -71,7 +73,10 @@ impl Core {
         for (place, instance) in config.instances.iter().enumerate() {
             let id = InstanceId(place);
             by_wire.entry((instance.link, instance.family, instance.vrid)).or_insert(id);
-            on_link.entry(instance.link).or_default().push(id);
+            let tracked = instance.tracked_links.iter().map(|tracked| tracked.link);
+            for link in BTreeSet::from_iter(tracked.chain([instance.link])) {
+                on_link.entry(link).or_default().push(id);
+            }
             for tracked in &instance.checks {
                 tracking.entry(tracked.check.clone()).or_default().push(id);
             }
@@ -81,12 +86,14 @@ impl Core {
             config.links.iter().enumerate().map(|(place, name)| (name.clone(), LinkId(place))).collect();
         let links = (0..config.links.len())
             .map(|place| Link {
-                fact: None,
                 instances: on_link.remove(&LinkId(place)).unwrap_or_default().into(),
                 strays: Remarks::default(),
             })
             .collect();
+        let known_links = config.links.iter().map(|name| KnownLink { name: name.clone(), fact: None });
         let mut core = Self {
+            known_links: known_links.collect(),
+            starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
             config,
             instances,
             links,
@@ -145,12 +152,12 @@ impl Core {
     /// When to send [`Input::Wake`]; may be earlier than anything is due, never later.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let end = match self.life {
-            Life::Running => None,
+        let turn_of_life = match self.life {
+            Life::Running => self.starts_at,
             Life::Stopping(limit) => Some(limit),
             Life::Finished => return None,
         };
-        self.queue.first().into_iter().chain(end).min()
+        self.queue.first().into_iter().chain(turn_of_life).min()
     }
 
     /// What it was configured with.
@@ -211,8 +218,10 @@ impl Core {
 
     fn on_link(&mut self, now: Instant, fact: &LinkFact) {
         let Some(id) = self.by_name.get(&fact.name) else { return };
-        let Some(link) = self.links.get_mut(id.0) else { return };
-        link.fact = Some(fact.clone());
+        let (Some(known), Some(link)) = (self.known_links.get_mut(id.0), self.links.get(id.0)) else {
+            return;
+        };
+        known.fact = Some(fact.clone());
         let concerned = Arc::clone(&link.instances);
         self.deliver_to(now, &concerned, Event::Facts);
     }
@@ -230,6 +239,10 @@ impl Core {
 
     /// Everybody who is due is asked once, so that a wake ends whatever the deadlines are.
     fn on_wake(&mut self, now: Instant) {
+        if self.starts_at.is_some_and(|at| now >= at) {
+            self.starts_at = None;
+            self.deliver_to_all(now, |_| Event::Facts);
+        }
         let mut due = std::mem::take(&mut self.due);
         while let Some(who) = self.queue.pop_due(now) {
             due.push(who);
@@ -275,12 +288,14 @@ impl Core {
 
     fn deliver(&mut self, now: Instant, id: InstanceId, event: Event<'_>) {
         let Some(instance) = self.instances.get_mut(id.0) else { return };
-        let place = instance.config.link.0;
-        let (Some(link), Some(link_name)) = (self.links.get(place), self.config.links.get(place)) else {
-            return;
+        let Some(link) = self.known_links.get(instance.config.link.0) else { return };
+        let facts = Facts {
+            link,
+            links: &self.known_links,
+            manager: self.manager,
+            verdicts: &self.verdicts,
+            starting: self.starts_at.is_some(),
         };
-        let facts =
-            Facts { link_name, link: link.fact.as_ref(), manager: self.manager, verdicts: &self.verdicts };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
         self.queue.ensure(Who::Instance(id), instance.deadline());
     }

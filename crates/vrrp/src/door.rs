@@ -12,7 +12,7 @@ use model::{
     Vrid,
 };
 
-use crate::settings::{Announcements, Manners};
+use crate::settings::{Announcements, Manners, Peer, TrackedLink};
 
 /// A link by its place in [`CoreConfig::links`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,12 +27,14 @@ pub struct InstanceId(pub usize);
 pub struct OrderNumber(pub u64);
 
 /// Everything the core has to know beforehand.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CoreConfig {
-    /// The interfaces that instances use, each once.
+    /// The interfaces that instances use or track, each once.
     pub links: Vec<LinkName>,
     /// The virtual routers.
     pub instances: Vec<InstanceConfig>,
+    /// `vrrp_startup_delay`: so long nothing takes part, except what is still held from a core that died a moment ago.
+    pub startup_delay: Duration,
 }
 
 /// One virtual router (`vrrp_instance`).
@@ -65,9 +67,13 @@ pub struct InstanceConfig {
     /// The configured source of adverts; the link's own address otherwise.
     pub source: Option<IpAddr>,
     /// Unicast peers; empty means multicast.
-    pub peers: Vec<IpAddr>,
-    /// What decides on its fitness and priority.
+    pub peers: Vec<Peer>,
+    /// Checks that decide on its fitness and priority.
     pub checks: Vec<TrackedCheck>,
+    /// Other interfaces that do.
+    pub tracked_links: Vec<TrackedLink>,
+    /// False with `dont_track_primary`: it doesn't matter whether its own interface is up.
+    pub follows_link: bool,
     /// How often it announces.
     pub announcements: Announcements,
     /// How it treats other routers.

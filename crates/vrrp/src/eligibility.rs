@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use model::{Cause, CheckName, Family, LinkFact, LinkName, Priority, Verdict};
 
 use crate::cause::enumerate;
-use crate::door::{InstanceConfig, TrackedCheck};
+use crate::door::{InstanceConfig, LinkId, TrackedCheck};
 use crate::packet::Unsendable;
+use crate::settings::TrackedLink;
 
 /// What is known of the address manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +30,56 @@ pub(crate) type Verdicts = BTreeMap<CheckName, Verdict>;
 /// What is so outside of one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
-    pub(crate) link_name: &'a LinkName,
-    pub(crate) link: Option<&'a LinkFact>,
+    /// The instance's own link.
+    pub(crate) link: &'a KnownLink,
+    /// All links, by [`LinkId`].
+    pub(crate) links: &'a [KnownLink],
     pub(crate) manager: Manager,
     pub(crate) verdicts: &'a Verdicts,
+    /// `vrrp_startup_delay` isn't over.
+    pub(crate) starting: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn link(&self, id: LinkId) -> Option<&'a KnownLink> {
+        self.links.get(id.0)
+    }
+}
+
+/// A link and what is known of it.
+#[derive(Debug)]
+pub(crate) struct KnownLink {
+    pub(crate) name: LinkName,
+    pub(crate) fact: Option<LinkFact>,
+}
+
+impl KnownLink {
+    /// Up with carrier; `None` before its first fact.
+    fn is_up(&self) -> Option<bool> {
+        self.fact.as_ref().map(|fact| fact.index.is_some() && fact.up)
+    }
+
+    fn down_reason(&self) -> Option<Reason> {
+        let name = || self.name.clone();
+        match &self.fact {
+            None => Some(Reason::LinkAwaited(name())),
+            Some(fact) if fact.index.is_none() => Some(Reason::LinkAbsent(name())),
+            Some(fact) if !fact.up => Some(Reason::LinkDown(name())),
+            Some(_) => None,
+        }
+    }
 }
 
 /// One thing that keeps an instance from taking part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
+    StartupDelay,
     LinkAwaited(LinkName),
     ManagerAwaited,
     CheckAwaited(CheckName),
     LinkAbsent(LinkName),
     LinkDown(LinkName),
+    LinkUp(LinkName),
     NoSource(LinkName, Family),
     ManagerGone,
     CheckFailed(CheckName, Verdict),
@@ -54,9 +91,10 @@ impl Reason {
     /// Not known yet, rather than known to be bad: INIT, not FAULT.
     pub(crate) const fn is_waiting(&self) -> bool {
         match self {
-            Self::LinkAwaited(_) | Self::ManagerAwaited | Self::CheckAwaited(_) => true,
+            Self::StartupDelay | Self::LinkAwaited(_) | Self::ManagerAwaited | Self::CheckAwaited(_) => true,
             Self::LinkAbsent(_)
             | Self::LinkDown(_)
+            | Self::LinkUp(_)
             | Self::NoSource(..)
             | Self::ManagerGone
             | Self::CheckFailed(..)
@@ -68,6 +106,7 @@ impl Reason {
     /// In the words that cross a process border.
     pub(crate) fn cause(&self) -> Cause {
         let (code, text) = match self {
+            Self::StartupDelay => ("startup-delay", "vrrp_startup_delay isn't over".to_owned()),
             Self::LinkAwaited(link) => ("link-awaited", format!("waiting for the state of {link}")),
             Self::ManagerAwaited => ("ipmgr-awaited", "waiting for ipmgr".to_owned()),
             Self::CheckAwaited(check) => {
@@ -75,6 +114,7 @@ impl Reason {
             }
             Self::LinkAbsent(link) => ("link-absent", format!("interface {link} does not exist")),
             Self::LinkDown(link) => ("link-down", format!("interface {link} is down or has no carrier")),
+            Self::LinkUp(link) => ("link-up", format!("{link} is up, and tracked in reverse")),
             Self::NoSource(link, Family::V4) => {
                 ("no-source", format!("interface {link} has no IPv4 address to send adverts from"))
             }
@@ -102,40 +142,61 @@ pub(crate) fn source(config: &InstanceConfig, link: Option<&LinkFact>) -> Option
     config.source.or_else(own)
 }
 
+/// What only the instance itself knows: what was said to its addresses, and what ipmgr still holds for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnFacts<'a> {
+    /// The kernel's or ipmgr's refusal.
+    pub(crate) refused: Option<&'a [String]>,
+    /// What the protocol can't say of its configuration.
+    pub(crate) unsendable: Option<Unsendable>,
+    /// Its addresses are still held from a core that died: it doesn't start, it goes on.
+    pub(crate) held: bool,
+}
+
 /// Everything that keeps the instance from taking part; empty when nothing does.
-///
-/// `refused` and `unsendable` are the instance's own facts: what the kernel said to its addresses, and what
-/// the protocol can't say of its configuration.
-pub(crate) fn reasons(
-    config: &InstanceConfig,
-    facts: &Facts<'_>,
-    refused: Option<&[String]>,
-    unsendable: Option<Unsendable>,
-) -> Vec<Reason> {
+pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    reasons.extend(unsendable.map(Reason::Unsendable));
+    reasons.extend((facts.starting && !own.held).then_some(Reason::StartupDelay));
+    reasons.extend(own.unsendable.map(Reason::Unsendable));
     reasons.extend(link_reason(config, facts));
+    for tracked in &config.tracked_links {
+        // Its own interface may be tracked too; one reason is enough.
+        reasons.extend(tracked_link_reason(tracked, facts).filter(|reason| !reasons.contains(reason)));
+    }
     reasons.extend(match facts.manager {
         Manager::Awaited => Some(Reason::ManagerAwaited),
         Manager::Present => None,
         Manager::Gone => Some(Reason::ManagerGone),
     });
     reasons.extend(config.checks.iter().filter_map(|tracked| check_reason(tracked, facts.verdicts)));
-    reasons.extend(refused.map(|failures| Reason::Refused(failures.to_vec())));
+    reasons.extend(own.refused.map(|failures| Reason::Refused(failures.to_vec())));
     reasons
 }
 
+/// Adverts need a link that is there and an address on it, whatever else is configured.
 fn link_reason(config: &InstanceConfig, facts: &Facts<'_>) -> Option<Reason> {
-    let name = || facts.link_name.clone();
-    let Some(link) = facts.link else { return Some(Reason::LinkAwaited(name())) };
-    if link.index.is_none() {
-        Some(Reason::LinkAbsent(name()))
-    } else if !link.up {
-        Some(Reason::LinkDown(name()))
-    } else if source(config, facts.link).is_none() {
-        Some(Reason::NoSource(name(), config.family))
-    } else {
-        None
+    let no_source = || {
+        source(config, facts.link.fact.as_ref())
+            .is_none()
+            .then(|| Reason::NoSource(facts.link.name.clone(), config.family))
+    };
+    match facts.link.down_reason() {
+        Some(Reason::LinkDown(_)) if !config.follows_link => no_source(),
+        Some(reason) => Some(reason),
+        None => no_source(),
+    }
+}
+
+fn tracked_link_reason(tracked: &TrackedLink, facts: &Facts<'_>) -> Option<Reason> {
+    if tracked.weight != 0 {
+        return None;
+    }
+    let link = facts.link(tracked.link)?;
+    match (tracked.reverse, link.is_up()) {
+        (false, _) => link.down_reason(),
+        (true, None) => Some(Reason::LinkAwaited(link.name.clone())),
+        (true, Some(true)) => Some(Reason::LinkUp(link.name.clone())),
+        (true, Some(false)) => None,
     }
 }
 
@@ -166,24 +227,49 @@ fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<Reason> {
 }
 
 /// The priority to advertise: the base moved by the weights, 1 to 254. The owner's never moves.
-pub(crate) fn effective_priority(config: &InstanceConfig, verdicts: &Verdicts) -> Priority {
+pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>) -> Priority {
     if config.priority == Priority::OWNER {
         return Priority::OWNER;
     }
-    let sum: i32 = config.checks.iter().map(|tracked| contribution(tracked, verdicts)).sum();
+    let sum: i32 = weights(config, facts).map(|weight| weight.counts()).sum();
     let total = i32::from(config.priority.0).saturating_add(sum);
     let clamped = total.clamp(1, i32::from(Priority::MAX_BACKUP.0));
     Priority(u8::try_from(clamped).unwrap_or(Priority::MAX_BACKUP.0))
 }
 
-/// A positive weight is added while the check passes, a negative one while it fails; `reverse` turns the sign
-/// (so `weight 5 reverse` is -5 while the check passes, as in keepalived).
-fn contribution(tracked: &TrackedCheck, verdicts: &Verdicts) -> i32 {
-    let weight = i32::from(tracked.weight);
-    let signed = if tracked.reverse { -weight } else { weight };
-    match passes(tracked, verdicts) {
-        Some(true) if weight > 0 => signed,
-        Some(false) if weight < 0 => signed,
-        Some(true | false) | None => 0,
+/// Everything that moves the priority.
+fn weights(config: &InstanceConfig, facts: &Facts<'_>) -> impl Iterator<Item = Weight> {
+    let checks = config.checks.iter().map(|tracked| Weight {
+        weight: tracked.weight,
+        reverse: tracked.reverse,
+        passes: passes(tracked, facts.verdicts),
+    });
+    let links = config.tracked_links.iter().map(|tracked| Weight {
+        weight: tracked.weight,
+        reverse: tracked.reverse,
+        passes: facts.link(tracked.link).and_then(KnownLink::is_up),
+    });
+    checks.chain(links)
+}
+
+/// A weight, and whether what it is tied to passes; `None` for not known yet.
+#[derive(Clone, Copy, Debug)]
+struct Weight {
+    weight: i16,
+    reverse: bool,
+    passes: Option<bool>,
+}
+
+impl Weight {
+    /// A positive weight is added while the tracker passes, a negative one while it fails; `reverse` turns the sign
+    /// (so `weight 5 reverse` is -5 while it passes, as in keepalived).
+    fn counts(self) -> i32 {
+        let weight = i32::from(self.weight);
+        let signed = if self.reverse { -weight } else { weight };
+        match self.passes {
+            Some(true) if weight > 0 => signed,
+            Some(false) if weight < 0 => signed,
+            Some(true | false) | None => 0,
+        }
     }
 }

@@ -11,7 +11,7 @@ use model::{Family, Instant, Priority, ProtocolVersion};
 
 use crate::cause::Cause;
 use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
-use crate::eligibility::{self, Facts, Manager, Reason};
+use crate::eligibility::{self, Facts, Manager, OwnFacts, Reason};
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
 use crate::receive::{self, Heard, Rejected};
 use crate::remarks::{Remark, Remarks};
@@ -149,8 +149,8 @@ impl Instance {
     /// Computes source, priority, adverts and eligibility anew from all facts. True if what is advertised changed.
     pub(crate) fn refresh(&mut self, facts: &Facts<'_>) -> bool {
         // Without a source we are about to leave; the goodbye still goes out from the last one.
-        let source = eligibility::source(&self.config, facts.link).or(self.source);
-        let effective = eligibility::effective_priority(&self.config, facts.verdicts);
+        let source = eligibility::source(&self.config, facts.link.fact.as_ref()).or(self.source);
+        let effective = eligibility::effective_priority(&self.config, facts);
         let changed = source != self.source || effective != self.effective;
         self.source = source;
         self.effective = effective;
@@ -165,8 +165,12 @@ impl Instance {
                 Err(why) => self.unsendable = Some(why),
             }
         }
-        let refused = self.refusal.as_ref().map(|refusal| refusal.failures.as_slice());
-        self.reasons = eligibility::reasons(&self.config, facts, refused, self.unsendable);
+        let own = OwnFacts {
+            refused: self.refusal.as_ref().map(|refusal| refusal.failures.as_slice()),
+            unsendable: self.unsendable,
+            held: self.held,
+        };
+        self.reasons = eligibility::reasons(&self.config, facts, &own);
         changed
     }
 
@@ -188,10 +192,11 @@ impl Instance {
             Family::V4 => [GROUP_V4],
             Family::V6 => [GROUP_V6],
         };
-        let destinations = if self.config.peers.is_empty() { group.as_slice() } else { &self.config.peers };
-        destinations
-            .iter()
-            .map(|&destination| {
+        let group = group.into_iter().filter(|_| self.config.peers.is_empty());
+        let peers = self.config.peers.iter().map(|peer| peer.address);
+        group
+            .chain(peers)
+            .map(|destination| {
                 let message = Arc::from(packet::emit(&advert, form, source, destination)?);
                 Ok(Transmit { instance: self.id, link: self.config.link, source, destination, message })
             })

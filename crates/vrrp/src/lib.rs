@@ -23,5 +23,5 @@ mod timers;
 
 pub use crate::core::Core;
 pub use door::*;
-pub use settings::{Announcements, Manners};
+pub use settings::{Announcements, Manners, Peer, TrackedLink};
 pub use status::{InstanceView, LinkView, MasterView, RemarkView, Status};

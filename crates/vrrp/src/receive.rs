@@ -12,6 +12,7 @@ use crate::cause::enumerate;
 use crate::door::{InstanceConfig, Packet};
 use crate::packet::{self, Advert, Authentication, ChecksumForm, Dialect, Malformed};
 use crate::remarks::Remark;
+use crate::settings::Peer;
 
 /// What every advert on a link must arrive with (V3-RX-1): one hop would make it 254.
 const TTL: u8 = 255;
@@ -21,6 +22,7 @@ const TTL: u8 = 255;
 pub(crate) enum Rejected {
     Own,
     Ttl(u8),
+    PeerTtl { theirs: u8, peer: Peer },
     Version { theirs: u8, ours: ProtocolVersion },
     Malformed(Malformed),
     AuthenticationType { theirs: &'static str, ours: &'static str },
@@ -37,7 +39,7 @@ impl Rejected {
     pub(crate) const fn remark(self) -> Remark {
         match self {
             Self::Own => Remark::OwnPacket,
-            Self::Ttl(_) => Remark::Ttl,
+            Self::Ttl(_) | Self::PeerTtl { .. } => Remark::Ttl,
             Self::Version { .. } | Self::Malformed(Malformed::Version(_)) => Remark::Version,
             Self::Malformed(Malformed::Type(_)) => Remark::Type,
             Self::Malformed(Malformed::Length { .. }) => Remark::Length,
@@ -64,6 +66,9 @@ impl fmt::Display for Rejected {
                 f.write_str("its source is our own address: the network loops, or another host has it too")
             }
             Self::Ttl(ttl) => write!(f, "its TTL is {ttl}, not {TTL}: it came through a router"),
+            Self::PeerTtl { theirs, peer: Peer { min_ttl, max_ttl, .. } } => {
+                write!(f, "its TTL is {theirs}, and {min_ttl} to {max_ttl} is configured for this peer")
+            }
             Self::Version { theirs, ours } => write!(f, "it speaks VRRP version {theirs}, we speak {ours}"),
             Self::Malformed(Malformed::Version(version)) => {
                 write!(f, "there is no VRRP version {version} here")
@@ -122,7 +127,7 @@ pub(crate) fn judge<'a>(
         return Err(Rejected::Own);
     }
     let unicast = !config.peers.is_empty();
-    // A peer may be some hops away; keepalived sends and accepts any TTL there.
+    // A peer may be some hops away: what TTL it may come with is configured.
     if !unicast && packet.ttl != TTL {
         return Err(Rejected::Ttl(packet.ttl));
     }
@@ -139,8 +144,8 @@ pub(crate) fn judge<'a>(
     if packet.destination.is_multicast() == unicast {
         return Err(Rejected::Destination(packet.destination));
     }
-    if unicast && !config.peers.contains(&packet.source) {
-        return Err(Rejected::NotAPeer);
+    if unicast {
+        check_peer(config, packet)?;
     }
     Ok(Heard { source: packet.source, advert, form })
 }
@@ -153,6 +158,17 @@ pub(crate) fn judge_stray(packet: &Packet<'_>) -> Rejected {
     match packet::parse(packet.message, packet.source, packet.destination) {
         Ok((advert, _)) => Rejected::UnknownVrid(advert.vrid.get()),
         Err(malformed) => Rejected::Malformed(malformed),
+    }
+}
+
+/// V3-RX-10 and, for peers, V3-RX-1.
+fn check_peer(config: &InstanceConfig, packet: &Packet<'_>) -> Result<(), Rejected> {
+    let peer = config.peers.iter().find(|peer| peer.address == packet.source);
+    let peer = *peer.ok_or(Rejected::NotAPeer)?;
+    if (peer.min_ttl..=peer.max_ttl).contains(&packet.ttl) {
+        Ok(())
+    } else {
+        Err(Rejected::PeerTtl { theirs: packet.ttl, peer })
     }
 }
 

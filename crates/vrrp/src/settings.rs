@@ -2,8 +2,10 @@
 //!
 //! Plain values that the machine reads; nothing here decides. The words of keepalived.conf stand at each field.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::door::LinkId;
 use crate::packet::ChecksumForm;
 
 /// How often a master tells its neighbours where its addresses live (`garp_*`, `vrrp_garp_*`), for gratuitous ARP and
@@ -36,6 +38,35 @@ impl Default for Announcements {
             lower_priority_repeat: 5,
         }
     }
+}
+
+/// A unicast peer (`unicast_peer`): adverts go to it, and only peers are believed (V3-RX-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// `min_ttl`: the least TTL or hop limit that its adverts may arrive with.
+    pub min_ttl: u8,
+    /// `max_ttl`: the greatest.
+    pub max_ttl: u8,
+}
+
+impl From<IpAddr> for Peer {
+    /// However many hops away, as in keepalived.
+    fn from(address: IpAddr) -> Self {
+        Self { address, min_ttl: u8::MIN, max_ttl: u8::MAX }
+    }
+}
+
+/// An interface besides the instance's own that decides on its fitness or priority (`track_interface`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrackedLink {
+    /// Which.
+    pub link: LinkId,
+    /// -253 to 253. Positive: added while up. Negative: added (so subtracted) while down. 0: FAULT while down.
+    pub weight: i16,
+    /// Up and down change places.
+    pub reverse: bool,
 }
 
 /// How it treats other routers.

@@ -107,7 +107,7 @@ fn ipv6_goes_the_same_way() {
 #[test]
 fn each_unicast_peer_gets_its_advert() {
     // V3-PKT-4, V3-PKT-6
-    let mut host = Host::new(InstanceConfig { peers: vec![LOWER, GREATER], ..v3(100) });
+    let mut host = Host::new(InstanceConfig { peers: vec![LOWER.into(), GREATER.into()], ..v3(100) });
     let outputs = assert_takes_over_after(&mut host, DOWN_100);
     let to: Vec<_> = transmits(&outputs).iter().map(|transmit| transmit.destination).collect();
     assert_eq!(to, [LOWER, GREATER]);

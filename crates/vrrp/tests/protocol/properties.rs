@@ -62,7 +62,12 @@ fn configs() -> Vec<InstanceConfig> {
         InstanceConfig { checks: vec![tracked("0", 0), tracked("1", 50)], ..v3(100) },
         InstanceConfig { vrid: vrid(6), preempt: false, preempt_delay: ms(2000), ..v2(150) },
         v6(255),
-        InstanceConfig { vrid: vrid(7), peers: vec![LOWER, GREATER], wants_master: true, ..v3(255) },
+        InstanceConfig {
+            vrid: vrid(7),
+            peers: vec![LOWER.into(), GREATER.into()],
+            wants_master: true,
+            ..v3(255)
+        },
     ]
 }
 

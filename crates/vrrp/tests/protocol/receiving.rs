@@ -159,7 +159,7 @@ fn the_first_ipv6_address_is_link_local() {
 #[test]
 fn unicast_wants_a_configured_peer() {
     // V3-RX-10
-    let config = InstanceConfig { peers: vec![LOWER], ..v3(100) };
+    let config = InstanceConfig { peers: vec![LOWER.into()], ..v3(100) };
     assert_dropped(config.clone(), &message_to(&v3(100), GREATER, OWN, 200), "not-a-peer");
     assert_dropped(config.clone(), &message(&v3(100), LOWER, 200), "destination");
     assert_dropped(v3(100), &message_to(&v3(100), GREATER, OWN, 200), "destination");

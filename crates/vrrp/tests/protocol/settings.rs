@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::support::*;
 use handover_vrrp::packet::{self, ChecksumForm};
-use handover_vrrp::{Announcements, InstanceConfig, Manners};
-use model::State;
+use handover_vrrp::{Announcements, CoreConfig, Input, InstanceConfig, LinkId, Manners, Peer, TrackedLink};
+use model::{LinkFact, LinkName, Priority, State};
 
 fn announcing(announcements: Announcements) -> InstanceConfig {
     InstanceConfig { announcements, ..v3(100) }
@@ -33,7 +33,7 @@ fn who_counts_fewer_adverts_falls_behind_sooner() {
     let mut host = Host::master(mannered(Manners { down_timer_adverts: 1, ..Manners::default() }));
     host.pass(host.core.next_deadline().unwrap().since(host.now));
     host.freeze(ms(1008));
-    host.give(handover_vrrp::Input::Wake);
+    host.give(Input::Wake);
     assert_eq!(host.state(), Some(State::Backup));
 }
 
@@ -130,4 +130,121 @@ fn skip_check_adv_addr_remarks_on_no_other_addresses() {
         assert_eq!(host.count("addresses-differ"), count);
         assert_eq!(host.view().adverts_received, 1);
     }
+}
+
+#[test]
+fn a_peer_has_the_ttl_that_is_configured_for_it() {
+    // V3-RX-1, V3-RX-10, trap 20: an advert from three hops away must not win an election
+    let near = Peer { min_ttl: 255, ..LOWER.into() };
+    let config = InstanceConfig { peers: vec![near, GREATER.into()], ..v3(100) };
+    let mut host = Host::new(config.clone());
+    for (source, ttl, dropped) in [(LOWER, 252, true), (LOWER, 255, false), (GREATER, 1, false)] {
+        let before = host.view().adverts_received;
+        host.hear(&Message { ttl, ..message_to(&config, source, OWN, 200) });
+        assert_eq!(host.view().adverts_received == before, dropped, "{source} {ttl}");
+    }
+    assert_eq!(host.count("ttl"), 1);
+    let far = Peer { max_ttl: 254, ..near };
+    let mut host = Host::new(InstanceConfig { peers: vec![Peer { min_ttl: 253, ..far }], ..v3(100) });
+    let outputs = host.hear(&message_to(&config, LOWER, OWN, 200));
+    assert_eq!(
+        notices(&outputs)[0].0,
+        "dropped a packet from 192.0.2.1: its TTL is 255, and 253 to 254 is configured for this peer"
+    );
+}
+
+fn delayed(startup_delay: Duration) -> Host {
+    let links = vec![LinkName::new("eth0").unwrap()];
+    Host::configured(CoreConfig { links, instances: vec![v3(100)], startup_delay })
+}
+
+#[test]
+fn nothing_takes_part_before_the_startup_delay_is_over() {
+    let mut host = delayed(ms(20_000));
+    host.give(Input::Link(&eth0()));
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(host.view().reasons[0].code, "startup-delay");
+    assert!(host.hear(&message(&v3(100), GREATER, 50)).is_empty(), "heard, and of no consequence");
+    assert_eq!(told(&host.pass(ms(19_999))), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
+    assert_eq!(told(&host.pass(ms(3609))), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Master)]);
+}
+
+#[test]
+fn who_resumes_does_not_start() {
+    // E3: an upgrade of vrrp-core is no start-up of the node.
+    let mut host = delayed(ms(20_000));
+    host.give(Input::Link(&eth0()));
+    let outputs = host.give(Input::ManagerPresent { held: &[ONE] });
+    assert_eq!(told(&host.answer(outputs)), [Some(State::Master)]);
+}
+
+/// eth1, tracked.
+fn tracking(weight: i16, reverse: bool) -> Host {
+    let links = vec![LinkName::new("eth0").unwrap(), LinkName::new("eth1").unwrap()];
+    let tracked_links = vec![TrackedLink { link: LinkId(1), weight, reverse }];
+    let instances = vec![InstanceConfig { tracked_links, ..v3(100) }];
+    let mut host = Host::configured(CoreConfig { links, instances, ..CoreConfig::default() });
+    host.give(Input::Link(&eth0()));
+    host.give(Input::ManagerPresent { held: &[] });
+    host
+}
+
+fn eth1(up: bool) -> LinkFact {
+    LinkFact { name: LinkName::new("eth1").unwrap(), up, ..eth0() }
+}
+
+#[test]
+fn a_tracked_link_without_a_weight_decides_on_fitness() {
+    // 3.5, D2
+    for (reverse, good, code) in [(false, true, "link-down"), (true, false, "link-up")] {
+        let mut host = tracking(0, reverse);
+        assert_eq!(host.view().reasons[0].code, "link-awaited");
+        assert_eq!(told(&host.give(Input::Link(&eth1(good)))), [Some(State::Backup)]);
+        assert_eq!(told(&host.give(Input::Link(&eth1(!good)))), [Some(State::Fault)]);
+        assert_eq!(host.view().reasons[0].code, code);
+        assert_eq!(told(&host.give(Input::Link(&eth1(good)))), [Some(State::Backup)]);
+    }
+    let mut host = tracking(0, false);
+    host.give(Input::Link(&LinkFact::absent(LinkName::new("eth1").unwrap())));
+    assert_eq!(host.view().reasons[0].code, "link-absent");
+}
+
+#[test]
+fn a_tracked_link_with_a_weight_moves_the_priority() {
+    // 3.5, as for checks
+    for (weight, reverse, before, up, down) in
+        [(20, false, 100, 120, 100), (-20, false, 100, 100, 80), (20, true, 100, 80, 100)]
+    {
+        let mut host = tracking(weight, reverse);
+        assert_eq!(host.state(), Some(State::Backup), "a weight is no condition");
+        assert_eq!(host.view().effective, Priority(before));
+        host.give(Input::Link(&eth1(true)));
+        assert_eq!(host.view().effective, Priority(up));
+        host.give(Input::Link(&eth1(false)));
+        assert_eq!(host.view().effective, Priority(down));
+    }
+}
+
+#[test]
+fn the_own_link_tracked_twice_is_one_reason() {
+    let tracked_links = vec![TrackedLink { link: ETH0, weight: 0, reverse: false }];
+    let mut host = Host::new(InstanceConfig { tracked_links, ..v3(100) });
+    host.give(Input::Link(&LinkFact { up: false, ..eth0() }));
+    assert_eq!(host.view().reasons.len(), 1);
+}
+
+#[test]
+fn dont_track_primary_needs_an_address_and_no_carrier() {
+    // D2
+    let mut host = Host::master(InstanceConfig { follows_link: false, ..v3(100) });
+    assert!(host.give(Input::Link(&LinkFact { up: false, ..eth0() })).is_empty());
+    for fact in
+        [LinkFact { up: false, ipv4: None, ..eth0() }, LinkFact::absent(LinkName::new("eth0").unwrap())]
+    {
+        host.give(Input::Link(&fact));
+        assert_eq!(host.state(), Some(State::Fault));
+    }
+    assert_eq!(host.view().reasons[0].code, "link-absent");
 }

@@ -55,6 +55,8 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         source: None,
         peers: Vec::new(),
         checks: Vec::new(),
+        tracked_links: Vec::new(),
+        follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),
     }
@@ -141,7 +143,12 @@ pub(crate) struct Host {
 impl Host {
     /// Nothing is known yet.
     pub(crate) fn cold(instances: Vec<InstanceConfig>) -> Self {
-        let config = CoreConfig { links: vec![LinkName::new("eth0").unwrap()], instances };
+        let links = vec![LinkName::new("eth0").unwrap()];
+        Self::configured(CoreConfig { links, instances, ..CoreConfig::default() })
+    }
+
+    /// Nothing is known yet of anything in this configuration.
+    pub(crate) fn configured(config: CoreConfig) -> Self {
         let now = Instant::ZERO + Duration::from_secs(1000);
         Self { core: Core::new(config, now), now }
     }
