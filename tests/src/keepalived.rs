@@ -87,6 +87,15 @@ impl Keepalived {
         told.and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default().to_owned()
     }
 
+    /// Whether its log has a line about an instance with these words.
+    #[must_use]
+    pub fn has_logged(&self, instance: &str, words: &str) -> bool {
+        let log = self.run.borrow().as_ref().map(Proc::lines).unwrap_or_default();
+        let subject = format!("({instance}) ");
+        let told = |text: &str| text.split_once(&subject).is_some_and(|(_, rest)| rest.contains(words));
+        log.iter().any(|line| told(&line.text))
+    }
+
     /// Its log, for a person who has to find out what happened.
     #[must_use]
     pub fn story(&self) -> String {

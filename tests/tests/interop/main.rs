@@ -9,6 +9,7 @@ mod routers;
 mod scene;
 
 use routers::Kind::{self, Handover, Keepalived};
+use routers::Why;
 use scene::{PREFERRED, SECOND, Scene, Terms};
 
 /// Both are up, and the preferred one is master of everything. Its host's name is [`PREFERRED`].
@@ -26,11 +27,11 @@ fn a_stopped_master_is_replaced_until_it_returns(preferred: Kind, second: Kind) 
     let Some(mut scene) = settled_pair(preferred, second, &Terms::default()) else { return };
     scene.stop(PREFERRED);
     scene.settles_on(SECOND);
-    scene.knows_why(SECOND, "peer-resigned");
+    scene.knows_why(SECOND, Why::MasterResigned);
     scene.start(PREFERRED);
     scene.settles_on(PREFERRED);
-    scene.knows_why(PREFERRED, "preempting");
-    scene.knows_why(SECOND, "outranked");
+    scene.knows_why(PREFERRED, Why::MasterIsLower);
+    scene.knows_why(SECOND, Why::Outranked);
 }
 
 #[test]
@@ -48,11 +49,11 @@ fn a_dead_master_is_replaced_until_it_returns(preferred: Kind, second: Kind) {
     let Some(mut scene) = settled_pair(preferred, second, &Terms::default()) else { return };
     scene.kill(PREFERRED);
     scene.settles_on(SECOND);
-    scene.knows_why(SECOND, "peer-silent");
+    scene.knows_why(SECOND, Why::MasterSilent);
     scene.boot(PREFERRED);
     scene.settles_on(PREFERRED);
-    scene.knows_why(PREFERRED, "preempting");
-    scene.knows_why(SECOND, "outranked");
+    scene.knows_why(PREFERRED, Why::MasterIsLower);
+    scene.knows_why(SECOND, Why::Outranked);
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn with_nopreempt_the_master_stays(preferred: Kind, second: Kind) {
     scene.is_everywhere(PREFERRED, "BACKUP");
     scene.stop(SECOND);
     scene.settles_on(PREFERRED);
-    scene.knows_why(PREFERRED, "peer-resigned");
+    scene.knows_why(PREFERRED, Why::MasterResigned);
 }
 
 #[test]

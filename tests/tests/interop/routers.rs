@@ -137,6 +137,41 @@ impl Kind {
     }
 }
 
+/// Why a router is in its state: that it came there by the shortest way, and not only late by another.
+#[derive(Clone, Copy, Debug)]
+pub enum Why {
+    /// The master said goodbye.
+    MasterResigned,
+    /// The master was heard no more.
+    MasterSilent,
+    /// The master's priority was lower.
+    MasterIsLower,
+    /// A master of a higher priority came.
+    Outranked,
+}
+
+impl Why {
+    /// The code in Handover's status (docs/events.md).
+    const fn code(self) -> &'static str {
+        match self {
+            Self::MasterResigned => "peer-resigned",
+            Self::MasterSilent => "peer-silent",
+            Self::MasterIsLower => "preempting",
+            Self::Outranked => "outranked",
+        }
+    }
+
+    /// The words in the log of keepalived 2.2.7.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::MasterResigned => "received priority 0 advert",
+            Self::MasterSilent => "Receive advertisement timeout",
+            Self::MasterIsLower => "received lower priority",
+            Self::Outranked => "with higher priority",
+        }
+    }
+}
+
 /// A host that runs one of the two.
 pub trait Router: fmt::Debug {
     fn host(&self) -> &Host;
@@ -144,8 +179,8 @@ pub trait Router: fmt::Debug {
     fn stop(&self);
     /// What it says of an instance: `MASTER`, `BACKUP`, `FAULT`, or nothing yet.
     fn state(&self, instance: &str) -> String;
-    /// Its word for the cause of that state; keepalived has none.
-    fn cause(&self, instance: &str) -> Option<String>;
+    /// Whether it tells this cause of that state.
+    fn knows(&self, instance: &str, why: Why) -> bool;
     fn story(&self) -> String;
 }
 
@@ -170,8 +205,8 @@ impl Router for Node {
     fn state(&self, instance: &str) -> String {
         of_instance(self, instance, "/state")
     }
-    fn cause(&self, instance: &str) -> Option<String> {
-        Some(of_instance(self, instance, "/cause/code"))
+    fn knows(&self, instance: &str, why: Why) -> bool {
+        of_instance(self, instance, "/cause/code") == why.code()
     }
     fn story(&self) -> String {
         self.story()
@@ -191,8 +226,8 @@ impl Router for Keepalived {
     fn state(&self, instance: &str) -> String {
         self.state(instance)
     }
-    fn cause(&self, _instance: &str) -> Option<String> {
-        None
+    fn knows(&self, instance: &str, why: Why) -> bool {
+        self.has_logged(instance, why.words())
     }
     fn story(&self) -> String {
         self.story()

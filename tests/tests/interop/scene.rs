@@ -11,7 +11,7 @@ use handover_tests::node::{RUNTIME_DIR, start_lab};
 use handover_tests::observer::{Observer, VirtualRouter};
 use lab::Lab;
 
-use crate::routers::{self, Kind, Own, Router};
+use crate::routers::{self, Kind, Own, Router, Why};
 
 /// The first host: of the higher priority, where they differ.
 pub const PREFERRED: &str = "preferred";
@@ -43,6 +43,10 @@ pub struct Scene {
     configs: [String; 2],
 }
 
+fn position(name: &str) -> usize {
+    NAMES.iter().position(|it| *it == name).expect("one of the two hosts")
+}
+
 impl Scene {
     /// Two hosts, nothing started yet; `None` where there is no keepalived.
     pub fn new(preferred: Kind, second: Kind, terms: &Terms) -> Option<Self> {
@@ -70,8 +74,7 @@ impl Scene {
     }
 
     fn router(&self, name: &str) -> &dyn Router {
-        let index = NAMES.iter().position(|it| *it == name).expect("one of the two hosts");
-        self.routers[index].as_ref()
+        self.routers[position(name)].as_ref()
     }
 
     /// Starts what the host runs.
@@ -82,7 +85,7 @@ impl Scene {
     /// Stops it as an administrator does, and expects that it said so on the wire and left no address.
     pub fn stop(&mut self, name: &str) {
         let since = sys::clock::now();
-        let was_master = self.masters_of_last_look(name);
+        let was_master = self.mastered_by(name);
         self.router(name).stop();
         let done = self.observer.wait_for(&self.lab, &format!("{name} said goodbye"), |observer| {
             was_master.iter().all(|router| observer.has_resigned(router, name, since))
@@ -93,7 +96,7 @@ impl Scene {
     }
 
     /// The virtual routers whose addresses the host holds.
-    fn masters_of_last_look(&self, name: &str) -> Vec<VirtualRouter> {
+    fn mastered_by(&self, name: &str) -> Vec<VirtualRouter> {
         let held = self.virtual_addresses(name);
         let is_held = |router: &&VirtualRouter| router.addresses.iter().all(|it| held.contains(it));
         self.observer.routers().iter().filter(is_held).cloned().collect()
@@ -185,7 +188,7 @@ impl Scene {
 
     /// The host says of every instance that it is in this state.
     pub fn is_everywhere(&mut self, name: &str, state: &str) {
-        let index = NAMES.iter().position(|it| *it == name).expect("one of the two hosts");
+        let index = position(name);
         let router = &self.routers[index];
         let done = self.observer.wait_for(&self.lab, &format!("{name} is {state} everywhere"), |observer| {
             observer.routers().iter().all(|it| router.state(it.name) == state)
@@ -193,14 +196,15 @@ impl Scene {
         self.expect(done);
     }
 
-    /// Handover tells this cause for every instance; keepalived has no words for it.
-    pub fn knows_why(&self, name: &str, code: &str) {
-        for it in self.observer.routers() {
-            let cause = self.router(name).cause(it.name);
-            let right = cause.as_ref().is_none_or(|cause| cause == code);
-            let wrong = || Err(format!("{name} tells the cause {cause:?} for {}, not {code}", it.name));
-            self.expect(if right { Ok(()) } else { wrong() });
-        }
+    /// The host tells this cause for the state of every instance.
+    pub fn knows_why(&mut self, name: &str, why: Why) {
+        let index = position(name);
+        let router = &self.routers[index];
+        let done =
+            self.observer.wait_for(&self.lab, &format!("{name} tells {why:?} everywhere"), |observer| {
+                observer.routers().iter().all(|it| router.knows(it.name, why))
+            });
+        self.expect(done);
     }
 
     /// Waits until the observer complains of two masters, and gives its words.
