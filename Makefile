@@ -5,6 +5,7 @@ SEEDS ?= 500
 FIRST_SEED ?= 1
 PREFIX ?= /usr/local
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
 .PHONY: demo test lint sim install build help
 
@@ -12,10 +13,10 @@ help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
 build:           ## the five programs, optimised
-	$(CARGO) build --release --bins
+	$(CARGO) build --release $(PROGRAMS:%=-p %)
 
 demo: build      ## two hosts, an address that moves, about a minute; root or ordinary user
-	target/release/handover lab examples/haproxy-pair
+	$(RELEASE)/handover lab examples/haproxy-pair
 
 test: lint       ## everything, also what needs network namespaces
 	$(CARGO) build --bins
@@ -36,4 +37,4 @@ sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIR
 
 install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin
 	install -d $(DESTDIR)$(PREFIX)/sbin
-	install -m 0755 $(PROGRAMS:%=target/release/%) $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 $(PROGRAMS:%=$(RELEASE)/%) $(DESTDIR)$(PREFIX)/sbin/
