@@ -57,8 +57,8 @@ impl Daemon {
     /// How long it may take to stop before it is killed; each is longer than the daemon's own bound.
     pub(crate) const fn stop_limit(self) -> Duration {
         match self {
-            Self::VrrpCore | Self::Ipmgr | Self::Checkerd => Duration::from_secs(6),
-            Self::Notifierd => Duration::from_secs(15),
+            Self::Ipmgr | Self::Checkerd => Duration::from_secs(6),
+            Self::VrrpCore | Self::Notifierd => Duration::from_secs(15),
         }
     }
 }

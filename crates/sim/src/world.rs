@@ -29,8 +29,9 @@ const MAX_OUTPUTS_PER_INSTANCE: usize = 32;
 const MAX_WAKES_IN_A_MOMENT: u32 = 100;
 /// Oracle 6: a run that needs more is a storm.
 const MAX_EVENTS: u64 = 5_000_000;
-/// A core that is told to stop has this long; more than it waits for an ipmgr that doesn't answer.
-pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// A core that is told to stop has this long; more than it keeps addresses for a successor, and then waits for an ipmgr
+/// that doesn't answer.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// What a core is told by its siblings.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use crate::receive;
 use crate::remarks::Remarks;
 use crate::status::{InstanceView, LinkView, Status};
 
-/// How long [`Input::Shutdown`] waits for ipmgr to take the addresses away.
+/// How long [`Input::Shutdown`] waits for ipmgr to take the addresses away, once they aren't kept for a successor.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// All virtual routers of one host.
@@ -136,8 +136,9 @@ impl Core {
             Input::Wake => self.on_wake(now),
             Input::Shutdown => {
                 if self.life == Life::Running {
-                    self.life = Life::Stopping(now + SHUTDOWN_LIMIT);
                     self.deliver_to_all(now, |_| Event::Shutdown);
+                    let kept = self.instances.iter().filter_map(Instance::kept_until).max();
+                    self.life = Life::Stopping(kept.unwrap_or(now) + SHUTDOWN_LIMIT);
                 }
             }
         }

@@ -103,6 +103,25 @@ impl Reason {
         }
     }
 
+    /// Whether requests to the addresses are still answered as they should be: only then they may be kept for a
+    /// successor.
+    pub(crate) const fn leaves_service_fit(&self) -> bool {
+        match self {
+            Self::StartupDelay
+            | Self::LinkAwaited(_)
+            | Self::ManagerAwaited
+            | Self::CheckAwaited(_)
+            | Self::LinkAbsent(_)
+            | Self::LinkDown(_)
+            | Self::LinkUp(_)
+            | Self::NoSource(..)
+            | Self::ManagerGone
+            | Self::CheckFailed(..)
+            | Self::Refused(_)
+            | Self::Unsendable(_) => false,
+        }
+    }
+
     /// In the words that cross a process border.
     pub(crate) fn cause(&self) -> Cause {
         let (code, text) = match self {
@@ -237,6 +256,11 @@ pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>) -> 
     Priority(u8::try_from(clamped).unwrap_or(Priority::MAX_BACKUP.0))
 }
 
+/// Whether nothing that is tracked takes anything from the priority.
+pub(crate) fn is_fit(config: &InstanceConfig, facts: &Facts<'_>) -> bool {
+    weights(config, facts).all(|weight| weight.counts() == weight.at_best())
+}
+
 /// Everything that moves the priority.
 fn weights(config: &InstanceConfig, facts: &Facts<'_>) -> impl Iterator<Item = Weight> {
     let checks = config.checks.iter().map(|tracked| Weight {
@@ -264,12 +288,19 @@ impl Weight {
     /// A positive weight is added while the tracker passes, a negative one while it fails; `reverse` turns the sign
     /// (so `weight 5 reverse` is -5 while it passes, as in keepalived).
     fn counts(self) -> i32 {
-        let weight = i32::from(self.weight);
-        let signed = if self.reverse { -weight } else { weight };
         match self.passes {
-            Some(true) if weight > 0 => signed,
-            Some(false) if weight < 0 => signed,
+            Some(true) if self.weight > 0 => self.signed(),
+            Some(false) if self.weight < 0 => self.signed(),
             Some(true | false) | None => 0,
         }
+    }
+
+    fn at_best(self) -> i32 {
+        self.signed().max(0)
+    }
+
+    fn signed(self) -> i32 {
+        let weight = i32::from(self.weight);
+        if self.reverse { -weight } else { weight }
     }
 }

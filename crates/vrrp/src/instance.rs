@@ -12,6 +12,7 @@ use model::{Family, Instant, Priority, ProtocolVersion};
 use crate::cause::Cause;
 use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
 use crate::eligibility::{self, Facts, Manager, OwnFacts, Reason};
+use crate::handover::Keeping;
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
 use crate::receive::{self, Heard, Rejected};
 use crate::remarks::{Remark, Remarks};
@@ -78,6 +79,8 @@ pub(crate) struct Instance {
     pub(crate) held: bool,
     /// It has decided about its addresses in this life, so what ipmgr holds from a former one counts no more.
     pub(crate) decided: bool,
+    /// It has given way, and keeps the addresses for its successor.
+    pub(crate) keeping: Option<Keeping>,
     /// The order to remove addresses that hasn't been answered.
     pub(crate) withdrawing: Option<OrderNumber>,
     pub(crate) refusal: Option<Refusal>,
@@ -114,6 +117,7 @@ impl Instance {
             reasons: Vec::new(),
             held: false,
             decided: false,
+            keeping: None,
             withdrawing: None,
             refusal: None,
             refused: Vec::new(),
@@ -233,10 +237,15 @@ impl Instance {
         self.withdrawing = (turn.facts.manager == Manager::Present).then_some(order);
     }
 
-    /// The only writer of the state. Tells everybody if it reads differently now.
+    /// The only writer of the state. Tells everybody.
     pub(crate) fn transition(&mut self, turn: &mut Turn<'_>, to: State, cause: Cause) {
         self.state = to;
         self.cause = cause;
+        self.tell_again(turn);
+    }
+
+    /// Tells the state if it reads differently now.
+    pub(crate) fn tell_again(&mut self, turn: &mut Turn<'_>) {
         let told = self.translate();
         if told == self.told {
             return;
@@ -256,6 +265,8 @@ impl Instance {
     /// The one translation from the RFC's states to users' words; `None` is STOP.
     fn translate(&self) -> Option<model::State> {
         match self.state {
+            // Not until the addresses are gone.
+            State::Initialize | State::Backup(_) if self.keeping.is_some() => self.told,
             State::Initialize if self.stopping && self.withdrawing.is_none() => None,
             State::Initialize if self.stopping => self.told,
             State::Initialize if self.reasons.iter().all(Reason::is_waiting) => Some(model::State::Init),
@@ -265,6 +276,11 @@ impl Instance {
             // Not until the addresses are in place (V3-FSM-15).
             State::Active(Holding { install_by: Some(_), .. }) => self.told,
         }
+    }
+
+    /// Until when the addresses may be kept for a successor.
+    pub(crate) fn kept_until(&self) -> Option<Instant> {
+        self.keeping.map(|keeping| keeping.until)
     }
 
     /// Whether it has ended for good and said so.

@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
-//! what the network sent; `eligibility` weighs the facts; `machine` decides; `instance` and `announcing` speak; `cause` says why.
+//! what the network sent; `eligibility` weighs the facts; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `cause` says why.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
 mod announcing;
@@ -10,6 +10,7 @@ mod cause;
 mod core;
 mod door;
 mod eligibility;
+mod handover;
 mod instance;
 mod machine;
 pub mod packet;

@@ -55,7 +55,7 @@ impl Instance {
         match (self.state, event) {
             (State::Initialize, Event::Facts) => self.on_facts_in_initialize(turn),
             (State::Initialize, Event::ManagerPresent { held }) => self.on_manager_in_initialize(turn, held),
-            (State::Initialize, Event::Advert(heard)) => self.count_received(turn, &heard),
+            (State::Initialize, Event::Advert(heard)) => self.on_advert_in_initialize(turn, &heard),
             (State::Initialize, Event::Rejected { rejected, from }) => {
                 self.count_rejected(turn, rejected, from)
             }
@@ -76,12 +76,12 @@ impl Instance {
             }
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
             (State::Backup(_), Event::Installed { .. }) => {}
-            (State::Backup(_), Event::Withdrawn { order }) => self.settle(order),
+            (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
             (State::Backup(_), Event::Shutdown) => self.become_initialize(turn, Cause::Shutdown),
             // Shutdown has left Backup and Active behind.
             (State::Backup(_), Event::GiveUp) => {}
 
-            (State::Active(_), Event::Facts) => self.on_facts_in_active(turn),
+            (State::Active(holding), Event::Facts) => self.on_facts_in_active(turn, holding),
             (State::Active(holding), Event::ManagerPresent { .. }) => {
                 self.on_manager_in_active(turn, holding)
             }
@@ -94,7 +94,7 @@ impl Instance {
                 self.on_installed_in_active(turn, holding, order, failures);
             }
             (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
-            (State::Active(_), Event::Shutdown) => self.resign(turn, Cause::Shutdown),
+            (State::Active(holding), Event::Shutdown) => self.resign(turn, holding, Cause::Shutdown),
             (State::Active(_), Event::GiveUp) => {}
         }
     }
@@ -114,6 +114,7 @@ impl Instance {
 
     fn on_facts_in_initialize(&mut self, turn: &mut Turn<'_>) {
         self.refresh(&turn.facts);
+        self.reconsider_keeping(turn);
         if self.stopping {
             self.transition(turn, State::Initialize, Cause::Shutdown);
         } else if !self.reasons.is_empty() {
@@ -141,11 +142,20 @@ impl Instance {
             self.held = held;
             self.withdrawing = None;
         }
+        self.lose_kept(turn);
         self.on_facts_in_initialize(turn);
+    }
+
+    fn on_advert_in_initialize(&mut self, turn: &mut Turn<'_>, heard: &Heard<'_>) {
+        self.count_received(turn, heard);
+        if heard.advert.priority != Priority::STOP {
+            self.notice_successor(turn, heard.advert.interval);
+        }
     }
 
     fn on_due_in_initialize(&mut self, turn: &mut Turn<'_>) {
         self.flush_remarks(turn);
+        self.reconsider_keeping(turn);
         if self.refusal.as_ref().is_some_and(|refusal| turn.now >= refusal.retry_at) {
             self.refusal = None;
             self.on_facts_in_initialize(turn);
@@ -154,7 +164,7 @@ impl Instance {
 
     fn on_withdrawn_in_initialize(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
         self.held = false;
-        self.settle(order);
+        self.settle(turn, order);
         if self.stopping {
             self.transition(turn, State::Initialize, Cause::Shutdown);
         }
@@ -169,6 +179,7 @@ impl Instance {
 
     /// ipmgr has had its time: stopped, whether it answered or not.
     fn on_give_up_in_initialize(&mut self, turn: &mut Turn<'_>) {
+        self.release(turn);
         self.withdrawing = None;
         self.transition(turn, State::Initialize, Cause::Shutdown);
     }
@@ -178,6 +189,7 @@ impl Instance {
     fn on_facts_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
         let before = self.skew(listening.interval);
         self.refresh(&turn.facts);
+        self.reconsider_keeping(turn);
         if !self.reasons.is_empty() {
             self.become_initialize(turn, Cause::NotEligible(self.reasons.clone()));
             return;
@@ -193,6 +205,7 @@ impl Instance {
         } else {
             self.withdrawing = None;
         }
+        self.lose_kept(turn);
     }
 
     fn on_advert_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening, heard: &Heard<'_>) {
@@ -205,6 +218,7 @@ impl Instance {
             self.keep_listening(Listening { down_at, accepted: sign, ..listening });
             return;
         }
+        self.notice_successor(turn, heard.advert.interval);
         // V3-FSM-16: an owner preempts whatever the configuration says.
         let preempt = self.config.preempt || self.effective == Priority::OWNER;
         let lower = preempt && priority < self.effective;
@@ -231,6 +245,7 @@ impl Instance {
 
     fn on_due_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
         self.flush_remarks(turn);
+        self.reconsider_keeping(turn);
         if turn.now < listening.down_at {
             return;
         }
@@ -247,10 +262,10 @@ impl Instance {
 
     // Active
 
-    fn on_facts_in_active(&mut self, turn: &mut Turn<'_>) {
+    fn on_facts_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
         let changed = self.refresh(&turn.facts);
         if !self.reasons.is_empty() {
-            self.resign(turn, Cause::NotEligible(self.reasons.clone()));
+            self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
         } else if changed {
             // At once, besides the schedule: a peer may have to take over now.
             self.advertise(turn);
@@ -280,7 +295,12 @@ impl Instance {
             if self.config.manners.advertise_before_yielding {
                 self.advertise(turn);
             }
-            self.withdraw(turn);
+            if priority > self.effective {
+                self.leave_to_successor(turn, &holding, heard.advert.interval);
+            } else {
+                // Equals preempt nobody: both were master, and it has the addresses already.
+                self.withdraw(turn);
+            }
             let cause = Cause::Outranked { source: heard.source, priority, own: self.effective };
             self.become_backup(turn, heard.advert.interval, Some(Sign::of(heard, turn.now)), cause);
         } else {
@@ -308,7 +328,7 @@ impl Instance {
     fn on_due_in_active(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
         self.flush_remarks(turn);
         if holding.install_by.is_some_and(|limit| turn.now >= limit) {
-            self.refuse(turn, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
+            self.refuse(turn, holding, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
             return;
         }
         if turn.now >= holding.advert_at {
@@ -331,7 +351,7 @@ impl Instance {
             return;
         }
         if !failures.is_empty() && failures.len() >= self.config.addresses.len() {
-            self.refuse(turn, failures.to_vec());
+            self.refuse(turn, holding, failures.to_vec());
             return;
         }
         if !failures.is_empty() {
@@ -351,7 +371,7 @@ impl Instance {
 
     fn on_withdrawn_in_active(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
         if order.is_some() {
-            self.settle(order);
+            self.settle(turn, order);
             return;
         }
         // Our own order to install may be under way: the one to withdraw has to follow it.
@@ -361,23 +381,26 @@ impl Instance {
 
     // What several arms do
 
-    fn settle(&mut self, order: Option<OrderNumber>) {
-        if order.is_some() && order == self.withdrawing {
+    /// Addresses are gone, by an order or, without one, by ipmgr's own will.
+    fn settle(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
+        if order.is_none() {
+            self.lose_kept(turn);
+        } else if order == self.withdrawing {
             self.withdrawing = None;
         }
     }
 
     /// Master of nothing: the kernel or ipmgr said no.
-    fn refuse(&mut self, turn: &mut Turn<'_>, failures: Vec<String>) {
+    fn refuse(&mut self, turn: &mut Turn<'_>, holding: Holding, failures: Vec<String>) {
         self.refusal = Some(Refusal { failures, retry_at: turn.now + REFUSED_PAUSE });
         self.refresh(&turn.facts);
-        self.resign(turn, Cause::NotEligible(self.reasons.clone()));
+        self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
     }
 
     /// From Active to Initialize: says so (V3-FSM-13), and lets go.
-    fn resign(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+    fn resign(&mut self, turn: &mut Turn<'_>, holding: Holding, cause: Cause) {
         self.say_goodbye(turn);
-        self.withdraw(turn);
+        self.leave_to_whom_it_concerns(turn, &holding);
         self.become_initialize(turn, cause);
     }
 
@@ -403,6 +426,7 @@ impl Instance {
 
     /// Speaks first, and has the addresses put in place at the same time (V3-FSM-1, V3-FSM-4).
     fn become_active(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        self.keeping = None;
         let order = turn.out.order();
         let holding = Holding {
             advert_at: turn.now + self.interval(),
@@ -440,6 +464,7 @@ impl Instance {
                 holding.refresh_at,
             ],
         };
-        timers.into_iter().flatten().chain(self.remarks_deadline()).min()
+        let kept = self.keeping.map(|keeping| keeping.until);
+        timers.into_iter().flatten().chain(kept).chain(self.remarks_deadline()).min()
     }
 }

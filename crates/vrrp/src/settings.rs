@@ -1,4 +1,4 @@
-//! How an instance behaves where keepalived leaves a choice. Each `Default` is keepalived's.
+//! How an instance behaves where keepalived leaves a choice. Each `Default` is keepalived's, where keepalived has it.
 //!
 //! Plain values that the machine reads; nothing here decides. The words of keepalived.conf stand at each field.
 
@@ -80,6 +80,8 @@ pub struct Manners {
     pub advertise_before_yielding: bool,
     /// What VRRPv3 over IPv4 sends (V3-PKT-4): [`ChecksumForm::MessageOnly`] with `v3_checksum_as_v2`. Both are accepted.
     pub checksum: ChecksumForm,
+    /// Whoever gives way in good health keeps the addresses until its successor has them; not in keepalived.
+    pub hand_over: bool,
     /// False with `skip_check_adv_addr`: other addresses than ours are not even remarked on (V3-RX-13).
     pub compare_addresses: bool,
 }
@@ -91,6 +93,7 @@ impl Default for Manners {
             answer_lower: true,
             advertise_before_yielding: false,
             checksum: ChecksumForm::PseudoHeader,
+            hand_over: true,
             compare_addresses: true,
         }
     }

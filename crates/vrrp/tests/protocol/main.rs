@@ -6,6 +6,7 @@
 
 mod elections;
 mod eligibility;
+mod handover;
 mod manager;
 mod packets;
 mod properties;

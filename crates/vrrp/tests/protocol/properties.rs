@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use handover_vrrp::{Input, InstanceConfig, InstanceId, OrderNumber, Output, Packet};
+use handover_vrrp::{Input, InstanceConfig, InstanceId, Manners, OrderNumber, Output, Packet};
 use model::{Instant, LinkFact, State, Verdict, Vrid};
 use proptest::prelude::*;
 
@@ -58,9 +58,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn configs() -> Vec<InstanceConfig> {
     let vrid = |id| Vrid::new(id).unwrap();
+    let manners = Manners::default();
     vec![
-        InstanceConfig { checks: vec![tracked("0", 0), tracked("1", 50)], ..v3(100) },
-        InstanceConfig { vrid: vrid(6), preempt: false, preempt_delay: ms(2000), ..v2(150) },
+        InstanceConfig { checks: vec![tracked("0", 0), tracked("1", 50)], manners, ..v3(100) },
+        InstanceConfig { vrid: vrid(6), preempt: false, preempt_delay: ms(2000), manners, ..v2(150) },
         v6(255),
         InstanceConfig {
             vrid: vrid(7),

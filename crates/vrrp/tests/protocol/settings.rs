@@ -12,7 +12,7 @@ fn announcing(announcements: Announcements) -> InstanceConfig {
 }
 
 fn mannered(manners: Manners) -> InstanceConfig {
-    InstanceConfig { manners, ..v3(100) }
+    InstanceConfig { manners: Manners { hand_over: false, ..manners }, ..v3(100) }
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// VRRPv3 over IPv4, VRID 5, one second, preempting.
+/// VRRPv3 over IPv4, VRID 5, one second, preempting; it gives way as the RFC says, not as `handover.rs` wants it.
 pub(crate) fn v3(priority: u8) -> InstanceConfig {
     InstanceConfig {
         name: InstanceName::new("one").unwrap(),
@@ -58,7 +58,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         tracked_links: Vec::new(),
         follows_link: true,
         announcements: Announcements::default(),
-        manners: Manners::default(),
+        manners: Manners { hand_over: false, ..Manners::default() },
     }
 }
 
