@@ -1,12 +1,12 @@
-//! From the administrator's configuration to the core's: names become numbers, trackers find their checks.
+//! The core's configuration (crate `setup`) and the way back from names to numbers, for what the siblings say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
-use config::{Address, Config, Instance};
+use config::{Address, Config};
 use model::{CheckName, InstanceName, LinkName};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, TrackedCheck};
+use vrrp::{CoreConfig, InstanceConfig, InstanceId, LinkId};
 
 /// The core's configuration and the way back from names to numbers.
 #[derive(Debug)]
@@ -21,16 +21,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Every reference in a valid configuration resolves, so nothing can fail here.
+    /// Nothing can fail here: what a valid configuration names is there.
     pub(crate) fn new(config: &Config) -> Self {
-        let mut links = Numbering::default();
-        let mut checks = Numbering::default();
-        let instances: Vec<InstanceConfig> = config
-            .instances
-            .iter()
-            .map(|instance| instance_config(config, instance, &mut links, &mut checks))
-            .collect();
-        let names = instances.iter().enumerate().map(|(i, it)| (it.name.clone(), InstanceId(i))).collect();
+        let core = setup::core_config(config);
+        let names = core.instances.iter().enumerate().map(|(i, it)| (it.name.clone(), InstanceId(i)));
+        let links = core.links.iter().enumerate().map(|(i, name)| (name.clone(), LinkId(i)));
+        let mut seen = HashSet::new();
+        let tracked = core.instances.iter().flat_map(|it| &it.checks).map(|tracked| &tracked.check);
         let placed = |address: &Address| Placed {
             address: address.address,
             prefix: address.prefix,
@@ -38,10 +35,10 @@ impl Setup {
         };
         Self {
             addresses: config.instances.iter().map(|it| it.addresses.iter().map(placed).collect()).collect(),
-            instances: names,
-            links: links.numbers.into_iter().map(|(name, number)| (name, LinkId(number))).collect(),
-            checks: checks.in_order,
-            core: CoreConfig { links: links.in_order, instances, ..CoreConfig::default() },
+            checks: tracked.filter(|check| seen.insert(*check)).cloned().collect(),
+            instances: names.collect(),
+            links: links.collect(),
+            core,
         }
     }
 
@@ -83,69 +80,6 @@ impl fmt::Display for Placed {
     }
 }
 
-/// Gives each name a number, in the order of their first appearance.
-#[derive(Debug)]
-struct Numbering<T> {
-    in_order: Vec<T>,
-    numbers: HashMap<T, usize>,
-}
-
-impl<T> Default for Numbering<T> {
-    fn default() -> Self {
-        Self { in_order: Vec::new(), numbers: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Numbering<T> {
-    fn number(&mut self, name: &T) -> usize {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        let number = self.in_order.len();
-        self.in_order.push(name.clone());
-        self.numbers.insert(name.clone(), number);
-        number
-    }
-}
-
-fn instance_config(
-    config: &Config,
-    instance: &Instance,
-    links: &mut Numbering<LinkName>,
-    checks: &mut Numbering<CheckName>,
-) -> InstanceConfig {
-    let tracked = instance.checks.iter().map(|tracked| {
-        checks.number(&tracked.check);
-        TrackedCheck {
-            check: tracked.check.clone(),
-            weight: tracked.weight.value,
-            reverse: tracked.weight.reverse,
-            init_fail: config.check(&tracked.check).is_some_and(|check| check.init_fail),
-        }
-    });
-    InstanceConfig {
-        name: instance.name.clone(),
-        link: LinkId(links.number(&instance.link)),
-        vrid: instance.vrid,
-        version: instance.version,
-        family: instance.family,
-        priority: instance.priority,
-        wants_master: instance.wants_master,
-        advert_interval: instance.advert_interval,
-        preempt: instance.preempt,
-        preempt_delay: instance.preempt_delay,
-        password: instance.password,
-        addresses: instance.addresses.iter().map(|address| address.address).collect(),
-        source: instance.source,
-        peers: instance.peers.iter().copied().map(Peer::from).collect(),
-        checks: tracked.collect(),
-        tracked_links: Vec::new(),
-        follows_link: true,
-        announcements: Announcements::default(),
-        manners: Manners::default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,24 +92,17 @@ vrrp_instance three { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress
 ";
 
     #[test]
-    fn names_become_numbers_in_the_order_of_the_file() {
+    fn names_lead_to_their_numbers() {
         let config = config::parse("test.conf", TEXT).config.expect("valid");
         let setup = Setup::new(&config);
-        let links: Vec<&str> = setup.core.links.iter().map(LinkName::as_str).collect();
-        assert_eq!(links, ["eth0", "eth1"]);
-        assert_eq!(setup.core.instances[2].link, LinkId(0));
         assert_eq!(setup.link(&LinkName::new("eth1").unwrap()), Some(LinkId(1)));
         assert_eq!(setup.instance(&InstanceName::new("three").unwrap()), Some(InstanceId(2)));
         assert_eq!(setup.instance(&InstanceName::new("four").unwrap()), None);
     }
 
     #[test]
-    fn a_tracker_keeps_its_own_weight() {
+    fn a_check_that_two_track_is_asked_for_once() {
         let config = config::parse("test.conf", TEXT).config.expect("valid");
-        let setup = Setup::new(&config);
-        assert_eq!(setup.checks.len(), 1);
-        assert_eq!(setup.core.instances[0].checks[0].weight, 20);
-        let own = &setup.core.instances[2].checks[0];
-        assert_eq!((own.weight, own.reverse), (-5, true));
+        assert_eq!(Setup::new(&config).checks.len(), 1);
     }
 }
