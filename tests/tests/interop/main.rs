@@ -22,7 +22,8 @@ fn settled_pair(preferred: Kind, second: Kind, terms: &Terms) -> Option<Scene> {
     Some(scene)
 }
 
-/// The master is stopped: it says goodbye, and the other takes over. It returns and preempts.
+/// The master is stopped: it says goodbye (V3-FSM-13), and the other takes over (V3-FSM-5). It returns and preempts
+/// (V3-FSM-7), and the other yields (V3-FSM-11).
 fn a_stopped_master_is_replaced_until_it_returns(preferred: Kind, second: Kind) {
     let Some(mut scene) = settled_pair(preferred, second, &Terms::default()) else { return };
     scene.stop(PREFERRED);
@@ -44,7 +45,7 @@ fn keepalived_takes_over_from_a_stopped_handover_and_yields_when_it_returns() {
     a_stopped_master_is_replaced_until_it_returns(Handover, Keepalived);
 }
 
-/// The master's whole host dies: silence, and the other takes over. It boots again and preempts.
+/// The master's whole host dies: silence, and the other takes over (V3-FSM-4). It boots again and preempts.
 fn a_dead_master_is_replaced_until_it_returns(preferred: Kind, second: Kind) {
     let Some(mut scene) = settled_pair(preferred, second, &Terms::default()) else { return };
     scene.kill(PREFERRED);
@@ -66,7 +67,7 @@ fn keepalived_takes_over_from_a_killed_handover_and_yields_when_it_returns() {
     a_dead_master_is_replaced_until_it_returns(Handover, Keepalived);
 }
 
-/// With `nopreempt` the preferred one returns and leaves the other alone, until that stops.
+/// With `nopreempt` (V3-FSM-6) the preferred one returns and leaves the other alone, until that stops.
 fn with_nopreempt_the_master_stays(preferred: Kind, second: Kind) {
     let terms = Terms { nopreempt: true, ..Terms::default() };
     let Some(mut scene) = settled_pair(preferred, second, &terms) else { return };
