@@ -70,7 +70,10 @@ impl World {
             }
             Fault::LinkDown(node, link) => self.set_carrier(node, &link, false),
             Fault::LinkUp(node, link) => self.set_carrier(node, &link, true),
-            Fault::Verdict(node, check, verdict) => self.set_verdict(node, check, verdict),
+            Fault::Verdict(node, check, verdict) => {
+                self.end_service(node, &check);
+                self.set_verdict(node, check, verdict);
+            }
             Fault::Partition(parts) => self.part(&parts),
             Fault::Heal => self.part(&[]),
             Fault::Weather(weather) => self.weather = weather,
@@ -102,6 +105,7 @@ impl World {
             self.chronicle.note(self.now, Line::Held(node, instance, false));
         }
         host.lose_power();
+        self.stop_services(node);
     }
 
     fn pause_host(&mut self, node: NodeId) {
@@ -167,6 +171,7 @@ impl World {
                 | Event::ToManager(..)
                 | Event::StartManager(_)
                 | Event::Release(_)
+                | Event::Service(..)
                 | Event::Wake(..) => now,
             };
             self.queue.push(at, event);
@@ -184,7 +189,7 @@ impl World {
         }
     }
 
-    fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
+    pub(crate) fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
         let Some(host) = self.host(node) else { return };
         // An unknown verdict takes nothing back: what was known is what counts.
         if verdict != Verdict::Unknown {
