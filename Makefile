@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: demo test lint sim install build help
+.PHONY: demo test lint sim bench install build help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +34,9 @@ lint:            ## format, clippy, licences, shell scripts
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) $(CARGO) test --release -p handover-tests --test sim -- --nocapture
+
+bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RUNS=3; as root
+	$(RELEASE)/handover-bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
 
 install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin
 	install -d $(DESTDIR)$(PREFIX)/sbin
