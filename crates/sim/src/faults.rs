@@ -32,7 +32,9 @@ impl World {
             | Fault::StartManager(_)
             | Fault::LinkDown(..)
             | Fault::LinkUp(..)
-            | Fault::Verdict(..) => Some(Disturbance::Nodes),
+            | Fault::Verdict(..)
+            | Fault::Drain(_)
+            | Fault::Undrain(_) => Some(Disturbance::Nodes),
         };
         self.strike(fault);
         if let Some(disturbance) = disturbance {
@@ -70,10 +72,9 @@ impl World {
             }
             Fault::LinkDown(node, link) => self.set_carrier(node, &link, false),
             Fault::LinkUp(node, link) => self.set_carrier(node, &link, true),
-            Fault::Verdict(node, check, verdict) => {
-                self.end_service(node, &check);
-                self.set_verdict(node, check, verdict);
-            }
+            Fault::Verdict(node, check, verdict) => self.set_verdict(node, check, verdict),
+            Fault::Drain(node) => self.set_drained(node, true),
+            Fault::Undrain(node) => self.set_drained(node, false),
             Fault::Partition(parts) => self.part(&parts),
             Fault::Heal => self.part(&[]),
             Fault::Weather(weather) => self.weather = weather,
@@ -105,7 +106,6 @@ impl World {
             self.chronicle.note(self.now, Line::Held(node, instance, false));
         }
         host.lose_power();
-        self.stop_services(node);
     }
 
     fn pause_host(&mut self, node: NodeId) {
@@ -171,7 +171,6 @@ impl World {
                 | Event::ToManager(..)
                 | Event::StartManager(_)
                 | Event::Release(_)
-                | Event::Service(..)
                 | Event::Wake(..) => now,
             };
             self.queue.push(at, event);
@@ -189,13 +188,19 @@ impl World {
         }
     }
 
-    pub(crate) fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
+    fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
         let Some(host) = self.host(node) else { return };
         // An unknown verdict takes nothing back: what was known is what counts.
         if verdict != Verdict::Unknown {
             host.verdicts.insert(check.clone(), verdict);
         }
         self.say_to_core(node, Message::Verdict(check, verdict));
+    }
+
+    fn set_drained(&mut self, node: NodeId, drained: bool) {
+        let Some(host) = self.host(node) else { return };
+        host.drained = drained;
+        self.say_to_core(node, Message::Drained(drained));
     }
 
     /// Who is named in a part is on that side; everybody else is on side 0.

@@ -318,10 +318,11 @@ fn passing_fault(rng: &mut Rng, count: usize, settling: Duration) -> (Fault, Dur
         0 => rng.between(Duration::ZERO, settling / 2),
         _ => rng.between(settling, settling * 2),
     };
-    match rng.below(4) {
+    match rng.below(5) {
         0 => (Fault::PauseHost(node), duration, Fault::ResumeHost(node)),
         1 => (Fault::PauseCore(node), duration, Fault::ResumeCore(node)),
         2 => (Fault::Partition(parts(rng, count)), duration, Fault::Heal),
+        3 => (Fault::Drain(node), duration, Fault::Undrain(node)),
         _ => {
             let absence = rng.between(Duration::ZERO, MAX_MANAGER_ABSENCE);
             (Fault::CrashManager(node), absence, Fault::StartManager(node))

@@ -6,6 +6,7 @@ use vrrp::{InstanceId, LinkId};
 
 use crate::host::{Host, Power};
 use crate::manager::Order;
+use crate::oracle::Disturbance;
 use crate::report::Line;
 use crate::scenario::NodeId;
 use crate::world::{Event, Message, World};
@@ -126,6 +127,9 @@ impl World {
         host.excuse_addresses(now, delay);
         self.arrange_release(node);
         self.say_to_core(node, Message::Reconnect);
+        // Only now the node is one that can be master: the fault that began this came before.
+        let standings = self.standings();
+        self.oracle.disturb(now, Disturbance::Nodes, &standings);
     }
 
     pub(crate) fn arrange_release(&mut self, node: NodeId) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Verdict, Vrid};
 
-use crate::door::{CoreConfig, Input, InstanceId, LinkId, Notice, Output, Packet};
+use crate::door::{CoreConfig, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
 use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
 use crate::instance::{Instance, Outbox, Turn};
 use crate::machine::Event;
@@ -33,6 +33,8 @@ pub struct Core {
     by_name: HashMap<LinkName, LinkId>,
     by_check: HashMap<CheckName, Arc<[InstanceId]>>,
     verdicts: Verdicts,
+    /// Per instance, why it is out by order.
+    drains: Vec<Option<Box<str>>>,
     manager: Manager,
     /// `vrrp_startup_delay` ends then; `None` once it has.
     starts_at: Option<Instant>,
@@ -95,12 +97,13 @@ impl Core {
             known_links: known_links.collect(),
             starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
             config,
-            instances,
             links,
             by_wire,
             by_name,
             by_check: tracking.into_iter().map(|(check, ids)| (check, ids.into())).collect(),
             verdicts: Verdicts::new(),
+            drains: vec![None; instances.len()],
+            instances,
             manager: Manager::Awaited,
             life: Life::Running,
             queue: Queue::default(),
@@ -133,6 +136,11 @@ impl Core {
                 self.deliver(now, instance, Event::Installed { order, failures });
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::Drain { instance, text } => {
+                let text = (0..=MAX_DRAIN_TEXT).rev().find_map(|end| text.get(..end));
+                self.drain(now, instance, text);
+            }
+            Input::Undrain { instance } => self.drain(now, instance, None),
             Input::Wake => self.on_wake(now),
             Input::Shutdown => {
                 if self.life == Life::Running {
@@ -238,6 +246,19 @@ impl Core {
         self.deliver_to(now, &concerned, Event::Facts);
     }
 
+    fn drain(&mut self, now: Instant, instance: Option<InstanceId>, text: Option<&str>) {
+        let concerned = match instance {
+            Some(InstanceId(place)) => place..place.saturating_add(1),
+            None => 0..self.drains.len(),
+        };
+        for place in concerned {
+            if let Some(drain) = self.drains.get_mut(place) {
+                *drain = text.map(Box::from);
+                self.deliver(now, InstanceId(place), Event::Facts);
+            }
+        }
+    }
+
     /// Everybody who is due is asked once, so that a wake ends whatever the deadlines are.
     fn on_wake(&mut self, now: Instant) {
         if self.starts_at.is_some_and(|at| now >= at) {
@@ -296,6 +317,7 @@ impl Core {
             manager: self.manager,
             verdicts: &self.verdicts,
             starting: self.starts_at.is_some(),
+            drained: self.drains.get(id.0).and_then(Option::as_deref),
         };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
         self.queue.ensure(Who::Instance(id), instance.deadline());

@@ -14,6 +14,9 @@ use model::{
 
 use crate::settings::{Announcements, Manners, Peer, TrackedLink};
 
+/// The longest text of an [`Input::Drain`], in bytes.
+pub const MAX_DRAIN_TEXT: usize = 256;
+
 /// A link by its place in [`CoreConfig::links`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub usize);
@@ -130,6 +133,19 @@ pub enum Input<'a> {
         instance: InstanceId,
         /// Which order it answers, if any.
         order: Option<OrderNumber>,
+    },
+    /// Out of the elections until [`Input::Undrain`]: a reason like a failed check, but a master hands over without a
+    /// hole. The core forgets it with its life; who gives the order keeps it, and gives it again at start.
+    Drain {
+        /// Whom; `None` is everybody.
+        instance: Option<InstanceId>,
+        /// Who ordered it and when, for people; what is longer than [`MAX_DRAIN_TEXT`] is cut off.
+        text: &'a str,
+    },
+    /// Back into the elections.
+    Undrain {
+        /// Whom; `None` is everybody.
+        instance: Option<InstanceId>,
     },
     /// Time went by: whatever is due by `now`.
     Wake,

@@ -38,6 +38,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) verdicts: &'a Verdicts,
     /// `vrrp_startup_delay` isn't over.
     pub(crate) starting: bool,
+    /// Out by order, in the words of who gave it.
+    pub(crate) drained: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -74,6 +76,7 @@ impl KnownLink {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     StartupDelay,
+    Drained(String),
     LinkAwaited(LinkName),
     ManagerAwaited,
     CheckAwaited(CheckName),
@@ -92,7 +95,8 @@ impl Reason {
     pub(crate) const fn is_waiting(&self) -> bool {
         match self {
             Self::StartupDelay | Self::LinkAwaited(_) | Self::ManagerAwaited | Self::CheckAwaited(_) => true,
-            Self::LinkAbsent(_)
+            Self::Drained(_)
+            | Self::LinkAbsent(_)
             | Self::LinkDown(_)
             | Self::LinkUp(_)
             | Self::NoSource(..)
@@ -107,6 +111,7 @@ impl Reason {
     /// successor.
     pub(crate) const fn leaves_service_fit(&self) -> bool {
         match self {
+            Self::Drained(_) => true,
             Self::StartupDelay
             | Self::LinkAwaited(_)
             | Self::ManagerAwaited
@@ -126,6 +131,7 @@ impl Reason {
     pub(crate) fn cause(&self) -> Cause {
         let (code, text) = match self {
             Self::StartupDelay => ("startup-delay", "vrrp_startup_delay isn't over".to_owned()),
+            Self::Drained(text) => ("drained", format!("drained: {text}")),
             Self::LinkAwaited(link) => ("link-awaited", format!("waiting for the state of {link}")),
             Self::ManagerAwaited => ("ipmgr-awaited", "waiting for ipmgr".to_owned()),
             Self::CheckAwaited(check) => {
@@ -176,6 +182,7 @@ pub(crate) struct OwnFacts<'a> {
 pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     reasons.extend((facts.starting && !own.held).then_some(Reason::StartupDelay));
+    reasons.extend(facts.drained.map(|text| Reason::Drained(text.to_owned())));
     reasons.extend(own.unsendable.map(Reason::Unsendable));
     reasons.extend(link_reason(config, facts));
     for tracked in &config.tracked_links {

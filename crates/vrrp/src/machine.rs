@@ -13,6 +13,7 @@ use crate::cause::{Cause, enumerate};
 use crate::door::{Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
 use crate::instance::{Instance, Refusal, Turn};
+use crate::queue::TOGETHER;
 use crate::receive::{Heard, Rejected};
 use crate::remarks::Remark;
 use crate::state::{Holding, Listening, Sign, State, next_on_schedule};
@@ -331,8 +332,8 @@ impl Instance {
             self.refuse(turn, holding, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
             return;
         }
-        if turn.now >= holding.advert_at {
-            // V3-FSM-9
+        // V3-FSM-9, and along with somebody else's if that is sooner: the schedule stays.
+        if turn.now + TOGETHER >= holding.advert_at {
             self.advertise(turn);
             holding.advert_at = next_on_schedule(holding.advert_at, self.interval(), turn.now);
         }

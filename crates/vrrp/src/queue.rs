@@ -2,12 +2,18 @@
 //!
 //! It may be early, never late: a deadline that moves away stays queued at its old place and is put right when
 //! that comes, so that a received advert, which happens far more often than a takeover, never touches the queue.
+//! Whoever comes up soon after somebody else comes up with them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use model::Instant;
 
 use crate::door::{InstanceId, LinkId};
+
+/// How much earlier than due an entry may come up, and an advert leave, because another is due: what a host sends and
+/// its peers hear costs by the wake-up. Small against any interval, and nobody's schedule is moved by it.
+pub(crate) const TOGETHER: Duration = Duration::from_millis(1);
 
 /// Whose deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,10 +48,11 @@ impl Queue {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// Takes an entry out that has come up by `now`.
+    /// Takes an entry out that has come up by `now` or does so within [`TOGETHER`]. Who can't do anything yet is queued
+    /// again by the next [`Self::ensure`].
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Who> {
         let (at, who) = *self.order.first()?;
-        if at > now {
+        if at > now + TOGETHER {
             return None;
         }
         self.order.pop_first();
@@ -73,10 +80,19 @@ mod tests {
         assert_eq!(queue.first(), Some(at(10)));
         queue.ensure(A, Some(at(5)));
         queue.ensure(B, Some(at(7)));
-        assert_eq!(queue.pop_due(at(4)), None);
         assert_eq!(queue.pop_due(at(100)), Some(A));
         assert_eq!(queue.pop_due(at(100)), Some(B));
         assert_eq!(queue.pop_due(at(100)), None);
         assert_eq!(queue.first(), None);
+    }
+
+    #[test]
+    fn what_is_due_within_a_millisecond_comes_up_together() {
+        let mut queue = Queue::default();
+        let now = at(1_000_000_000);
+        queue.ensure(A, Some(now + TOGETHER));
+        queue.ensure(B, Some(now + TOGETHER + Duration::from_nanos(1)));
+        assert_eq!(queue.first(), Some(now + TOGETHER), "alone, nobody is early");
+        assert_eq!((queue.pop_due(now), queue.pop_due(now)), (Some(A), None));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::*;
-use handover_vrrp::{Input, InstanceConfig, Manners, Output};
+use handover_vrrp::{Input, InstanceConfig, InstanceId, MAX_DRAIN_TEXT, Manners, Output};
 use model::{LinkFact, State, Verdict};
 
 /// What a successor may take from its first advert to its announcements.
@@ -183,4 +183,64 @@ fn while_keeping_nobody_is_answered() {
         assert!(sent(&host.hear(&message(&v3(100), LOWER, priority))).is_empty());
     }
     assert!(sent(&host.pass(ms(500))).is_empty());
+}
+
+// Drain, pain A7
+
+const ORDER: Input<'static> = Input::Drain { instance: None, text: "by root since noon" };
+
+#[test]
+fn a_drained_master_hands_over_and_stays_out() {
+    // A7, X-3
+    let mut host = master();
+    let outputs = host.give(ORDER);
+    assert_eq!((outputs.len(), sent(&outputs)), (1, vec![0]));
+    assert_eq!(host.view().reasons[0].code, "drained");
+    host.pass(ms(600));
+    assert_keeps(&host.hear(&message(&v3(100), GREATER, 90)));
+    let outputs = host.pass(INSTALLS);
+    assert_eq!((withdraws(&outputs).len(), told(&outputs)), (1, vec![Some(State::Fault)]));
+    let cause = &transitions(&outputs)[0].cause;
+    assert_eq!((cause.code.as_str(), cause.text.as_str()), ("drained", "drained: by root since noon"));
+    assert!(host.pass(ms(60_000)).is_empty());
+    let outputs = host.give(Input::Undrain { instance: None });
+    assert_eq!(told(&outputs), [Some(State::Backup)]);
+    assert_eq!(told(&host.pass(ms(3610))), [Some(State::Master)]);
+}
+
+#[test]
+fn a_drain_concerns_whom_it_names() {
+    let mut host = Host::with(vec![config(100), v6(100)]);
+    host.give(Input::Drain { instance: Some(ONE), text: "x" });
+    let states = |host: &Host| host.core.status().instances.iter().map(|it| it.state).collect::<Vec<_>>();
+    assert_eq!(states(&host), [Some(State::Fault), Some(State::Backup)]);
+    // An order to one ends with an order to all, and nobody is there for a third.
+    host.give(Input::Undrain { instance: Some(InstanceId(7)) });
+    assert_eq!(states(&host), [Some(State::Fault), Some(State::Backup)]);
+    host.give(Input::Undrain { instance: None });
+    assert_eq!(states(&host), [Some(State::Backup), Some(State::Backup)]);
+}
+
+#[test]
+fn a_drained_node_that_fails_keeps_nothing() {
+    let mut host = Host::new(InstanceConfig { checks: vec![tracked("chk", 0)], ..config(100) });
+    host.verdict("chk", Verdict::Up);
+    host.pass(ms(30_000));
+    assert_eq!(sent(&host.give(ORDER)), [0]);
+    assert_eq!(withdraws(&host.verdict("chk", Verdict::Down)).len(), 1);
+}
+
+#[test]
+fn a_drain_without_hand_over_lets_go_at_once() {
+    let mut host = Host::master(v3(100));
+    let outputs = host.give(ORDER);
+    assert_eq!((withdraws(&outputs).len(), told(&outputs)), (1, vec![Some(State::Fault)]));
+}
+
+#[test]
+fn a_long_text_is_cut_off() {
+    let mut host = master();
+    host.give(Input::Drain { instance: None, text: &"\u{e4}".repeat(1000) });
+    let text = &host.view().reasons[0].text;
+    assert_eq!(text.len(), "drained: ".len() + MAX_DRAIN_TEXT);
 }

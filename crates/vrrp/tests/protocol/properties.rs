@@ -26,6 +26,7 @@ enum Step {
     Gone,
     Installed { instance: usize, order: u64, failures: usize },
     Withdrawn { instance: usize, order: Option<u64> },
+    Drain(Option<usize>, bool),
     Shutdown,
 }
 
@@ -52,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(instance, order, failures)| Step::Installed { instance, order, failures }),
         2 => (0usize..6, proptest::option::of(0u64..40))
             .prop_map(|(instance, order)| Step::Withdrawn { instance, order }),
+        2 => (proptest::option::of(0usize..6), any::<bool>()).prop_map(|(instance, out)| Step::Drain(instance, out)),
         1 => Just(Step::Shutdown),
     ]
 }
@@ -127,6 +129,10 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
         }),
         Step::Withdrawn { instance, order } => {
             host.give(Input::Withdrawn { instance: InstanceId(*instance), order: order.map(OrderNumber) })
+        }
+        Step::Drain(instance, out) => {
+            let instance = instance.map(InstanceId);
+            host.give(if *out { Input::Drain { instance, text: "x" } } else { Input::Undrain { instance } })
         }
         Step::Shutdown => host.give(Input::Shutdown),
     }
