@@ -72,7 +72,10 @@ impl World {
             }
             Fault::LinkDown(node, link) => self.set_carrier(node, &link, false),
             Fault::LinkUp(node, link) => self.set_carrier(node, &link, true),
-            Fault::Verdict(node, check, verdict) => self.set_verdict(node, check, verdict),
+            Fault::Verdict(node, check, verdict) => {
+                self.end_service(node, &check);
+                self.set_verdict(node, check, verdict);
+            }
             Fault::Drain(node) => self.set_drained(node, true),
             Fault::Undrain(node) => self.set_drained(node, false),
             Fault::Partition(parts) => self.part(&parts),
@@ -106,6 +109,7 @@ impl World {
             self.chronicle.note(self.now, Line::Held(node, instance, false));
         }
         host.lose_power();
+        self.stop_services(node);
     }
 
     fn pause_host(&mut self, node: NodeId) {
@@ -171,6 +175,7 @@ impl World {
                 | Event::ToManager(..)
                 | Event::StartManager(_)
                 | Event::Release(_)
+                | Event::Service(..)
                 | Event::Wake(..) => now,
             };
             self.queue.push(at, event);
@@ -188,7 +193,7 @@ impl World {
         }
     }
 
-    fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
+    pub(crate) fn set_verdict(&mut self, node: NodeId, check: CheckName, verdict: Verdict) {
         let Some(host) = self.host(node) else { return };
         // An unknown verdict takes nothing back: what was known is what counts.
         if verdict != Verdict::Unknown {

@@ -13,6 +13,9 @@ use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, TrackedCheck};
 use crate::manager::{GRACE_INTERVALS, Manager};
 use crate::oracle::Standing;
 use crate::queue::Ticket;
+use crate::report::{Arithmetic, Ending};
+use crate::scenario::NodeId;
+use crate::service::Service;
 use crate::world::Event;
 
 /// Whether a host runs at all.
@@ -105,6 +108,8 @@ pub(crate) struct Host {
     pub(crate) release: Option<Ticket>,
     pub(crate) carrier: Vec<bool>,
     pub(crate) verdicts: BTreeMap<CheckName, Verdict>,
+    /// What hooks start and stop, and the check that looks for it.
+    pub(crate) services: Vec<Service>,
     pub(crate) deaf: bool,
     /// An operator's order, kept outside of the core.
     pub(crate) drained: bool,
@@ -133,6 +138,7 @@ impl Host {
             release: None,
             carrier: vec![true; config.links.len()],
             verdicts: checks.map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
+            services: Vec::new(),
             deaf: false,
             drained: false,
             deferred: Vec::new(),
@@ -253,19 +259,43 @@ impl Host {
             .all(|tracked| self.succeeds(tracked) != tracked.reverse)
     }
 
-    /// The base with what the checks weigh: a positive weight counts while the check succeeds, a negative one while it
-    /// fails, `reverse` turns the sign; 1 to 254, and an owner stays an owner.
+    /// The base with what the checks weigh, 1 to 254; an owner stays an owner.
     fn effective_priority(&self, config: &InstanceConfig) -> Priority {
         if config.priority == Priority::OWNER {
             return config.priority;
         }
-        let weight = |tracked: &TrackedCheck| {
-            let counts = (tracked.weight > 0) == self.succeeds(tracked);
-            let sign = if tracked.reverse { -1 } else { 1 };
-            if counts { sign * i32::from(tracked.weight) } else { 0 }
-        };
-        let total = i32::from(config.priority.0) + config.checks.iter().map(weight).sum::<i32>();
+        let weights = config.checks.iter().map(|tracked| self.contribution(tracked));
+        let total = i32::from(config.priority.0) + weights.sum::<i32>();
         u8::try_from(total.clamp(1, i32::from(Priority::MAX_BACKUP.0))).map_or(Priority::MAX_BACKUP, Priority)
+    }
+
+    /// A positive weight counts while the check succeeds, a negative one while it fails (keepalived-compatible);
+    /// `reverse` turns the sign.
+    fn contribution(&self, tracked: &TrackedCheck) -> i32 {
+        let counts = (tracked.weight > 0) == self.succeeds(tracked);
+        let sign = if tracked.reverse { -1 } else { 1 };
+        if counts { sign * i32::from(tracked.weight) } else { 0 }
+    }
+
+    /// One instance as it stands now, for people. `side` is the part of the network that the host is in.
+    pub(crate) fn ending(&self, now: Instant, instance: InstanceId, side: usize) -> Option<Ending> {
+        let config = self.config.instances.get(instance.0)?;
+        let standing = self.standing(now, instance, side)?;
+        let contributions = config.checks.iter().map(|it| (it.check.clone(), self.contribution(it)));
+        Some(Ending {
+            node: NodeId(self.place),
+            instance,
+            told: standing.told,
+            holds: standing.held,
+            eligible: standing.eligible,
+            address: standing.address,
+            priority: Arithmetic {
+                base: config.priority,
+                contributions: contributions.filter(|(_, weight)| *weight != 0).collect(),
+                effective: standing.priority,
+            },
+            spoke: self.running.as_ref().and_then(|running| running.spoke.get(instance.0).copied().flatten()),
+        })
     }
 
     fn succeeds(&self, tracked: &TrackedCheck) -> bool {

@@ -7,7 +7,7 @@
 //! - [`explore()`]: not one run but all of them, for two nodes and a handful of events.
 //!
 //! Inside, from the outside in: `world` takes events from the `queue`; `faults`, `lan` and `local` say what happens on the
-//! network and between the processes of a `host` (with its `manager`); `oracle` judges after every event, with the
+//! network and between the processes of a `host` (with its `manager`, and the `service` that its hooks start); `oracle` judges after every event, with the
 //! time that an election may take from `settle`.
 //!
 //! Nothing here reads a clock, a file, a socket or the environment, or draws a random number that the seed did not decide.
@@ -24,15 +24,16 @@ mod queue;
 mod report;
 mod rng;
 mod scenario;
+mod service;
 mod settle;
 mod world;
 
 pub use explore::{Explored, explore};
 pub use generate::random;
 pub use oracle::Violation;
-pub use report::{Failure, MAX_TRACE_LINES, Report, Told};
+pub use report::{Arithmetic, Ending, Failure, Happening, MAX_TRACE_LINES, Report, Told};
 pub use rng::Rng;
-pub use scenario::{Fault, HostDelays, NodeId, Scenario, Weather};
+pub use scenario::{Fault, HostDelays, NodeId, Scenario, Watched, Weather};
 pub use settle::settling_time;
 
 /// Runs the random scenario of a seed.

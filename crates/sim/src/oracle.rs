@@ -174,6 +174,11 @@ impl Oracle {
         self.judged
     }
 
+    /// The settling time of the slowest virtual router.
+    pub(crate) fn settling(&self) -> Duration {
+        self.routers.iter().map(|router| router.settling).max().unwrap_or_default()
+    }
+
     /// Whether every virtual router has had its time.
     pub(crate) fn all_settled(&self, now: Instant) -> bool {
         self.routers.iter().all(|router| now >= self.disturbed + router.settling)

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use model::{Cause, Instant, Priority, State};
+use model::{Cause, CheckName, Instant, Priority, State};
 use vrrp::InstanceId;
 
 use crate::oracle::Violation;
@@ -35,6 +35,53 @@ pub struct Report {
     pub story: Vec<String>,
     /// Every state that was told.
     pub told: Vec<Told>,
+    /// The story as data.
+    pub happenings: Vec<(Instant, Happening)>,
+    /// How every instance stood in the end, node by node.
+    pub endings: Vec<Ending>,
+}
+
+/// A line of the story as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A fault struck, or a check's verdict changed.
+    Fault(Fault),
+    /// A host has the addresses of an instance from now on, or no longer.
+    Held(NodeId, InstanceId, bool),
+    /// A state was told.
+    Told(Told),
+}
+
+/// How an instance stood in the end, seen from outside of its core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Where.
+    pub node: NodeId,
+    /// Which of the node's instances.
+    pub instance: InstanceId,
+    /// What it told last; `None` if it has stopped or does not run.
+    pub told: Option<State>,
+    /// Whether the host has its addresses.
+    pub holds: bool,
+    /// Whether it may be master: its host runs, is connected, and no check without a weight keeps it out.
+    pub eligible: bool,
+    /// What it sends from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: Arithmetic,
+    /// When it sent its last advert since it tells what it tells.
+    pub spoke: Option<Instant>,
+}
+
+/// How an effective priority comes about (pain B1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arithmetic {
+    /// As configured.
+    pub base: Priority,
+    /// What each check adds or takes away now; those that do neither are left out.
+    pub contributions: Vec<(CheckName, i32)>,
+    /// The sum within 1 to 254; an owner's base.
+    pub effective: Priority,
 }
 
 /// A state that a node told.
@@ -186,6 +233,22 @@ impl Chronicle {
             self.trace.pop_front();
         }
         self.trace.push_back((at, line));
+    }
+
+    pub(crate) fn happenings(&self) -> Vec<(Instant, Happening)> {
+        let happening = |line: &Line| match line {
+            Line::Fault(fault) => Some(Happening::Fault(fault.clone())),
+            Line::Held(node, instance, held) => Some(Happening::Held(*node, *instance, *held)),
+            Line::Told(told, _) => Some(Happening::Told(told.clone())),
+            Line::Sent(..)
+            | Line::Heard(..)
+            | Line::Lost(..)
+            | Line::Said(..)
+            | Line::Announced(..)
+            | Line::Noticed(..)
+            | Line::Woken(_) => None,
+        };
+        self.story.iter().filter_map(|(at, line)| Some((*at, happening(line)?))).collect()
     }
 
     pub(crate) fn story(&self, scenario: &Scenario) -> Vec<String> {

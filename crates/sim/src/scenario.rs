@@ -10,6 +10,7 @@ use model::{CheckName, LinkName, Verdict};
 use vrrp::CoreConfig;
 
 use crate::report::{Failure, Report};
+use crate::service::Service;
 use crate::world::World;
 
 /// A node by its place in the scenario.
@@ -112,6 +113,7 @@ pub struct Scenario {
     pub(crate) weather: Weather,
     pub(crate) delays: HostDelays,
     pub(crate) script: Vec<(Duration, Fault)>,
+    pub(crate) services: Vec<(NodeId, Service)>,
     pub(crate) length: Duration,
 }
 
@@ -125,6 +127,7 @@ impl Scenario {
             weather: Weather::CALM,
             delays: HostDelays::NONE,
             script: Vec::new(),
+            services: Vec::new(),
             length: Duration::ZERO,
         }
     }
@@ -153,6 +156,19 @@ impl Scenario {
         self.length = self.length.max(time);
     }
 
+    /// Says that what `check` looks for runs only while the node is master of an instance that tracks it, since hooks
+    /// start and stop it. The verdict follows: up `starting` after MASTER, down `stopping` after it. A scripted
+    /// [`Fault::Verdict`] on this check is final: from then on hooks can't help.
+    pub fn only_on_master(&mut self, node: NodeId, check: CheckName, starting: Duration, stopping: Duration) {
+        self.services.push((node, Service::new(check, starting, stopping)));
+    }
+
+    /// By when every virtual router has the master that it will have, after the last disturbance ([`crate::settling_time`]).
+    #[must_use]
+    pub fn settling(&self) -> Duration {
+        World::new(self).settling()
+    }
+
     /// Ends the run at this time from the beginning (at the last fault otherwise).
     pub fn until(&mut self, time: Duration) {
         self.length = self.length.max(time);
@@ -166,9 +182,25 @@ impl Scenario {
         World::new(self).run(self.length)
     }
 
+    /// Runs it to its end, whatever the oracles say: for configurations that may be wrong, where two masters are a
+    /// result and not a mistake of the core's.
+    #[must_use]
+    pub fn watch(&self) -> Watched {
+        World::new(self).watch(self.length)
+    }
+
     pub(crate) fn name(&self, node: NodeId) -> &str {
         self.nodes.get(node.0).map_or("?", |spec| spec.name.as_str())
     }
+}
+
+/// What was seen of a run that no oracle could end.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Everything that happened.
+    pub report: Report,
+    /// The first oracle that was violated, if any.
+    pub failure: Option<Box<Failure>>,
 }
 
 /// A fault as a person reads it, with the names of the scenario's nodes.

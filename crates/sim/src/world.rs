@@ -16,9 +16,9 @@ use crate::host::{Host, Power, Running};
 use crate::manager::Order;
 use crate::oracle::{Oracle, Router, Standing, Violation};
 use crate::queue::Queue;
-use crate::report::{Chronicle, Failure, Gist, Line, Report, Told};
+use crate::report::{Chronicle, Ending, Failure, Gist, Line, Report, Told};
 use crate::rng::Rng;
-use crate::scenario::{Fault, NodeId, Scenario, Weather};
+use crate::scenario::{Fault, NodeId, Scenario, Watched, Weather};
 use crate::settle::{settling_time, shortest_takeover};
 
 /// Oracle 6: what one input may cause, whatever it is, and what each instance may add: its adverts (one per peer twice
@@ -71,6 +71,8 @@ pub(crate) enum Event {
     Release(NodeId),
     Wake(NodeId, u32),
     StopLimit(NodeId, u32),
+    /// The check that looks for a service that hooks started or stopped sees it.
+    Service(NodeId, CheckName),
 }
 
 /// Everything there is.
@@ -91,7 +93,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let worst = worst_weather(scenario);
-        let (hosts, routers) = populate(scenario, worst);
+        let (mut hosts, routers) = populate(scenario, worst);
+        for (node, service) in &scenario.services {
+            if let Some(host) = hosts.get_mut(node.0) {
+                host.serve(service.clone());
+            }
+        }
         let names = scenario.nodes.iter().map(|spec| spec.name.clone()).collect();
         let mut queue = Queue::new();
         for (time, fault) in &scenario.script {
@@ -118,6 +125,25 @@ impl World {
             Ok(()) => Ok(self.report()),
             Err(violation) => Err(Box::new(self.failure(violation))),
         }
+    }
+
+    /// Lets everything happen up to `length` from the beginning, whatever the oracles say.
+    pub(crate) fn watch(mut self, length: Duration) -> Watched {
+        let end = Instant::ZERO + length;
+        let mut failure = None;
+        while self.events < MAX_EVENTS && self.queue.next_at().is_some_and(|at| at <= end) {
+            let Some((at, event)) = self.queue.pop() else { break };
+            if let Err(violation) = self.happen(at, event) {
+                failure.get_or_insert_with(|| Box::new(self.failure(violation)));
+            }
+        }
+        self.now = end;
+        Watched { report: self.report(), failure }
+    }
+
+    /// The settling time of the slowest virtual router.
+    pub(crate) fn settling(&self) -> Duration {
+        self.oracle.settling()
     }
 
     pub(crate) fn run_until(&mut self, end: Instant) -> Result<(), Violation> {
@@ -153,6 +179,8 @@ impl World {
             settled: self.oracle.all_settled(self.now),
             story: self.chronicle.story(&self.scenario),
             told: self.chronicle.told.clone(),
+            happenings: self.chronicle.happenings(),
+            endings: self.endings(),
         }
     }
 
@@ -168,6 +196,15 @@ impl World {
             standings.extend(instances.filter_map(|place| host.standing(self.now, InstanceId(place), *side)));
         }
         standings
+    }
+
+    fn endings(&self) -> Vec<Ending> {
+        let mut endings = Vec::new();
+        for (host, side) in self.hosts.iter().zip(&self.sides) {
+            let instances = 0..host.config.instances.len();
+            endings.extend(instances.filter_map(|place| host.ending(self.now, InstanceId(place), *side)));
+        }
+        endings
     }
 
     fn judge(&mut self) -> Result<(), Violation> {
@@ -196,6 +233,10 @@ impl World {
                 Ok(())
             }
             Event::Wake(node, incarnation) => self.wake(node, incarnation),
+            Event::Service(node, check) => {
+                self.see_service(node, check);
+                Ok(())
+            }
             Event::StopLimit(node, incarnation) => {
                 if self.is_running(node, incarnation) {
                     return Err(Violation::Unfinished { node: self.scenario.name(node).to_owned() });
@@ -211,7 +252,10 @@ impl World {
             Event::Fault(_) => return Some(event),
             Event::Packet(packet) => (packet.to, true),
             Event::ToCore(node, ..) | Event::Wake(node, _) | Event::StopLimit(node, _) => (*node, true),
-            Event::ToManager(node, ..) | Event::StartManager(node) | Event::Release(node) => (*node, false),
+            Event::ToManager(node, ..)
+            | Event::StartManager(node)
+            | Event::Release(node)
+            | Event::Service(node, _) => (*node, false),
         };
         let host = self.hosts.get_mut(node.0)?;
         if host.stands_still(for_core) {
@@ -404,6 +448,7 @@ impl World {
         let Transition { instance, from, to, cause, priority } = transition;
         let told = Told { at: self.now, node, instance, to, cause, priority };
         self.chronicle.note(self.now, Line::Told(told, from));
+        self.run_hooks(node);
         Ok(())
     }
 
