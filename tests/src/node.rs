@@ -12,6 +12,8 @@ use crate::programs::{on_host, program};
 pub const LIMIT: Duration = Duration::from_secs(30);
 /// Where the sockets are on each host.
 pub const RUNTIME_DIR: &str = "/run/handover";
+/// The configuration of each node.
+const CONFIG: &str = "/etc/handover/handover.conf";
 /// Where [`HOOK`] writes.
 const HOOK_LOG: &str = "/tmp/hooks";
 /// A notify script that remembers its arguments; configurations name it.
@@ -59,9 +61,17 @@ impl Node {
     /// It can't be started.
     pub fn start(&self) {
         let handover = on_host("handover");
-        let spec =
-            Spec::new([&handover, "run", "--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"])
-                .variable("HANDOVER_LOG", "info");
+        let spec = Spec::new([
+            &handover,
+            "run",
+            "--runtime-dir",
+            RUNTIME_DIR,
+            "--state-dir",
+            "/run/state",
+            "-f",
+            CONFIG,
+        ])
+        .variable("HANDOVER_LOG", "info");
         *self.run.borrow_mut() = Some(self.host.spawn(spec).expect("start handover run"));
     }
 

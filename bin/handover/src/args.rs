@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Status(Status),
     Check(Check),
     Events(Events),
+    Drain(Drain),
+    Undrain(Undrain),
     Lab(crate::lab::LabArguments),
     LabAgent(crate::lab::LabAgentArguments),
 }
@@ -42,6 +44,48 @@ pub(crate) struct Run {
     pub(crate) config: Option<PathBuf>,
 
     /// where the sockets are made (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+
+    /// what is remembered across restarts (default: $STATE_DIRECTORY, else /var/lib/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Take an instance out of the elections until it is undrained, across restarts, too.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "drain", help_triggers("-h", "--help"))]
+pub(crate) struct Drain {
+    /// which one
+    #[argh(positional)]
+    pub(crate) instance: Option<String>,
+
+    /// every instance
+    #[argh(switch)]
+    pub(crate) all: bool,
+
+    /// also if no other router has been heard that could take over
+    #[argh(switch)]
+    pub(crate) force: bool,
+
+    /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+}
+
+/// Bring a drained instance back.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "undrain", help_triggers("-h", "--help"))]
+pub(crate) struct Undrain {
+    /// which one
+    #[argh(positional)]
+    pub(crate) instance: Option<String>,
+
+    /// every instance
+    #[argh(switch)]
+    pub(crate) all: bool,
+
+    /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
     #[argh(option, arg_name = "DIR")]
     pub(crate) runtime_dir: Option<PathBuf>,
 }

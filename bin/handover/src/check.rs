@@ -26,7 +26,11 @@ pub(crate) fn refuse_invalid(path: &Path) -> Result<(), Failure> {
     valid(path, Exit::Configuration).map(|_| ())
 }
 
-fn valid(path: &Path, otherwise: Exit) -> Result<Config, Failure> {
+/// The configuration of a file, after every diagnostic has gone to standard error.
+///
+/// # Errors
+/// `otherwise` when there is an error in it.
+pub(crate) fn valid(path: &Path, otherwise: Exit) -> Result<Config, Failure> {
     let loaded = config::load(path);
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     crate::complain(&loaded.report.render(color));

@@ -31,12 +31,20 @@ impl Client {
         Ok(Self { reader: BufReader::new(stream) })
     }
 
-    /// Sends one request.
+    /// Sends a request that is one word.
     ///
     /// # Errors
     /// What the kernel says.
     pub(crate) fn request(&mut self, request: &str) -> Result<(), String> {
-        self.reader.get_mut().write_all(format!("{{\"request\":\"{request}\"}}\n").as_bytes()).map_err(told)
+        self.send(&serde_json::json!({ "request": request }))
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn send(&mut self, request: &Value) -> Result<(), String> {
+        self.reader.get_mut().write_all(format!("{request}\n").as_bytes()).map_err(told)
     }
 
     /// The next line; `None` when the daemon has closed the connection.

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod client;
+mod drain;
 mod events;
 mod lab;
 mod run;
@@ -44,16 +45,21 @@ fn act() -> Result<ExitCode, Failure> {
     }
     let done = match arguments.command {
         Some(Command::Run(it)) => {
-            run::run(&service::config_path(it.config), &service::runtime_dir(it.runtime_dir))
+            let directories = run::Directories::new(it.runtime_dir, it.state_dir);
+            run::run(&service::config_path(it.config), &directories)
         }
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Check(it)) => check::run(&service::config_path(it.config.or(it.file))),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
+        Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
+            .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
+        Some(Command::Undrain(it)) => drain::Whom::new(it.instance, it.all)
+            .and_then(|whom| drain::undrain(&service::runtime_dir(it.runtime_dir), &whom)),
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
         Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, events, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, events, drain, undrain, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

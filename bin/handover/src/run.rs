@@ -15,10 +15,10 @@ use sys::process::{Child, Credentials, Rights, Signal, Spec, Stdio, spawn};
 
 use crate::supervise::{Daemon, Deaths, Remedy};
 
-/// The group that owns the runtime directory where it exists.
+/// The group that owns both directories where it exists.
 const GROUP: &str = "_handover";
-/// Sticky, so that no daemon can take away another's socket.
-const RUNTIME_DIR_MODE: u32 = 0o1775;
+/// Sticky, so that no daemon can take away another's socket or file.
+const SHARED_MODE: u32 = 0o1775;
 /// How often it is looked whether all daemons serve their sockets, until they do.
 const READY_POLL: Duration = Duration::from_millis(20);
 /// Variables of sd_notify(3) and its siblings.
@@ -30,22 +30,41 @@ const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts
 ///
 /// # Errors
 /// An invalid configuration, a runtime directory that can't be made or is in use, a daemon that isn't there.
-pub(crate) fn run(config: &Path, runtime_dir: &Path) -> Result<(), Failure> {
+pub(crate) fn run(config: &Path, directories: &Directories) -> Result<(), Failure> {
     service::log::start("handover");
     crate::check::refuse_invalid(config)?;
-    prepare_runtime_dir(runtime_dir)?;
-    let _lock = lock(runtime_dir)?;
+    prepare(&directories.runtime)?;
+    if let Err(failure) = prepare(&directories.state) {
+        // Only what an operator orders is remembered there, and that order will say so, too.
+        log::warn!("nothing can be remembered across restarts: {failure}");
+    }
+    let _lock = lock(&directories.runtime)?;
     let programs = beside_us()?;
-    Supervisor::new(config, runtime_dir, &programs)?.serve()
+    Supervisor::new(config, directories, &programs)?.serve()
 }
 
-fn prepare_runtime_dir(path: &Path) -> Result<(), Failure> {
-    let doing = |what: &str| format!("{what} the runtime directory {}", path.display());
+/// Where the daemons meet, and where they remember.
+#[derive(Clone, Debug)]
+pub(crate) struct Directories {
+    runtime: PathBuf,
+    state: PathBuf,
+}
+
+impl Directories {
+    /// As asked, else the defaults that all programs share.
+    pub(crate) fn new(runtime: Option<PathBuf>, state: Option<PathBuf>) -> Self {
+        Self { runtime: service::runtime_dir(runtime), state: service::state_dir(state) }
+    }
+}
+
+/// Makes a directory in which every daemon may have files of its own.
+fn prepare(path: &Path) -> Result<(), Failure> {
+    let doing = |what: &str| format!("{what} the directory {}", path.display());
     fs::create_dir_all(path).map_err(|error| Failure::io(doing("make"), &error))?;
     let group = sys::user::group(GROUP).unwrap_or_default();
     if let Some(group) = group.filter(|_| is_root()) {
         chown(path, None, Some(group)).map_err(|error| Failure::io(doing("change the group of"), &error))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(RUNTIME_DIR_MODE))
+        fs::set_permissions(path, fs::Permissions::from_mode(SHARED_MODE))
             .map_err(|error| Failure::io(doing("change the mode of"), &error))?;
     }
     Ok(())
@@ -112,17 +131,17 @@ struct Running {
 struct Recipe {
     program: PathBuf,
     config: PathBuf,
-    runtime_dir: PathBuf,
+    directories: Directories,
     credentials: Option<Credentials>,
     rights: Rights,
 }
 
 impl Recipe {
-    fn new(daemon: Daemon, directory: &Path, config: &Path, runtime_dir: &Path) -> Self {
+    fn new(daemon: Daemon, programs: &Path, config: &Path, directories: &Directories) -> Self {
         Self {
-            program: directory.join(daemon.program()),
+            program: programs.join(daemon.program()),
             config: config.to_owned(),
-            runtime_dir: runtime_dir.to_owned(),
+            directories: directories.clone(),
             credentials: credentials(daemon),
             rights: rights(daemon),
         }
@@ -133,7 +152,9 @@ impl Recipe {
             .argument("--config")
             .argument(&self.config)
             .argument("--runtime-dir")
-            .argument(&self.runtime_dir)
+            .argument(&self.directories.runtime)
+            .argument("--state-dir")
+            .argument(&self.directories.state)
             .rights(self.rights.clone())
             .die_with_parent(Signal::TERM)
             .stdout(Stdio::Inherit)
@@ -185,20 +206,26 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(config: &Path, runtime_dir: &Path, programs: &Path) -> Result<Self, Failure> {
+    fn new(config: &Path, directories: &Directories, programs: &Path) -> Result<Self, Failure> {
         let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
         let signals = [&TERMINATION[..], &[signal_hook::consts::SIGHUP]].concat();
         reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
         let now = sys::clock::now();
         let wards = Daemon::ALL.map(|daemon| Ward {
             daemon,
-            spec: Recipe::new(daemon, programs, config, runtime_dir),
+            spec: Recipe::new(daemon, programs, config, directories),
             running: None,
             start_at: Some(now),
             deaths: Deaths::default(),
         });
         let wards = Vec::from(wards);
-        Ok(Self { reactor, wards, runtime_dir: runtime_dir.to_owned(), stopping: None, announced: false })
+        Ok(Self {
+            reactor,
+            wards,
+            runtime_dir: directories.runtime.clone(),
+            stopping: None,
+            announced: false,
+        })
     }
 
     fn serve(mut self) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //!
 //! One thread, no file, no name look-up, no child, no waiting but in the reactor: a late advert is a failover.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
@@ -13,8 +14,10 @@ use service::{Failure, Start};
 use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
 
 use crate::checker::Checker;
+use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::manager::Manager;
+use crate::operator::Desk;
 use crate::setup::Setup;
 use crate::status::{Surroundings, assemble};
 use crate::wire::{Drained, Wire};
@@ -45,6 +48,9 @@ struct Daemon {
     reactor: Reactor,
     server: LineServer,
     subscribers: Vec<ClientId>,
+    drains: Drains,
+    /// Who is connected, for orders that are remembered with their giver.
+    users: HashMap<ClientId, u32>,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
     stopping: bool,
@@ -75,6 +81,10 @@ impl Daemon {
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
             subscribers: Vec::new(),
+            users: HashMap::new(),
+            drains: Drains::load(&start.state_dir).map_err(|error| {
+                Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
+            })?,
             held: Vec::new(),
             stopping: false,
             finished: false,
@@ -87,6 +97,7 @@ impl Daemon {
     }
 
     fn serve(mut self) -> Result<(), Failure> {
+        self.desk(sys::clock::now()).recall();
         service::notify_ready(&self.feed.summary());
         let mut ready = Vec::new();
         loop {
@@ -269,7 +280,8 @@ impl Daemon {
 
     fn on_client(&mut self, event: ClientEvent, now: Instant) {
         match event {
-            ClientEvent::Connected(client, _) => {
+            ClientEvent::Connected(client, peer) => {
+                self.users.insert(client, peer.uid);
                 let hello = Message::Hello(Hello {
                     protocol: json::PROTOCOL,
                     program: "vrrp-core".to_owned(),
@@ -291,16 +303,37 @@ impl Daemon {
                     let snapshot = self.snapshot();
                     self.tell(client, &snapshot);
                 }
+                Ok(Request::Drain { instance, force }) => {
+                    let by = match self.users.get(&client) {
+                        Some(0) => "root".to_owned(),
+                        Some(uid) => format!("user {uid}"),
+                        None => "somebody".to_owned(),
+                    };
+                    let at = service::stamp::rfc3339(sys::clock::wall());
+                    let answer = self.desk(now).drain(instance, force, &by, &at);
+                    self.tell(client, &answer);
+                }
+                Ok(Request::Undrain { instance }) => {
+                    let answer = self.desk(now).undrain(instance);
+                    self.tell(client, &answer);
+                }
                 Err(error) => {
-                    let error = format!("expected {{\"request\":\"status\"}} or \"subscribe\": {error}");
+                    let error = format!(
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\" or \"undrain\": {error}"
+                    );
                     self.tell(client, &Message::Error { error });
                 }
             },
             ClientEvent::Gone(client, reason) => {
                 log::debug!("a client has left: {reason:?}");
                 self.subscribers.retain(|it| *it != client);
+                self.users.remove(&client);
             }
         }
+    }
+
+    fn desk(&mut self, now: Instant) -> Desk<'_> {
+        Desk { core: &mut self.core, setup: &self.setup, drains: &mut self.drains, now }
     }
 
     fn status(&self, now: Instant) -> ipc::events::Status {

@@ -5,8 +5,10 @@
 
 mod checker;
 mod daemon;
+mod drains;
 mod feed;
 mod manager;
+mod operator;
 mod setup;
 mod status;
 mod wire;

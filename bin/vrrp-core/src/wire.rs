@@ -27,12 +27,26 @@ pub(crate) enum Drained {
 }
 
 /// All sockets of this process that lead to the network.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Wire {
     adverts: HashMap<(LinkId, Family), AdvertSocket>,
     announcers: HashMap<LinkName, AnnounceSocket>,
     macs: HashMap<LinkName, MacAddress>,
+    /// Kept: to clear it for every wake would cost more than the packets.
+    buffer: Box<[u8]>,
     malformed: u64,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            adverts: HashMap::new(),
+            announcers: HashMap::new(),
+            macs: HashMap::new(),
+            buffer: vec![0; MAX_PACKET].into(),
+            malformed: 0,
+        }
+    }
 }
 
 impl Wire {
@@ -83,9 +97,8 @@ impl Wire {
         mut take: impl FnMut(Packet<'_>),
     ) -> Drained {
         let Some(socket) = self.adverts.get(&(link, family)) else { return Drained::Empty };
-        let mut buffer = [0_u8; MAX_PACKET];
         for _ in 0..MAX_BATCH {
-            match socket.receive(&mut buffer) {
+            match socket.receive(&mut self.buffer) {
                 Ok(None) => return Drained::Empty,
                 Ok(Some(Received::Packet(packet))) => take(Packet {
                     link,

@@ -20,6 +20,21 @@ pub enum Request {
     Status,
     /// A [`Message::Snapshot`], then every [`Message::Event`].
     Subscribe,
+    /// Take an instance out of the elections until it is undrained; answered by [`Message::Done`].
+    Drain {
+        /// Whom; everybody where it isn't said.
+        #[serde(default)]
+        instance: Option<InstanceName>,
+        /// Also if no other router has been heard that could take over.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Bring an instance back; answered by [`Message::Done`].
+    Undrain {
+        /// Whom; everybody where it isn't said.
+        #[serde(default)]
+        instance: Option<InstanceName>,
+    },
 }
 
 /// What vrrp-core says.
@@ -34,7 +49,12 @@ pub enum Message {
     Event(Event),
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
-    /// A request that was not understood, and why. The connection stays.
+    /// A request was carried out.
+    Done {
+        /// What was done, for a person.
+        done: String,
+    },
+    /// A request that was not understood or not carried out, and why. The connection stays.
     Error {
         /// What to do about it, for a person.
         error: String,
@@ -276,6 +296,9 @@ mod tests {
     fn requests_are_short_and_strict() {
         assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
         assert_eq!(json::parse::<Request>(br#"{"request":"subscribe"}"#).unwrap(), Request::Subscribe);
+        let drain = json::parse::<Request>(br#"{"request":"drain","instance":"api_vip"}"#).unwrap();
+        assert_eq!(drain, Request::Drain { instance: InstanceName::new("api_vip").ok(), force: false });
+        assert!(json::parse::<Request>(br#"{"request":"undrain","force":true}"#).is_err());
         assert!(json::parse::<Request>(br#"{"request":"reboot"}"#).is_err());
         assert!(json::parse::<Request>(b"hello?").is_err());
     }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use failure::{Exit, Failure};
-pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, usage_exit};
+pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit};
 pub use ready::{notify_ready, notify_status, notify_stopping};
 
 /// What a daemon has in hand when its own work begins.
@@ -27,6 +27,8 @@ pub struct Start {
     pub fingerprint: config::Fingerprint,
     /// Where the sockets are.
     pub runtime_dir: PathBuf,
+    /// Where what outlives the process is; it may not exist.
+    pub state_dir: PathBuf,
 }
 
 /// Runs a daemon: options, log, configuration, then `body`; its result becomes the exit status.
@@ -62,6 +64,11 @@ fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failu
             format!("{} is not valid; 'handover check -f {0}' shows where", config_path.display()),
         ));
     };
-    let runtime_dir = runtime_dir(options.runtime_dir);
-    Ok(Some(Start { config, config_path, fingerprint: loaded.fingerprint, runtime_dir }))
+    Ok(Some(Start {
+        config,
+        config_path,
+        fingerprint: loaded.fingerprint,
+        runtime_dir: runtime_dir(options.runtime_dir),
+        state_dir: state_dir(options.state_dir),
+    }))
 }

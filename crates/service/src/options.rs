@@ -9,6 +9,8 @@ use crate::{Exit, Failure};
 
 /// The runtime directory where neither an option nor systemd names one.
 const RUNTIME_DIR: &str = "/run/handover";
+/// The state directory likewise.
+const STATE_DIR: &str = "/var/lib/handover";
 
 /// All four daemons have these options.
 #[derive(Debug, Default, FromArgs)]
@@ -21,6 +23,10 @@ pub struct DaemonOptions {
     /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
     #[argh(option, arg_name = "DIR")]
     pub runtime_dir: Option<PathBuf>,
+
+    /// what is remembered across restarts (default: $STATE_DIRECTORY, else /var/lib/handover)
+    #[argh(option, arg_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 
     /// print the version and exit
     #[argh(switch, short = 'V')]
@@ -106,13 +112,22 @@ pub fn config_path(asked: Option<PathBuf>) -> PathBuf {
 /// The runtime directory: as asked, else systemd's `RUNTIME_DIRECTORY` (its first entry), else `/run/handover`.
 #[must_use]
 pub fn runtime_dir(asked: Option<PathBuf>) -> PathBuf {
-    asked.unwrap_or_else(|| {
-        let systemd = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
-        match systemd.split(':').next() {
-            Some(first) if !first.is_empty() => PathBuf::from(first),
-            Some(_) | None => PathBuf::from(RUNTIME_DIR),
-        }
-    })
+    asked.unwrap_or_else(|| from_systemd("RUNTIME_DIRECTORY", RUNTIME_DIR))
+}
+
+/// The state directory: as asked, else systemd's `STATE_DIRECTORY` (its first entry), else `/var/lib/handover`.
+#[must_use]
+pub fn state_dir(asked: Option<PathBuf>) -> PathBuf {
+    asked.unwrap_or_else(|| from_systemd("STATE_DIRECTORY", STATE_DIR))
+}
+
+/// systemd.exec(5): several directories are separated by colons.
+fn from_systemd(variable: &str, otherwise: &str) -> PathBuf {
+    let said = std::env::var(variable).unwrap_or_default();
+    match said.split(':').next() {
+        Some(first) if !first.is_empty() => PathBuf::from(first),
+        Some(_) | None => PathBuf::from(otherwise),
+    }
 }
 
 #[cfg(test)]

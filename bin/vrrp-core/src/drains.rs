@@ -1,0 +1,124 @@
+//! Who is drained, remembered across restarts: a node that was taken out stays out until somebody brings it back.
+//!
+//! One small JSON file in the state directory, replaced as a whole. It is written only on an operator's command,
+//! never while adverts depend on it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use model::InstanceName;
+
+/// The file's name in the state directory.
+const FILE: &str = "drained.json";
+/// More than any configuration has instances, with the longest names.
+const MAX_SIZE: u64 = 4 << 20;
+
+/// Instances that are drained, each with who did it and when.
+#[derive(Debug)]
+pub(crate) struct Drains {
+    path: PathBuf,
+    texts: BTreeMap<InstanceName, String>,
+}
+
+impl Drains {
+    /// What was remembered. A file that can't be understood is an error and not the same as none: whoever was drained
+    /// may not come back by a mistake.
+    ///
+    /// # Errors
+    /// The kernel's words, or where the file isn't as we write it.
+    pub(crate) fn load(state_dir: &Path) -> io::Result<Self> {
+        let path = state_dir.join(FILE);
+        let texts = match fs::metadata(&path).and_then(|about| {
+            if about.len() > MAX_SIZE {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large to be ours"));
+            }
+            fs::read(&path)
+        }) {
+            Ok(bytes) => ipc::json::parse(&bytes)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path, texts })
+    }
+
+    /// Where it is remembered, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everybody who is drained.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&InstanceName, &str)> {
+        self.texts.iter().map(|(name, text)| (name, text.as_str()))
+    }
+
+    /// Remembers that these are drained (with a text) or not (without).
+    ///
+    /// # Errors
+    /// It can't be written: then nothing has changed.
+    pub(crate) fn set(&mut self, names: &[InstanceName], text: Option<&str>) -> io::Result<()> {
+        let mut texts = self.texts.clone();
+        for name in names {
+            match text {
+                Some(text) => texts.insert(name.clone(), text.to_owned()),
+                None => texts.remove(name),
+            };
+        }
+        self.write(&texts)?;
+        self.texts = texts;
+        Ok(())
+    }
+
+    /// To disk, then in place of the old one: a power cut leaves the one or the other.
+    fn write(&self, texts: &BTreeMap<InstanceName, String>) -> io::Result<()> {
+        let bytes = ipc::json::line(texts).map_err(|error| io::Error::other(error.to_string()))?;
+        let new = self.path.with_extension("new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("handover-drains-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_is_drained_is_remembered_until_it_is_undrained() {
+        let directory = directory("remembered");
+        let name = InstanceName::new("api_vip").unwrap();
+        let mut drains = Drains::load(&directory).unwrap();
+        assert_eq!(drains.iter().count(), 0);
+        drains.set(std::slice::from_ref(&name), Some("by root")).unwrap();
+        let again = Drains::load(&directory).unwrap();
+        assert_eq!(again.iter().collect::<Vec<_>>(), [(&name, "by root")]);
+        drains.set(&[name], None).unwrap();
+        assert_eq!(Drains::load(&directory).unwrap().iter().count(), 0);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_is_not_taken_for_none() {
+        let directory = directory("broken");
+        fs::write(directory.join(FILE), "{\"api_vip\":").unwrap();
+        assert_eq!(Drains::load(&directory).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_has_not_happened() {
+        let mut drains = Drains::load(Path::new("/nonexistent")).unwrap();
+        let name = InstanceName::new("api_vip").unwrap();
+        assert!(drains.set(&[name], Some("by root")).is_err());
+        assert_eq!(drains.iter().count(), 0);
+    }
+}

@@ -1,0 +1,64 @@
+//! A node is taken out for maintenance and brought back (pain A7), on real hosts.
+
+use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::programs::on_host;
+
+const VIP: &str = "192.168.1.100";
+
+fn config(priority: u8) -> String {
+    format!(
+        "vrrp_instance api_vip {{
+  version 3
+  interface eth0
+  virtual_router_id 5
+  priority {priority}
+  advert_int 0.3
+  virtual_ipaddress {{ {VIP}/32 }}
+  notify {HOOK}
+}}
+"
+    )
+}
+
+fn handover(node: &Node, arguments: &[&str]) -> lab::Output {
+    let program = on_host("handover");
+    let arguments = [&[program.as_str()], arguments, &["--runtime-dir", RUNTIME_DIR]].concat();
+    node.host().run(arguments).expect("run handover")
+}
+
+#[test]
+fn a_drained_node_stays_out_across_restarts_until_it_is_undrained() {
+    let lab = start_lab();
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(100));
+    a.start();
+    eventually(&lab, &[&a], "a is MASTER", || a.state() == "MASTER" && a.holds(VIP));
+
+    // Nobody else has been heard: refused with the reason, and nothing has changed.
+    let refused = handover(&a, &["drain", "api_vip"]);
+    assert_eq!(refused.exit, lab::Exit::Code(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("no other router has been heard"), "{}", refused.stderr);
+    assert_eq!(a.state(), "MASTER");
+    let unknown = handover(&a, &["drain", "api_vpi"]);
+    assert!(unknown.stderr.contains("there are: api_vip"), "{}", unknown.stderr);
+
+    b.start();
+    eventually(&lab, &[&a, &b], "b is BACKUP", || b.state() == "BACKUP");
+    let drained = handover(&a, &["drain", "--all", "--force"]);
+    assert!(drained.success(), "{}", drained.stderr);
+    eventually(&lab, &[&a, &b], "b takes over", || b.state() == "MASTER" && b.holds(VIP));
+    eventually(&lab, &[&a, &b], "a lets go and says who drained it", || {
+        !a.holds(VIP) && a.at("/instances/0/reasons/0/text").contains("drained: by root since ")
+    });
+
+    // A restart of everything on a changes nothing about it.
+    a.stop();
+    a.start();
+    eventually(&lab, &[&a, &b], "a is up again", || a.at("/instances/0/reasons/0/code") == "drained");
+    assert_eq!(b.state(), "MASTER", "{}", b.story());
+
+    let back = handover(&a, &["undrain", "api_vip"]);
+    assert!(back.success(), "{}", back.stderr);
+    eventually(&lab, &[&a, &b], "a is MASTER again", || a.state() == "MASTER" && a.holds(VIP));
+    eventually(&lab, &[&a, &b], "b gave way", || b.state() == "BACKUP" && !b.holds(VIP));
+}
