@@ -20,7 +20,7 @@ demo: build      ## two hosts, an address that moves, about a minute; root or or
 
 test: lint       ## everything, also what needs network namespaces
 	$(CARGO) build --bins
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 lint:            ## format, clippy, licences, shell scripts
 	$(CARGO) fmt --all --check

@@ -233,15 +233,11 @@ fn a_host_of_its_own_in_namespaces() {
     if !is_root("namespaces") {
         return;
     }
-    let host = |script: &str| {
-        shell(script)
-            .unshare(Namespace::Net)
-            .unshare(Namespace::Mount)
-            .unshare(Namespace::Pid)
-            .unshare(Namespace::Uts)
+    let host = |spec: Spec| {
+        spec.unshare(Namespace::Net).unshare(Namespace::Mount).unshare(Namespace::Pid).unshare(Namespace::Uts)
     };
     // Number 1, alone in /proc, and without our links.
-    let seen = output(host("echo $$; ls -d /proc/[0-9]*; wc -l < /proc/net/dev"));
+    let seen = output(host(shell("echo $$; ls -d /proc/[0-9]*; wc -l < /proc/net/dev")));
     assert_eq!(seen.lines().next(), Some("1"), "{seen}");
     assert!(seen.lines().filter(|line| line.starts_with("/proc/")).count() <= 2, "{seen}");
     // Our own next child is born here again.
@@ -249,7 +245,7 @@ fn a_host_of_its_own_in_namespaces() {
     assert_eq!(output(shell("readlink /proc/self/ns/pid")).trim_end(), here.to_str().unwrap());
 
     // Another child can join the host.
-    let first = spawn(&host("exec sleep 1000").own_group()).unwrap();
+    let first = spawn(&host(Spec::new("sleep").argument("1000")).own_group()).unwrap();
     let namespace =
         |kind: &str| OwnedFd::from(std::fs::File::open(format!("/proc/{}/ns/{kind}", first.pid())).unwrap());
     let joined = shell("cat /proc/1/comm; echo $$; ls /proc | grep -c '^[0-9]'")
