@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::*;
 use handover_vrrp::{Input, InstanceConfig, Output};
-use model::{Priority, State, Verdict};
+use model::{Priority, State, Verdict, Vrid};
 
 /// 3 s and the skew of priority 100 at one second.
 const DOWN_100: Duration = Duration::from_nanos(3_609_375_000);
@@ -280,6 +280,29 @@ fn adverts_keep_an_absolute_schedule() {
     host.now = start + ms(22_900);
     assert_eq!(sent(&host.give(Input::Wake)), [100]);
     assert_eq!(host.core.next_deadline(), Some(start + SECOND * 23));
+}
+
+#[test]
+fn adverts_due_within_a_millisecond_leave_in_one_wake() {
+    // V3-FSM-9, V3-TMR-2: their schedules are 100 ms / 256 apart, and stay so; nobody takes over early.
+    let quick = |vrid, priority| InstanceConfig {
+        vrid: Vrid::new(vrid).unwrap(),
+        advert_interval: ms(100),
+        ..v3(priority)
+    };
+    let mut host = Host::with(vec![quick(5, 200), quick(6, 199)]);
+    for priority in [200, 199] {
+        host.now = host.core.next_deadline().unwrap();
+        let outputs = host.give(Input::Wake);
+        assert_eq!(sent(&outputs), [priority], "each takes over in its own time");
+        host.answer(outputs);
+    }
+    let first = host.core.next_deadline().unwrap();
+    for round in 0..20 {
+        host.now = first + ms(100) * round;
+        assert_eq!(host.core.next_deadline(), Some(host.now), "the schedule stays");
+        assert_eq!(sent(&host.give(Input::Wake)), [200, 199]);
+    }
 }
 
 #[test]
