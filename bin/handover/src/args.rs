@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),
+    Simulate(crate::simulate::SimulateArguments),
     Lab(crate::lab::LabArguments),
     LabAgent(crate::lab::LabAgentArguments),
 }

@@ -7,6 +7,7 @@ mod drain;
 mod events;
 mod lab;
 mod run;
+mod simulate;
 mod status;
 mod supervise;
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn act() -> Result<ExitCode, Failure> {
-    let arguments = service::normalise(std::env::args_os().skip(1), "f")?;
+    let arguments = simulate::tie_times(service::normalise(std::env::args_os().skip(1), "f")?);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let arguments = match Arguments::from_args(&["handover"], &arguments) {
         Ok(arguments) => arguments,
@@ -55,11 +56,12 @@ fn act() -> Result<ExitCode, Failure> {
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
         Some(Command::Undrain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::undrain(&service::runtime_dir(it.runtime_dir), &whom)),
+        Some(Command::Simulate(it)) => simulate::run(&it),
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
         Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, events, drain, undrain, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, events, drain, undrain, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

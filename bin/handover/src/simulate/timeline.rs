@@ -1,0 +1,193 @@
+//! The story line by line: what goes wrong, what the nodes tell, which addresses they have, which hooks would run.
+//!
+//! Hooks run as notifierd runs them: the state's own first, then the general one; none for INIT (docs/events.md).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use config::{Hook, Instance};
+use model::State;
+use sim::{Fault, Happening, NodeId, Told};
+
+use super::mishap::{Kind, Mishap, Range};
+use super::plan::{Node, Plan};
+use super::stage::{Stage, Story};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// From time 0 of the story.
+    pub(crate) at: Duration,
+    pub(crate) node: String,
+    /// For programs: `failure`, `check`, `state`, `address` or `hook`.
+    pub(crate) kind: &'static str,
+    pub(crate) text: String,
+}
+
+/// The story in its order.
+pub(crate) fn entries(stage: &Stage<'_>, story: &Story) -> Vec<Entry> {
+    let plan = stage.plan;
+    let names = Names::new(stage);
+    let mut entries: Vec<Entry> = story.mishaps.iter().map(|(at, mishap)| struck(*at, mishap)).collect();
+    for (at, happening) in story.report.happenings.iter().filter(|(at, _)| *at >= story.zero) {
+        let at = at.since(story.zero);
+        match happening {
+            Happening::Fault(fault) => entries.extend(noticed(plan, at, fault)),
+            Happening::Held(node, instance, held) => {
+                let Some(node) = find(plan, *node) else { continue };
+                let Some(instance) = node.config.instances.get(instance.0) else { continue };
+                entries.extend(moved(node, instance, at, *held));
+            }
+            Happening::Told(told) => {
+                let Some(node) = find(plan, told.node) else { continue };
+                let Some(instance) = node.config.instances.get(told.instance.0) else { continue };
+                entries.push(state(node, instance, at, told, &names));
+                entries.extend(hooks(node, instance, at, told));
+            }
+        }
+    }
+    // Stable: what goes wrong stands before what follows from it in the same moment.
+    entries.sort_by_key(|entry| entry.at);
+    entries
+}
+
+/// As text, one line each.
+pub(crate) fn render(entries: &[Entry]) -> String {
+    let width = entries.iter().map(|entry| entry.node.chars().count()).max().unwrap_or_default();
+    let line = |entry: &Entry| {
+        format!("{:>10.3} s  {:width$}  {}\n", entry.at.as_secs_f64(), entry.node, entry.text)
+    };
+    entries.iter().map(line).collect()
+}
+
+fn find(plan: &Plan, id: NodeId) -> Option<&Node> {
+    plan.nodes.iter().find(|node| node.id == id)
+}
+
+fn entry(at: Duration, node: &str, kind: &'static str, text: String) -> Entry {
+    Entry { at, node: node.to_owned(), kind, text }
+}
+
+fn struck(at: Duration, mishap: &Mishap) -> Entry {
+    let text = match &mishap.kind {
+        Kind::Check(check, Range { least, most }) => {
+            let noticed = Range { least: *least, most: *most };
+            format!("*** {check} begins to fail; noticed after {noticed}")
+        }
+        Kind::Crash => "*** loses power".to_owned(),
+        Kind::Partition => "*** is cut off from all others".to_owned(),
+        Kind::Pause(time) => format!("*** stands still for {}", super::mishap::seconds(*time)),
+        Kind::Link(link) => format!("*** {link} goes down"),
+    };
+    entry(at, &mishap.name, "failure", text)
+}
+
+/// Of the simulator's faults those that the command line didn't name: verdicts, and the end of a pause.
+fn noticed(plan: &Plan, at: Duration, fault: &Fault) -> Option<Entry> {
+    let (node, kind, text) = match fault {
+        Fault::Verdict(node, check, verdict) => (node, "check", format!("check {check} is {verdict}")),
+        Fault::ResumeHost(node) => (node, "failure", "*** goes on".to_owned()),
+        Fault::StartHost(node) => (node, "failure", "*** starts".to_owned()),
+        _ => return None,
+    };
+    Some(entry(at, &find(plan, *node)?.name, kind, text))
+}
+
+fn moved(node: &Node, instance: &Instance, at: Duration, held: bool) -> Vec<Entry> {
+    let sign = if held { '+' } else { '-' };
+    let line = |address: &config::Address| {
+        let text = format!("{sign} {}/{} on {}", address.address, address.prefix, address.link);
+        entry(at, &node.name, "address", text)
+    };
+    instance.addresses.iter().map(line).collect()
+}
+
+fn state(node: &Node, instance: &Instance, at: Duration, told: &Told, names: &Names) -> Entry {
+    let (state, cause) = (state_word(told.to), names.in_words(&told.cause.text));
+    let text = format!("{state} of {}, priority {}: {cause}", instance.name, told.priority);
+    entry(at, &node.name, "state", text)
+}
+
+pub(crate) fn state_word(state: Option<State>) -> String {
+    state.map_or_else(|| "STOP".to_owned(), |state| state.to_string())
+}
+
+fn hooks(node: &Node, instance: &Instance, at: Duration, told: &Told) -> Vec<Entry> {
+    let hooks = &instance.hooks;
+    let own = match told.to {
+        Some(State::Init) => return Vec::new(),
+        Some(State::Backup) => &hooks.backup,
+        Some(State::Master) => &hooks.master,
+        Some(State::Fault) => &hooks.fault,
+        None => &hooks.stop,
+    };
+    let general =
+        ["INSTANCE".to_owned(), instance.name.to_string(), state_word(told.to), told.priority.to_string()];
+    let line = |hook: &Hook, more: &[String]| {
+        let words = std::iter::once(hook.command.program.display().to_string())
+            .chain(hook.command.arguments.iter().chain(more).map(|argument| quoted(argument)));
+        let text = format!("runs {}", words.collect::<Vec<_>>().join(" "));
+        entry(at, &node.name, "hook", text)
+    };
+    let own = own.as_ref().map(|hook| line(hook, &[]));
+    let any = hooks.any.as_ref().map(|hook| line(hook, &general));
+    own.into_iter().chain(any).collect()
+}
+
+/// An argument as a shell would need it, so that it can be seen where one ends.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}
+
+/// Which node an address belongs to: the simulator gives out addresses that nobody has ever seen.
+#[derive(Debug)]
+pub(crate) struct Names(HashMap<IpAddr, String>);
+
+impl Names {
+    pub(crate) fn new(stage: &Stage<'_>) -> Self {
+        let named = stage
+            .start
+            .endings
+            .iter()
+            .filter_map(|ending| Some((ending.address, find(stage.plan, ending.node)?.name.clone())));
+        Self(named.collect())
+    }
+
+    /// The sentence with names of nodes for their addresses.
+    pub(crate) fn in_words(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let bare = word.trim_end_matches([',', ';', ':']);
+            let rest = word.strip_prefix(bare).unwrap_or_default();
+            let name = bare.parse().ok().and_then(|address: IpAddr| self.0.get(&address));
+            name.map_or_else(|| word.to_owned(), |name| format!("{name}{rest}"))
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_become_names() {
+        let names = Names(HashMap::from([("10.1.0.1".parse().unwrap(), "a".to_owned())]));
+        let text = "10.1.0.1 advertises priority 100, lower than our 110; not 10.1.0.11 or 10.1.0.1, either";
+        assert_eq!(
+            names.in_words(text),
+            "a advertises priority 100, lower than our 110; not 10.1.0.11 or a, either"
+        );
+    }
+
+    #[test]
+    fn arguments_can_be_told_apart() {
+        assert_eq!(quoted("--on=eth0"), "--on=eth0");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("it's so"), "'it'\\''s so'");
+    }
+}
