@@ -282,19 +282,24 @@ impl Host {
         let config = self.config.instances.get(instance.0)?;
         let standing = self.standing(now, instance, side)?;
         let contributions = config.checks.iter().map(|it| (it.check.clone(), self.contribution(it)));
+        let running = self.running.as_ref();
+        let view = running.and_then(|running| running.core.instance(instance));
         Some(Ending {
             node: NodeId(self.place),
             instance,
             told: standing.told,
             holds: standing.held,
             eligible: standing.eligible,
+            reasons: view
+                .map(|view| view.reasons.into_iter().map(|it| it.text).collect())
+                .unwrap_or_default(),
             address: standing.address,
             priority: Arithmetic {
                 base: config.priority,
                 contributions: contributions.filter(|(_, weight)| *weight != 0).collect(),
                 effective: standing.priority,
             },
-            spoke: self.running.as_ref().and_then(|running| running.spoke.get(instance.0).copied().flatten()),
+            spoke: running.and_then(|running| running.spoke.get(instance.0).copied().flatten()),
         })
     }
 

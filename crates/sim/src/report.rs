@@ -65,6 +65,8 @@ pub struct Ending {
     pub holds: bool,
     /// Whether it may be master: its host runs, is connected, and no check without a weight keeps it out.
     pub eligible: bool,
+    /// What keeps it from taking part, in its core's words; empty if nothing does, or if it doesn't run.
+    pub reasons: Vec<String>,
     /// What it sends from.
     pub address: IpAddr,
     /// Its priority.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use model::Instant;
-use sim::{Ending, Happening, Report};
+use sim::{Ending, Report};
 
 use super::mishap::{Mishap, Range};
 use super::outcome::{Outcome, outcome};
@@ -153,14 +153,4 @@ impl<'a> Stage<'a> {
 /// How an instance stood at the end of a run.
 pub(crate) fn ending<'r>(report: &'r Report, member: &Member) -> Option<&'r Ending> {
     report.endings.iter().find(|it| it.node == member.node && it.instance.0 == member.place)
-}
-
-/// Why it last changed its state, in the core's words.
-pub(crate) fn last_cause<'r>(report: &'r Report, member: &Member) -> Option<&'r str> {
-    report.happenings.iter().rev().find_map(|(_, happening)| match happening {
-        Happening::Told(told) if told.node == member.node && told.instance.0 == member.place => {
-            Some(told.cause.text.as_str())
-        }
-        Happening::Told(_) | Happening::Fault(_) | Happening::Held(..) => None,
-    })
 }

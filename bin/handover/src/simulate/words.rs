@@ -4,21 +4,20 @@
 //! used; nothing is computed again.
 
 use config::Instance;
-use model::{Priority, ProtocolVersion, State};
+use model::{Priority, ProtocolVersion};
 use sim::{Arithmetic, Ending, Report};
 
 use super::mishap::{Kind, Mishap, Range, seconds};
 use super::outcome::{Outcome, holders};
 use super::plan::{Member, Router};
-use super::stage::{Finding, Stage, Story, Study, ending, last_cause};
-use super::timeline::{self, Names, state_word};
+use super::stage::{Finding, Stage, Story, Study, ending};
+use super::timeline::{self, state_word};
 
 /// Everything, in the order in which it is asked: how things stand, what happens, what every failure does.
 pub(crate) fn render(stage: &Stage<'_>, story: Option<&Story>, singles: &[Study]) -> String {
-    let names = Names::new(stage);
     let mut out = String::new();
     for router in &stage.plan.routers {
-        out += &standing(stage, router, &names);
+        out += &standing(stage, router);
     }
     if let Some(trouble) = &stage.trouble {
         out += &format!("This can't be right: {trouble}\n");
@@ -75,7 +74,7 @@ pub(crate) fn concerned<'s>(
 }
 
 /// How a virtual router stands before anything goes wrong.
-fn standing(stage: &Stage<'_>, router: &Router, names: &Names) -> String {
+fn standing(stage: &Stage<'_>, router: &Router) -> String {
     let Some(first) = router.members.first().map(|member| &member.instance) else { return String::new() };
     let addresses = first.addresses.iter().map(|it| format!("{}/{}", it.address, it.prefix));
     let mut out = format!(
@@ -88,9 +87,8 @@ fn standing(stage: &Stage<'_>, router: &Router, names: &Names) -> String {
     for member in &router.members {
         let Some(ending) = ending(&stage.start, member) else { continue };
         out += &format!("  {}  {}  priority {}", member.name, state_word(ending.told), sum(&ending.priority));
-        if ending.told == Some(State::Fault) {
-            let cause = last_cause(&stage.start, member).unwrap_or_default();
-            out += &format!(": {}", names.in_words(cause));
+        if !ending.reasons.is_empty() {
+            out += &format!(": {}", ending.reasons.join("; "));
         }
         out.push('\n');
     }
@@ -150,7 +148,7 @@ pub(crate) fn sentence(stage: &Stage<'_>, study: &Study, router: &Router, findin
     let after = || delay(&study.mishap, finding.after.unwrap_or_default());
     match &finding.outcome {
         Outcome::Vacant => "nobody has the address, before or after".to_owned(),
-        Outcome::Lost => format!("the address is lost: {}", excuses(stage, study, router)),
+        Outcome::Lost => format!("the address is lost: {}", excuses(study, router)),
         Outcome::Moves(to, _) => format!("moves to {} after {}", name(*to), after()),
         Outcome::Returns(to, _, back) => {
             let had = owners(router, &stage.start);
@@ -212,7 +210,7 @@ fn never(stage: &Stage<'_>, study: &Study, router: &Router, holder: &Member) -> 
     }
     let best = rivals.iter().filter(|(_, it)| it.eligible).max_by_key(|(_, it)| it.priority.effective);
     let Some((rival, theirs)) = best else {
-        return format!("never: nobody else can have it: {}", excuses(stage, study, router));
+        return format!("never: nobody else can have it: {}", excuses(study, router));
     };
     let (Kind::Check(check, _), Some(own)) = (kind, ending(&study.report, holder)) else {
         return format!("stays on {name}: {} doesn't miss it", rival.name);
@@ -252,15 +250,13 @@ fn is_down_too(stage: &Stage<'_>, study: &Study, rival: &Member) -> bool {
 }
 
 /// Why each node of a virtual router can't have the address.
-fn excuses(stage: &Stage<'_>, study: &Study, router: &Router) -> String {
-    let names = Names::new(stage);
-    let members = router.members.iter().map(|member| {
-        let told = ending(&study.report, member).and_then(|ending| ending.told);
-        if member.node == study.mishap.node && told.is_none() {
-            return format!("{} is gone", member.name);
+fn excuses(study: &Study, router: &Router) -> String {
+    let members = router.members.iter().map(|member| match ending(&study.report, member) {
+        Some(Ending { told: Some(told), reasons, .. }) if !reasons.is_empty() => {
+            format!("{} is in {told}: {}", member.name, reasons.join("; "))
         }
-        let cause = last_cause(&study.report, member).unwrap_or("nothing is known of it");
-        format!("{} is in {}: {}", member.name, state_word(told), names.in_words(cause))
+        Some(Ending { told: Some(told), .. }) => format!("{} is in {told}", member.name),
+        Some(Ending { told: None, .. }) | None => format!("{} does not run", member.name),
     });
     members.collect::<Vec<_>>().join("; ")
 }

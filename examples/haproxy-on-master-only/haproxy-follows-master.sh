@@ -1,0 +1,10 @@
+#!/bin/sh
+# Called for every change of state: INSTANCE api_vip MASTER 120 (type, name, state, effective priority).
+# HAProxy runs only where the address is. That is the mistake of this example: see README.md.
+set -eu
+
+case $3 in
+    MASTER)             systemctl start haproxy ;;
+    BACKUP|FAULT|STOP)  systemctl stop haproxy ;;
+    *)                  echo "$2: unknown state $3" >&2; exit 1 ;;
+esac
