@@ -17,9 +17,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use model::{CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
+use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
 use sim::{Fault, NodeId, Scenario, Violation};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck};
+use vrrp::{
+    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, TrackedCheck,
+};
 
 const DEFAULT_SEEDS: u64 = 100;
 const DEFAULT_FIRST_SEED: u64 = 1;
@@ -141,6 +143,42 @@ fn golden_pause_of_the_master() {
     scenario.at(seconds(10), Fault::PauseHost(alpha));
     scenario.at(seconds(20), Fault::ResumeHost(alpha));
     compare("pause-of-the-master", &mut scenario);
+}
+
+/// Trap 16: two LANs and a sync group over both. One link down, and all addresses move within the skew; a power cut, and
+/// they move when the down timer fires; on their way back they move without a hole.
+#[test]
+fn golden_sync_group() {
+    let mut scenario = Scenario::new(1);
+    let alpha = scenario.node("alpha", grouped(100), seconds(0));
+    scenario.node("beta", grouped(90), seconds(0));
+    let eth1 = LinkName::new("eth1").unwrap();
+    scenario.at(seconds(6), Fault::LinkDown(alpha, eth1.clone()));
+    scenario.at(seconds(12), Fault::LinkUp(alpha, eth1));
+    scenario.at(seconds(20), Fault::CrashHost(alpha));
+    compare("sync-group", &mut scenario);
+}
+
+/// A firewall between two LANs: one sync group over both.
+fn grouped(priority: u8) -> CoreConfig {
+    let CoreConfig { instances, .. } = node(priority, &CheckName::new("chk").unwrap());
+    let member = |place: usize, name: &str| InstanceConfig {
+        name: InstanceName::new(name).unwrap(),
+        link: LinkId(place),
+        checks: Vec::new(),
+        ..instances[0].clone()
+    };
+    CoreConfig {
+        links: ["eth0", "eth1"].map(|name| LinkName::new(name).unwrap()).to_vec(),
+        instances: vec![member(0, "outside"), member(1, "inside")],
+        groups: vec![GroupConfig {
+            name: GroupName::new("firewall").unwrap(),
+            members: vec![InstanceId(0), InstanceId(1)],
+            checks: Vec::new(),
+            tracked_links: Vec::new(),
+        }],
+        ..CoreConfig::default()
+    }
 }
 
 struct Pair {

@@ -392,6 +392,7 @@ impl Daemon {
                 }
                 Output::Announce(instance) => self.announce(instance),
                 Output::Transition(transition) => self.on_transition(&transition),
+                Output::GroupTransition(transition) => self.on_group_transition(&transition),
                 Output::Notice(notice) => {
                     let name =
                         notice.instance.and_then(|id| self.setup.instance_config(id)).map(|it| &it.name);
@@ -420,6 +421,12 @@ impl Daemon {
                 Err(error) => log::warn!("announce {placed} on {}: {error}", placed.link),
             }
         }
+    }
+
+    fn on_group_transition(&self, transition: &vrrp::GroupTransition) {
+        let Some(group) = self.setup.core.groups.get(transition.group.0) else { return };
+        let to = transition.to.map_or("STOP".to_owned(), |state| state.to_string());
+        log::info!("(group {}) Entering {to} STATE: {}", group.name, transition.cause);
     }
 
     fn on_transition(&mut self, transition: &vrrp::Transition) {

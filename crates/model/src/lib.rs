@@ -9,6 +9,6 @@ mod state;
 mod time;
 
 pub use address::{Family, LinkFact, MacAddress};
-pub use name::{CheckName, InstanceName, LinkName, MAX_LINK_NAME, MAX_NAME, NameError};
+pub use name::{CheckName, GroupName, InstanceName, LinkName, MAX_LINK_NAME, MAX_NAME, NameError};
 pub use state::{Cause, Priority, ProtocolVersion, State, Verdict, Vrid};
 pub use time::Instant;

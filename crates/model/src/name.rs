@@ -94,6 +94,12 @@ name!(
     char::is_control
 );
 name!(
+    /// The name of a `vrrp_sync_group`.
+    GroupName,
+    MAX_NAME,
+    char::is_control
+);
+name!(
     /// The name of a `vrrp_script` or other check.
     CheckName,
     MAX_NAME,

@@ -230,12 +230,11 @@ impl Host {
             node: self.place,
             router: self.routers.get(instance.0).copied()?,
             part: connected.then_some(side),
-            eligible: connected
-                && self.awake()
+            eligible: self.awake()
                 && self.manager_runs
                 && !self.drained
                 && !stopping
-                && self.is_fit(config),
+                && self.companions(instance).all(|one| self.has_carrier(one.link) && self.is_fit(one)),
             priority: self.effective_priority(config),
             address: config.source.unwrap_or_else(|| self.own_address(config.link, config.family)),
             preempts: config.preempt,
@@ -248,6 +247,14 @@ impl Host {
             excused: !self.manager_runs
                 || self.excused_until.get(instance.0).is_some_and(|until| now <= *until),
         })
+    }
+
+    /// An instance and the other members of its sync group: only together they may be master.
+    fn companions(&self, instance: InstanceId) -> impl Iterator<Item = &InstanceConfig> {
+        let group = self.config.groups.iter().find(|group| group.members.contains(&instance));
+        let alone = group.is_none().then_some(instance);
+        let members = group.into_iter().flat_map(|group| &group.members).copied().chain(alone);
+        members.filter_map(|member| self.config.instances.get(member.0))
     }
 
     /// No check without a weight keeps it out (keepalived-compatible: weight 0 decides on fitness).

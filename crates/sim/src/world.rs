@@ -402,6 +402,12 @@ impl World {
                 Ok(())
             }
             Output::Transition(transition) => self.hear_told(node, transition),
+            Output::GroupTransition(transition) => {
+                let to = transition.to.map_or("STOP".to_owned(), |state| state.to_string());
+                let text = format!("sync group {}: {} -> {to}", transition.group.0, transition.from);
+                self.chronicle.note(self.now, Line::Said(node, text));
+                Ok(())
+            }
             Output::Notice(notice) => {
                 self.chronicle.note(self.now, Line::Noticed(node, notice.text));
                 Ok(())

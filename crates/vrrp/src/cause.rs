@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::Priority;
+use model::{InstanceName, Priority};
 
 use crate::eligibility::Reason;
 
@@ -37,6 +37,8 @@ pub(crate) enum Cause {
     Outranked { source: IpAddr, priority: Priority, own: Priority },
     /// We slept while a peer could have taken over.
     Stalled { late: Duration },
+    /// Another member of its sync group moved first.
+    Group { leader: InstanceName, cause: Box<Self> },
     /// ipmgr took the addresses away by itself.
     Abandoned,
     /// V3-FSM-8, V3-FSM-13.
@@ -44,6 +46,26 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// Something that happened to another member of its sync group.
+    pub(crate) fn is_second_hand(&self) -> bool {
+        match self {
+            Self::Group { .. } => true,
+            Self::NotEligible(reasons) => reasons.iter().all(Reason::is_second_hand),
+            Self::Started
+            | Self::Eligible { .. }
+            | Self::Owner
+            | Self::Resumed
+            | Self::Silent { .. }
+            | Self::Resigned { .. }
+            | Self::Preempting { .. }
+            | Self::Unheard { .. }
+            | Self::Outranked { .. }
+            | Self::Stalled { .. }
+            | Self::Abandoned
+            | Self::Shutdown => false,
+        }
+    }
+
     /// In the words that cross a process border.
     pub(crate) fn told(&self) -> model::Cause {
         let (code, text) = match self {
@@ -86,6 +108,9 @@ impl Cause {
                 "stalled",
                 format!("woke {} too late, when a peer may have taken over; listening first", seconds(*late)),
             ),
+            Self::Group { leader, cause } => {
+                ("group", format!("with {leader} of its sync group: {}", cause.told().text))
+            }
             Self::Abandoned => {
                 ("ipmgr-gave-up", "ipmgr took the addresses away: it had not heard from us".to_owned())
             }

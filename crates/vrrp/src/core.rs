@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Verdict, Vrid};
 
-use crate::door::{CoreConfig, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
+use crate::door::{CoreConfig, GroupId, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
 use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
+use crate::groups::{self, Group, GroupFacts, MAX_ROUNDS, Move};
 use crate::instance::{Instance, Outbox, Turn};
 use crate::machine::Event;
 use crate::packet;
@@ -27,6 +28,9 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 pub struct Core {
     config: CoreConfig,
     instances: Vec<Instance>,
+    groups: Vec<Group>,
+    /// Per instance, the group that it is in.
+    membership: Vec<Option<GroupId>>,
     links: Vec<Link>,
     known_links: Vec<KnownLink>,
     by_wire: HashMap<(LinkId, Family, Vrid), InstanceId>,
@@ -67,7 +71,8 @@ impl Core {
     /// The configuration has been validated: links and VRIDs are unique as [`CoreConfig`] says. An instance whose
     /// link isn't listed hears and says nothing.
     #[must_use]
-    pub fn new(config: CoreConfig, now: Instant) -> Self {
+    pub fn new(mut config: CoreConfig, now: Instant) -> Self {
+        let (groups, membership) = groups::form(&mut config, now);
         let mut by_wire = HashMap::new();
         let mut on_link: HashMap<LinkId, Vec<InstanceId>> = HashMap::new();
         let mut tracking: HashMap<CheckName, Vec<InstanceId>> = HashMap::new();
@@ -104,6 +109,8 @@ impl Core {
             verdicts: Verdicts::new(),
             drains: vec![None; instances.len()],
             instances,
+            groups,
+            membership,
             manager: Manager::Awaited,
             life: Life::Running,
             queue: Queue::default(),
@@ -180,6 +187,7 @@ impl Core {
     pub fn status(&self) -> Status {
         Status {
             instances: self.instances.iter().map(Instance::view).collect(),
+            groups: self.groups.iter().map(Group::view).collect(),
             links: self.links.iter().map(Link::view).collect(),
         }
     }
@@ -298,17 +306,67 @@ impl Core {
 
     fn deliver_to_all(&mut self, now: Instant, event: impl Fn(InstanceId) -> Event<'static>) {
         for place in 0..self.instances.len() {
-            self.deliver(now, InstanceId(place), event(InstanceId(place)));
+            self.deliver_to_one(now, InstanceId(place), event(InstanceId(place)));
+        }
+        for place in 0..self.groups.len() {
+            self.align(now, GroupId(place));
         }
     }
 
     fn deliver_to(&mut self, now: Instant, concerned: &[InstanceId], event: Event<'_>) {
         for id in concerned {
-            self.deliver(now, *id, event);
+            self.deliver_to_one(now, *id, event);
+        }
+        for id in concerned {
+            self.align_group_of(now, *id);
         }
     }
 
     fn deliver(&mut self, now: Instant, id: InstanceId, event: Event<'_>) {
+        self.deliver_to_one(now, id, event);
+        self.align_group_of(now, id);
+    }
+
+    fn align_group_of(&mut self, now: Instant, id: InstanceId) {
+        if let Some(group) = self.membership.get(id.0).copied().flatten() {
+            self.align(now, group);
+        }
+    }
+
+    /// Lets a group's members know what has become of the others, until they are all of one mind.
+    fn align(&mut self, now: Instant, id: GroupId) {
+        for _ in 0..MAX_ROUNDS {
+            let Some(group) = self.groups.get_mut(id.0) else { return };
+            let members = Arc::clone(&group.ids);
+            if group.look(&self.instances) {
+                for member in members.iter() {
+                    self.deliver_to_one(now, *member, Event::Facts);
+                }
+                continue;
+            }
+            let Some(next) = group.next_move(&self.instances) else { break };
+            let event = match &next {
+                Move::Rise(leader) => Event::Rise(leader),
+                Move::Yield(leader) => Event::Yield(leader),
+            };
+            for member in members.iter() {
+                self.deliver_to_one(now, *member, event);
+            }
+        }
+        let told = self.groups.get_mut(id.0).and_then(|group| group.tell(now, &self.instances));
+        self.out.outputs.extend(told.map(Output::GroupTransition));
+    }
+
+    /// Until when the rest of its group keeps an instance whose own timer may have fired.
+    fn held_back_until(&self, id: InstanceId, event: &Event<'_>) -> Option<Instant> {
+        let group =
+            self.membership.get(id.0).copied().flatten().and_then(|group| self.groups.get(group.0))?;
+        matches!(event, Event::Due).then(|| group.held_back_until(id, &self.instances)).flatten()
+    }
+
+    fn deliver_to_one(&mut self, now: Instant, id: InstanceId, event: Event<'_>) {
+        let held_back_until = self.held_back_until(id, &event);
+        let group = self.membership.get(id.0).copied().flatten().and_then(|group| self.groups.get(group.0));
         let Some(instance) = self.instances.get_mut(id.0) else { return };
         let Some(link) = self.known_links.get(instance.config.link.0) else { return };
         let facts = Facts {
@@ -318,6 +376,7 @@ impl Core {
             verdicts: &self.verdicts,
             starting: self.starts_at.is_some(),
             drained: self.drains.get(id.0).and_then(Option::as_deref),
+            group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),
         };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
         self.queue.ensure(Who::Instance(id), instance.deadline());

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
-    Vrid,
+    Cause, CheckName, Family, GroupName, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State,
+    Verdict, Vrid,
 };
 
 use crate::settings::{Announcements, Manners, Peer, TrackedLink};
@@ -25,6 +25,10 @@ pub struct LinkId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub usize);
 
+/// A sync group by its place in [`CoreConfig::groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub usize);
+
 /// Counts the orders that the core gives about addresses, so that a late answer isn't taken for a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNumber(pub u64);
@@ -36,6 +40,8 @@ pub struct CoreConfig {
     pub links: Vec<LinkName>,
     /// The virtual routers.
     pub instances: Vec<InstanceConfig>,
+    /// Instances that are master together or not at all.
+    pub groups: Vec<GroupConfig>,
     /// `vrrp_startup_delay`: so long nothing takes part, except what is still held from a core that died a moment ago.
     pub startup_delay: Duration,
 }
@@ -81,6 +87,19 @@ pub struct InstanceConfig {
     pub announcements: Announcements,
     /// How it treats other routers.
     pub manners: Manners,
+}
+
+/// Instances that are master together or not at all (`vrrp_sync_group`; the rule is at the head of `groups.rs`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupConfig {
+    /// For events and status.
+    pub name: GroupName,
+    /// Its members; no instance is in two groups.
+    pub members: Vec<InstanceId>,
+    /// Checks that every member tracks.
+    pub checks: Vec<TrackedCheck>,
+    /// Other interfaces that every member tracks.
+    pub tracked_links: Vec<TrackedLink>,
 }
 
 /// A check and what it weighs: 0 decides on fitness, otherwise it moves the priority.
@@ -192,6 +211,8 @@ pub enum Output {
     Announce(InstanceId),
     /// The state that may now be told to everybody. MASTER comes only when the addresses are in place.
     Transition(Transition),
+    /// The same of a sync group, after the transitions of its members.
+    GroupTransition(GroupTransition),
     /// Something a person may want to read; already limited in rate.
     Notice(Notice),
     /// After [`Input::Shutdown`]: everything is withdrawn, nothing more will come.
@@ -226,6 +247,19 @@ pub struct Transition {
     pub cause: Cause,
     /// The effective priority at that moment.
     pub priority: Priority,
+}
+
+/// A change of what is told of a sync group: FAULT or INIT if any member is, MASTER if all are, otherwise BACKUP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupTransition {
+    /// Who.
+    pub group: GroupId,
+    /// The state told before.
+    pub from: State,
+    /// The state now; `None` when all members have stopped for good.
+    pub to: Option<State>,
+    /// Why: that of the member that moved first.
+    pub cause: Cause,
 }
 
 /// A line for the log.

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use model::{Cause, CheckName, Family, LinkFact, LinkName, Priority, Verdict};
+use model::{Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, Verdict};
 
 use crate::cause::enumerate;
 use crate::door::{InstanceConfig, LinkId, TrackedCheck};
+use crate::groups::GroupFacts;
 use crate::packet::Unsendable;
 use crate::settings::TrackedLink;
 
@@ -40,6 +41,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) starting: bool,
     /// Out by order, in the words of who gave it.
     pub(crate) drained: Option<&'a str>,
+    /// The sync group that it is in.
+    pub(crate) group: Option<GroupFacts<'a>>,
 }
 
 impl<'a> Facts<'a> {
@@ -88,12 +91,15 @@ pub(crate) enum Reason {
     CheckFailed(CheckName, Verdict),
     Refused(Vec<String>),
     Unsendable(Unsendable),
+    /// Another member of its sync group can't take part.
+    Member(InstanceName, Box<Self>),
 }
 
 impl Reason {
     /// Not known yet, rather than known to be bad: INIT, not FAULT.
-    pub(crate) const fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         match self {
+            Self::Member(_, reason) => reason.is_waiting(),
             Self::StartupDelay | Self::LinkAwaited(_) | Self::ManagerAwaited | Self::CheckAwaited(_) => true,
             Self::Drained(_)
             | Self::LinkAbsent(_)
@@ -107,10 +113,16 @@ impl Reason {
         }
     }
 
+    /// Something that another member of its sync group has.
+    pub(crate) const fn is_second_hand(&self) -> bool {
+        matches!(self, Self::Member(..))
+    }
+
     /// Whether requests to the addresses are still answered as they should be: only then they may be kept for a
     /// successor.
-    pub(crate) const fn leaves_service_fit(&self) -> bool {
+    pub(crate) fn leaves_service_fit(&self) -> bool {
         match self {
+            Self::Member(_, reason) => reason.leaves_service_fit(),
             Self::Drained(_) => true,
             Self::StartupDelay
             | Self::LinkAwaited(_)
@@ -151,6 +163,9 @@ impl Reason {
             Self::Refused(failures) => {
                 let texts = enumerate(failures.iter().cloned(), "; ");
                 ("install-refused", format!("no address could be put in place: {texts}"))
+            }
+            Self::Member(name, reason) => {
+                ("group-member", format!("{name} of its sync group: {}", reason.cause().text))
             }
             Self::Unsendable(why) => ("unsendable", format!("its advert can't be sent: {why}")),
         };

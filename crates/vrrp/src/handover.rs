@@ -26,21 +26,19 @@ const SUCCESSOR_INSTALLS: Duration = Duration::from_millis(100);
 pub(crate) struct Keeping {
     /// At the latest until then.
     pub(crate) until: Instant,
-    /// Its first advert has been heard.
-    heard: bool,
 }
 
 impl Instance {
     /// Lets go of the addresses for a successor that has yet to speak.
     pub(crate) fn leave_to_whom_it_concerns(&mut self, turn: &mut Turn<'_>, holding: &Holding) {
         let bound = self.down_interval(self.interval()).min(MAX_KEEPING);
-        self.leave(turn, holding, Keeping { until: turn.now + bound, heard: false });
+        self.leave(turn, holding, Keeping { until: turn.now + bound });
     }
 
     /// Lets go of the addresses for a successor whose first advert has just come, with its interval.
     pub(crate) fn leave_to_successor(&mut self, turn: &mut Turn<'_>, holding: &Holding, interval: Duration) {
         let until = turn.now + interval.min(SUCCESSOR_INSTALLS);
-        self.leave(turn, holding, Keeping { until, heard: true });
+        self.leave(turn, holding, Keeping { until });
     }
 
     /// Keeps them if that may be, or has them taken away at once.
@@ -53,15 +51,10 @@ impl Instance {
         }
     }
 
-    /// Somebody else advertises. Its second advert says that it has had the time that it needs.
-    pub(crate) fn notice_successor(&mut self, turn: &mut Turn<'_>, interval: Duration) {
-        match &mut self.keeping {
-            Some(Keeping { heard: true, .. }) => self.release(turn),
-            Some(keeping) => {
-                keeping.heard = true;
-                keeping.until = keeping.until.min(turn.now + interval.min(SUCCESSOR_INSTALLS));
-            }
-            None => {}
+    /// Somebody else advertises. Only the first advert counts: another may follow at once, as an answer to our goodbye.
+    pub(crate) fn notice_successor(&mut self, now: Instant, interval: Duration) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.until = keeping.until.min(now + interval.min(SUCCESSOR_INSTALLS));
         }
     }
 

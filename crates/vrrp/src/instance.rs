@@ -73,7 +73,9 @@ pub(crate) struct Instance {
     /// What is sent, one per destination; built when priority or source change.
     adverts: Vec<Transmit>,
     unsendable: Option<Unsendable>,
-    /// What keeps it from taking part.
+    /// What keeps it from taking part by itself.
+    pub(crate) own_reasons: Vec<Reason>,
+    /// What keeps it from taking part: also the other members of its sync group.
     pub(crate) reasons: Vec<Reason>,
     /// ipmgr still holds the addresses of a core that died, and nothing has been decided about them yet.
     pub(crate) held: bool,
@@ -114,6 +116,7 @@ impl Instance {
             source: None,
             adverts: Vec::new(),
             unsendable,
+            own_reasons: Vec::new(),
             reasons: Vec::new(),
             held: false,
             decided: false,
@@ -174,7 +177,11 @@ impl Instance {
             unsendable: self.unsendable,
             held: self.held,
         };
-        self.reasons = eligibility::reasons(&self.config, facts, &own);
+        self.own_reasons = eligibility::reasons(&self.config, facts, &own);
+        self.reasons.clone_from(&self.own_reasons);
+        if let Some(group) = &facts.group {
+            self.reasons.extend(group.reasons_of_others(self.id, &self.own_reasons));
+        }
         changed
     }
 
@@ -281,6 +288,24 @@ impl Instance {
     /// Until when the addresses may be kept for a successor.
     pub(crate) fn kept_until(&self) -> Option<Instant> {
         self.keeping.map(|keeping| keeping.until)
+    }
+
+    /// The state that was last told; `None` once it has stopped for good.
+    pub(crate) const fn told(&self) -> Option<model::State> {
+        self.told
+    }
+
+    /// Whether it is master, told or not.
+    pub(crate) const fn is_active(&self) -> bool {
+        matches!(self.state, State::Active(_))
+    }
+
+    /// Until when a master that it may not preempt can't be said to be late.
+    pub(crate) fn held_back_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Backup(listening) => listening.held_back_until(),
+            State::Initialize | State::Active(_) => None,
+        }
     }
 
     /// Whether it has ended for good and said so.

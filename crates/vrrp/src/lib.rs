@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
-//! what the network sent; `eligibility` weighs the facts; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `cause` says why.
+//! what the network sent; `eligibility` weighs the facts; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
 mod announcing;
@@ -10,6 +10,7 @@ mod cause;
 mod core;
 mod door;
 mod eligibility;
+mod groups;
 mod handover;
 mod instance;
 mod machine;
@@ -25,4 +26,4 @@ mod timers;
 pub use crate::core::Core;
 pub use door::*;
 pub use settings::{Announcements, Manners, Peer, TrackedLink};
-pub use status::{InstanceView, LinkView, MasterView, RemarkView, Status};
+pub use status::{GroupView, InstanceView, LinkView, MasterView, RemarkView, Status};

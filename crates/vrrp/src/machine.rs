@@ -12,6 +12,7 @@ use model::{Instant, Priority};
 use crate::cause::{Cause, enumerate};
 use crate::door::{Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
+use crate::groups::Leader;
 use crate::instance::{Instance, Refusal, Turn};
 use crate::queue::TOGETHER;
 use crate::receive::{Heard, Rejected};
@@ -42,6 +43,10 @@ pub(crate) enum Event<'a> {
     Installed { order: OrderNumber, failures: &'a [String] },
     /// [`crate::Input::Withdrawn`].
     Withdrawn { order: Option<OrderNumber> },
+    /// Another member of the sync group has become Active.
+    Rise(&'a Leader),
+    /// Another member of the sync group is Active no more.
+    Yield(&'a Leader),
     /// [`crate::Input::Shutdown`].
     Shutdown,
     /// The time for that is over.
@@ -64,6 +69,8 @@ impl Instance {
             // Whoever left Active has ordered the addresses away since.
             (State::Initialize, Event::Installed { .. }) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
+            // What keeps one member out keeps all out, and has been told as a fact.
+            (State::Initialize, Event::Rise(_) | Event::Yield(_)) => {}
             (State::Initialize, Event::Shutdown) => self.on_shutdown_in_initialize(turn),
             (State::Initialize, Event::GiveUp) => self.on_give_up_in_initialize(turn),
 
@@ -78,6 +85,8 @@ impl Instance {
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
             (State::Backup(_), Event::Installed { .. }) => {}
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
+            (State::Backup(_), Event::Rise(leader)) => self.on_rise_in_backup(turn, leader),
+            (State::Backup(_), Event::Yield(_)) => {}
             (State::Backup(_), Event::Shutdown) => self.become_initialize(turn, Cause::Shutdown),
             // Shutdown has left Backup and Active behind.
             (State::Backup(_), Event::GiveUp) => {}
@@ -95,6 +104,8 @@ impl Instance {
                 self.on_installed_in_active(turn, holding, order, failures);
             }
             (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
+            (State::Active(_), Event::Rise(_)) => {}
+            (State::Active(holding), Event::Yield(leader)) => self.on_yield_in_active(turn, holding, leader),
             (State::Active(holding), Event::Shutdown) => self.resign(turn, holding, Cause::Shutdown),
             (State::Active(_), Event::GiveUp) => {}
         }
@@ -150,7 +161,7 @@ impl Instance {
     fn on_advert_in_initialize(&mut self, turn: &mut Turn<'_>, heard: &Heard<'_>) {
         self.count_received(turn, heard);
         if heard.advert.priority != Priority::STOP {
-            self.notice_successor(turn, heard.advert.interval);
+            self.notice_successor(turn.now, heard.advert.interval);
         }
     }
 
@@ -219,7 +230,7 @@ impl Instance {
             self.keep_listening(Listening { down_at, accepted: sign, ..listening });
             return;
         }
-        self.notice_successor(turn, heard.advert.interval);
+        self.notice_successor(turn.now, heard.advert.interval);
         // V3-FSM-16: an owner preempts whatever the configuration says.
         let preempt = self.config.preempt || self.effective == Priority::OWNER;
         let lower = preempt && priority < self.effective;
@@ -256,9 +267,20 @@ impl Instance {
             self.become_backup(turn, listening.interval, listening.accepted, Cause::Stalled { late });
             return;
         }
+        if let Some(until) = turn.facts.group.and_then(|group| group.held_back_until)
+            && turn.now < until
+        {
+            self.keep_listening(Listening { down_at: until, ..listening });
+            return;
+        }
         // V3-FSM-4
         let cause = listening.cause(turn.now, self.effective);
         self.become_active(turn, cause);
+    }
+
+    fn on_rise_in_backup(&mut self, turn: &mut Turn<'_>, leader: &Leader) {
+        self.reconsider_keeping(turn);
+        self.become_active(turn, leader.followed());
     }
 
     // Active
@@ -378,6 +400,13 @@ impl Instance {
         // Our own order to install may be under way: the one to withdraw has to follow it.
         self.withdraw(turn);
         self.become_backup(turn, self.interval(), None, Cause::Abandoned);
+    }
+
+    /// Its own peers don't know yet that they are to take over.
+    fn on_yield_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, leader: &Leader) {
+        self.say_goodbye(turn);
+        self.leave_to_whom_it_concerns(turn, &holding);
+        self.become_backup(turn, self.interval(), None, leader.followed());
     }
 
     // What several arms do

@@ -73,6 +73,17 @@ impl Sign {
 }
 
 impl Listening {
+    /// Until when its master, or the one that it may not have heard yet, isn't late: half an interval after it was due.
+    /// `None` if there is none that it would respect.
+    pub(crate) fn held_back_until(&self) -> Option<Instant> {
+        let heard = match (self.lower, self.accepted) {
+            (Some(_), _) | (None, Some(Sign { priority: Priority::STOP, .. })) => return None,
+            (None, Some(Sign { at, .. })) => at,
+            (None, None) => self.since,
+        };
+        Some((heard + self.interval + self.interval / 2).min(self.down_at))
+    }
+
     /// Why the down timer fired.
     pub(crate) fn cause(&self, now: Instant, own: Priority) -> Cause {
         match (self.lower, self.accepted) {

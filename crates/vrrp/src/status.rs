@@ -11,6 +11,8 @@ use model::{Cause, Instant, Priority, State};
 pub struct Status {
     /// One per [`crate::CoreConfig::instances`].
     pub instances: Vec<InstanceView>,
+    /// One per [`crate::CoreConfig::groups`].
+    pub groups: Vec<GroupView>,
     /// One per [`crate::CoreConfig::links`].
     pub links: Vec<LinkView>,
 }
@@ -40,6 +42,17 @@ pub struct InstanceView {
     pub remarks: Vec<RemarkView>,
     /// Addresses that the kernel refused, in its words.
     pub refused: Vec<String>,
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupView {
+    /// The state that was last told; `None` once all members have stopped for good.
+    pub state: Option<State>,
+    /// Why it is in that state.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Instant,
 }
 
 /// Another router, as it was last heard.

@@ -6,6 +6,7 @@
 
 mod elections;
 mod eligibility;
+mod groups;
 mod handover;
 mod manager;
 mod packets;

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-use handover_vrrp::{Input, InstanceConfig, InstanceId, Manners, OrderNumber, Output, Packet};
-use model::{Instant, LinkFact, State, Verdict, Vrid};
+use handover_vrrp::{
+    CoreConfig, GroupConfig, Input, InstanceConfig, InstanceId, Manners, OrderNumber, Output, Packet,
+};
+use model::{GroupName, Instant, LinkFact, LinkName, State, Verdict, Vrid};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -72,6 +74,16 @@ fn configs() -> Vec<InstanceConfig> {
             ..v3(255)
         },
     ]
+}
+
+/// The first two, so that half of all inputs concern it.
+fn group() -> GroupConfig {
+    GroupConfig {
+        name: GroupName::new("vg").unwrap(),
+        members: vec![InstanceId(0), InstanceId(1)],
+        checks: vec![tracked("2", 0)],
+        tracked_links: Vec::new(),
+    }
 }
 
 fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
@@ -141,7 +153,13 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
 proptest! {
     #[test]
     fn any_sequence_of_inputs_is_survived(steps in proptest::collection::vec(step(), 0..200)) {
-        let mut host = Host::cold(configs());
+        let links = vec![LinkName::new("eth0").unwrap()];
+        let mut host = Host::configured(CoreConfig {
+            links,
+            instances: configs(),
+            groups: vec![group()],
+            ..CoreConfig::default()
+        });
         let mut told = vec![Some(State::Init); configs().len()];
         // The last order for each instance: who is told to be master has ordered the addresses last.
         let mut ordered = vec![false; configs().len()];
@@ -163,6 +181,7 @@ proptest! {
                     Output::Withdraw { instance, .. } => ordered[instance.0] = false,
                     // V3-FSM-15
                     Output::Announce(instance) => prop_assert!(ordered[instance.0]),
+                    Output::GroupTransition(transition) => prop_assert_ne!(transition.to, Some(transition.from)),
                     Output::Transmit(transmit) => prop_assert!(transmit.message.len() >= 8),
                     Output::Notice(notice) => prop_assert!(!notice.text.is_empty()),
                     Output::Finished => finished = true,
@@ -175,6 +194,8 @@ prop_assert!(told.is_some() || !*ordered);
             }
             let states: Vec<_> = host.core.status().instances.iter().map(|instance| instance.state).collect();
             prop_assert_eq!(&states, &told);
+            let group = &host.core.status().groups[0];
+            prop_assert_eq!(group.state == Some(State::Master), told[..2].iter().flatten().all(|told| *told == State::Master) && told[..2].iter().any(Option::is_some));
             if let Some(next) = host.core.next_deadline() {
                 // Whatever was due has been dealt with: a wake at the same moment finds nothing to do.
                 if matches!(step, Step::Wake | Step::Pass(_)) && next <= host.now {

@@ -155,7 +155,7 @@ fn a_peer_has_the_ttl_that_is_configured_for_it() {
 
 fn delayed(startup_delay: Duration) -> Host {
     let links = vec![LinkName::new("eth0").unwrap()];
-    Host::configured(CoreConfig { links, instances: vec![v3(100)], startup_delay })
+    Host::configured(CoreConfig { links, instances: vec![v3(100)], startup_delay, ..CoreConfig::default() })
 }
 
 #[test]

@@ -183,8 +183,12 @@ impl Host {
     }
 
     pub(crate) fn hear(&mut self, message: &Message) -> Vec<Output> {
+        self.hear_on(ETH0, message)
+    }
+
+    pub(crate) fn hear_on(&mut self, link: LinkId, message: &Message) -> Vec<Output> {
         self.give(Input::Packet(Packet {
-            link: ETH0,
+            link,
             source: message.source,
             destination: message.destination,
             ttl: message.ttl,
@@ -233,6 +237,7 @@ impl Host {
                 Output::Transmit(_)
                 | Output::Announce(_)
                 | Output::Transition(_)
+                | Output::GroupTransition(_)
                 | Output::Notice(_)
                 | Output::Finished => {}
             }
