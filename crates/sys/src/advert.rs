@@ -18,6 +18,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, sockopt};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
 
+pub use ipv4::parse as parse_ipv4;
+
 /// VRRP's number among the IP protocols (IANA).
 pub const PROTOCOL: i32 = 112;
 /// Where IPv4 adverts go (RFC 9568 5.1.1.2).

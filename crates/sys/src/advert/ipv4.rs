@@ -41,7 +41,10 @@ pub(super) fn receive<'buffer>(
 
 /// Reads a header and says where the payload is. What the header promises beyond the end of the packet is ignored (the
 /// core knows the length that a message must have); what lies beyond the header's own total length is padding.
-fn parse(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
+///
+/// # Errors
+/// [`Malformed::Header`]; nothing else is looked at.
+pub fn parse(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
     let header = Ipv4Packet::new(packet).ok_or(Malformed::Header)?;
     let begin = usize::from(header.get_header_length()) * WORD;
     let end = usize::from(header.get_total_length()).min(packet.len());
