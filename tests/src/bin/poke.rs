@@ -3,19 +3,23 @@
 #![allow(clippy::disallowed_methods, reason = "a flood has a rate, and a test's helper may poll")]
 
 use std::io::{ErrorKind, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use model::{Family, LinkName, Vrid};
+use model::{Family, LinkName, Priority, Vrid};
+use socket2::SockRef;
 use sys::advert::{AdvertSocket, GROUP_V4};
 use sys::process::{Credentials, Signal, Spec, Stdio, spawn};
 use sys::seqpacket::{Connection, Received};
+use vrrp::packet::{self, AddressList, Advert, Authentication, ChecksumForm, Dialect};
 
 /// Packets are sent in this many bursts a second.
 const BURSTS: u32 = 200;
+/// An attack with garbage has this many packets, and begins again.
+const GARBAGE_KINDS: u32 = 1024;
 /// Who may do nothing.
 const NOBODY: u32 = 65_534;
 
@@ -24,11 +28,15 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["flood", link, source, rate, seconds] => flood(link, source, rate, seconds),
+        ["attack", kind, link, source, destination, rate, seconds] => {
+            attack(kind, link, (source, destination), rate, seconds)
+        }
         ["frame", path, length] => frame(Path::new(path), length),
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
         ["until-ready", program, rest @ ..] => until_ready(program, rest),
         _ => {
-            Err("usage: poke flood LINK SOURCE RATE SECONDS | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
+            Err("usage: poke flood LINK SOURCE RATE SECONDS | attack KIND LINK SOURCE DESTINATION RATE SECONDS | \
+                 frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
                 .into())
         }
     };
@@ -73,6 +81,98 @@ fn garbage(number: u32) -> Vec<u8> {
     message.resize(40, seed[1]);
     message.truncate(usize::from(seed[2] % 40) + 1);
     message
+}
+
+/// Packets of one kind for VRID 5, evenly over the time, as many as the machine can make of those that are asked for.
+fn attack(kind: &str, link: &str, (from, to): (&str, &str), rate: &str, seconds: &str) -> Outcome {
+    let (source, destination): (Ipv4Addr, Ipv4Addr) = (from.parse()?, to.parse()?);
+    let (rate, seconds): (u32, u32) = (rate.parse()?, seconds.parse()?);
+    let packets = packets(kind, source, destination)?;
+    let index = sys::netlink::Route::open()?.link_index(link)?;
+    // Hears nothing, and takes packets with the header that we write.
+    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[])?;
+    let socket = SockRef::from(&socket);
+    let to = SocketAddrV4::new(destination, 0).into();
+    let begin = sys::clock::now();
+    let mut sent: u32 = 0;
+    for packet in packets.iter().cycle() {
+        let now = sys::clock::now();
+        if now >= begin + Duration::from_secs(seconds.into()) {
+            break;
+        }
+        // What a busy machine couldn't send in time comes later, in a burst.
+        let due = begin + Duration::from_secs(1) * sent / rate;
+        if due > now {
+            std::thread::sleep(due.since(now).max(Duration::from_secs(1) / BURSTS));
+        }
+        // A full queue loses packets as a real flood would.
+        let _ = socket.send_to(packet, &to);
+        sent += 1;
+    }
+    writeln!(std::io::stdout(), "{sent}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a message has its version, and where the end of its checksum (RFC 9568 5.1).
+const VERSION_AND_TYPE: usize = 0;
+const CHECKSUM: usize = 7;
+
+/// What an attack of that kind sends in turn: whole packets, with their IPv4 header.
+fn packets(
+    kind: &str,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) -> Result<Vec<Vec<u8>>, Box<dyn std::error::Error>> {
+    let advert_of = |dialect: Dialect, interval: Duration, priority: u8| {
+        let addresses = [192, 168, 1, 100];
+        let advert = Advert {
+            vrid: Vrid::new(5).ok_or("VRID")?,
+            priority: Priority(priority),
+            interval,
+            addresses: AddressList::new(Family::V4, &addresses),
+            dialect,
+        };
+        packet::emit(&advert, ChecksumForm::PseudoHeader, source.into(), destination.into())
+            .map_err(|why| why.to_string())
+    };
+    let advert = |priority: u8| advert_of(Dialect::V3, Duration::from_millis(100), priority);
+    let advert_v2 = || advert_of(Dialect::V2(Authentication::None), Duration::from_secs(1), 255);
+    let spoilt = |mut message: Vec<u8>, at: usize| {
+        if let Some(byte) = message.get_mut(at) {
+            *byte ^= 0x70;
+        }
+        message
+    };
+    let (ttl, messages) = match kind {
+        "garbage" => (255, (0..GARBAGE_KINDS).map(garbage).collect()),
+        "checksum" => (255, vec![spoilt(advert(255)?, CHECKSUM)]),
+        "checksum-v2" => (255, vec![spoilt(advert_v2()?, CHECKSUM)]),
+        // Still an advertisement, so that it passes the filter on the socket.
+        "version" => (255, vec![spoilt(advert(255)?, VERSION_AND_TYPE)]),
+        "ttl" => (64, vec![advert(255)?]),
+        "goodbye" => (255, vec![advert(0)?]),
+        "lower" => (255, vec![advert(1)?]),
+        other => return Err(format!("no attack is called {other}").into()),
+    };
+    messages.iter().map(|message: &Vec<u8>| with_header(source, destination, ttl, message)).collect()
+}
+
+/// RFC 791 3.1, with what the kernel doesn't fill in (raw(7)).
+fn with_header(
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    message: &[u8],
+) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    const VERSION_AND_WORDS: u8 = 0x45;
+    const HEADER: usize = 20;
+    let [high, low] = u16::try_from(HEADER + message.len())?.to_be_bytes();
+    let protocol = u8::try_from(sys::advert::PROTOCOL)?;
+    let mut packet = vec![VERSION_AND_WORDS, 0, high, low, 0, 0, 0, 0, ttl, protocol, 0, 0];
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend(message);
+    Ok(packet)
 }
 
 /// A frame of that length to a SOCK_SEQPACKET socket; then waits for the other side to close.
