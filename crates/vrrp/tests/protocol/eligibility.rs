@@ -1,8 +1,7 @@
 //! Who may be master, and with which priority: facts in, one answer out.
 
-use handover_vrrp::{Input, InstanceConfig, Output, TrackedCheck};
+use handover_vrrp::{Input, InstanceConfig, TrackedCheck};
 use model::{LinkFact, LinkName, Priority, State, Verdict};
-use proptest::prelude::*;
 
 use crate::support::*;
 
@@ -201,76 +200,4 @@ fn only_the_sum_is_clamped() {
     host.verdict("a", Verdict::Up);
     host.verdict("b", Verdict::Down);
     assert_eq!(host.view().effective, Priority(100));
-}
-
-/// What can be done to the facts.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Link(bool),
-    Source(bool),
-    Check(&'static str, Verdict),
-    Manager(bool),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let verdict = prop_oneof![Just(Verdict::Up), Just(Verdict::Down), Just(Verdict::Unrunnable)];
-    prop_oneof![
-        any::<bool>().prop_map(Step::Link),
-        any::<bool>().prop_map(Step::Source),
-        (prop_oneof![Just("a"), Just("b"), Just("c")], verdict)
-            .prop_map(|(check, verdict)| Step::Check(check, verdict)),
-        any::<bool>().prop_map(Step::Manager),
-    ]
-}
-
-proptest! {
-    /// whatever way led there, the same facts make the same eligibility and priority as a cold start.
-    #[test]
-    fn the_way_to_the_facts_does_not_matter(steps in proptest::collection::vec(step(), 0..40)) {
-        let config = || with_checks(100, vec![tracked("a", 0), tracked("b", 30), tracked("c", -40)]);
-        let mut fact = eth0();
-        let mut verdicts = [("a", Verdict::Up), ("b", Verdict::Up), ("c", Verdict::Up)];
-        let mut present = true;
-        let mut long = Host::new(config());
-        for (check, verdict) in verdicts {
-            long.verdict(check, verdict);
-        }
-        for step in steps {
-            let outputs = match step {
-                Step::Link(up) => {
-                    fact.up = up;
-                    long.give(Input::Link(&fact))
-                }
-                Step::Source(there) => {
-                    fact.ipv4 = eth0().ipv4.filter(|_| there);
-                    long.give(Input::Link(&fact))
-                }
-                Step::Check(check, verdict) => {
-                    verdicts.iter_mut().filter(|(name, _)| *name == check).for_each(|entry| entry.1 = verdict);
-                    long.verdict(check, verdict)
-                }
-                Step::Manager(there) => {
-                    present = there;
-                    long.give(if there { Input::ManagerPresent { held: &[] } } else { Input::ManagerGone })
-                }
-            };
-            long.answer(outputs);
-            long.pass(ms(700));
-        }
-        let mut cold = Host::cold(vec![config()]);
-        cold.give(Input::Link(&fact));
-        for (check, verdict) in verdicts {
-            cold.verdict(check, verdict);
-        }
-        cold.give(if present { Input::ManagerPresent { held: &[] } } else { Input::ManagerGone });
-        cold.pass(ms(60_000));
-        long.pass(ms(60_000));
-        prop_assert_eq!(long.state(), cold.state());
-        prop_assert_eq!(long.view().effective, cold.view().effective);
-        prop_assert_eq!(long.view().reasons, cold.view().reasons);
-        // The next advert says so too, whatever happened while there was no address to send from.
-        let next: Vec<Output> = long.pass(SECOND);
-        let effective = long.view().effective.0;
-        prop_assert!(sent(&next).iter().all(|priority| *priority == effective), "{next:?}");
-    }
 }

@@ -6,6 +6,7 @@
 
 mod elections;
 mod eligibility;
+mod facts;
 mod groups;
 mod handover;
 mod manager;
