@@ -13,6 +13,7 @@ use reactor::{ClientEvent, ClientId, Interest, LineServer, Reactor, Ready, Sent,
 use service::{Failure, Start};
 use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
 
+use crate::backlog::{Backlog, is_urgent};
 use crate::checker::Checker;
 use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
@@ -53,6 +54,9 @@ struct Daemon {
     users: HashMap<ClientId, u32>,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
+    backlog: Backlog,
+    /// The service manager hasn't heard of the last transitions.
+    summary_due: bool,
     stopping: bool,
     finished: bool,
 }
@@ -86,6 +90,8 @@ impl Daemon {
                 Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
             })?,
             held: Vec::new(),
+            backlog: Backlog::default(),
+            summary_due: false,
             stopping: false,
             finished: false,
             start,
@@ -107,7 +113,8 @@ impl Daemon {
             if self.finished {
                 return Ok(());
             }
-            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
+            let deadline = if self.backlog.is_empty() { self.next_deadline() } else { Some(now) };
+            self.reactor.arm(deadline).map_err(|error| Failure::io("set the timer", &error))?;
             self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
             for event in ready.drain(..) {
                 match event {
@@ -375,36 +382,51 @@ impl Daemon {
         }
     }
 
-    /// Does everything that the core wants done.
+    /// Does what the core wants done: all that is urgent, and some of the rest.
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.core.poll_output() {
-            match output {
-                Output::Transmit(transmit) => {
-                    if let Err(error) = self.wire.transmit(&transmit) {
-                        log::debug!("send an advert to {}: {error}", transmit.destination);
-                    }
-                }
-                Output::Install { instance, order } => {
-                    self.order(instance, now, |instance| Order::Install { instance, order: order.0 });
-                }
-                Output::Withdraw { instance, order } => {
-                    self.order(instance, now, |instance| Order::Withdraw { instance, order: order.0 });
-                }
-                Output::Announce(instance) => self.announce(instance),
-                Output::Transition(transition) => self.on_transition(&transition),
-                Output::GroupTransition(transition) => self.on_group_transition(&transition),
-                Output::Notice(notice) => {
-                    let name =
-                        notice.instance.and_then(|id| self.setup.instance_config(id)).map(|it| &it.name);
-                    let name = name.map(|name| format!("({name}) ")).unwrap_or_default();
-                    let more = match notice.suppressed {
-                        0 => String::new(),
-                        n => format!(" ({n} more like this)"),
-                    };
-                    log::warn!("{name}{}{more}", notice.text);
-                }
-                Output::Finished => self.finished = true,
+            if is_urgent(&output) {
+                self.act(output, now);
+            } else {
+                self.backlog.push(output);
             }
+        }
+        for _ in 0..self.backlog.turn() {
+            if let Some(output) = self.backlog.pop() {
+                self.act(output, now);
+            }
+        }
+        if self.backlog.is_empty() && std::mem::take(&mut self.summary_due) {
+            service::notify_status(&self.feed.summary());
+        }
+    }
+
+    fn act(&mut self, output: Output, now: Instant) {
+        match output {
+            Output::Transmit(transmit) => {
+                if let Err(error) = self.wire.transmit(&transmit) {
+                    log::debug!("send an advert to {}: {error}", transmit.destination);
+                }
+            }
+            Output::Install { instance, order } => {
+                self.order(instance, now, |instance| Order::Install { instance, order: order.0 });
+            }
+            Output::Withdraw { instance, order } => {
+                self.order(instance, now, |instance| Order::Withdraw { instance, order: order.0 });
+            }
+            Output::Announce(instance) => self.announce(instance),
+            Output::Transition(transition) => self.on_transition(&transition),
+            Output::GroupTransition(transition) => self.on_group_transition(&transition),
+            Output::Notice(notice) => {
+                let name = notice.instance.and_then(|id| self.setup.instance_config(id)).map(|it| &it.name);
+                let name = name.map(|name| format!("({name}) ")).unwrap_or_default();
+                let more = match notice.suppressed {
+                    0 => String::new(),
+                    n => format!(" ({n} more like this)"),
+                };
+                log::warn!("{name}{}{more}", notice.text);
+            }
+            Output::Finished => self.finished = true,
         }
     }
 
@@ -439,7 +461,7 @@ impl Daemon {
         for client in self.subscribers.clone() {
             self.tell(client, &message);
         }
-        service::notify_status(&self.feed.summary());
+        self.summary_due = true;
     }
 }
 

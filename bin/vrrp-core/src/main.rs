@@ -3,6 +3,7 @@
 //! It has no rights at all. Sockets come from ipmgr, verdicts from checkerd; it listens on `vrrp-core.sock`.
 //! The elections themselves are in the crate `vrrp`; here is what connects them with the world.
 
+mod backlog;
 mod checker;
 mod daemon;
 mod drains;
