@@ -172,7 +172,7 @@ fn every_other_reason_to_stay_is_told_apart() {
             node(250, "chk_web weight -2 \n chk_dns weight 50", ""),
             node(240, "chk_dns weight 5", "")
         ),
-        "never: chk_web down on a: 250 - 2 + 50 = 298, which counts as 254 is still above b's 240 + 5 = 245"
+        "never: chk_web down on a: 250 - 2 + 50 = 298 (counts as 254) is still above b's 240 + 5 = 245"
     );
     // Three failing runs, two seconds apart, and priority 0 leaves b only its skew of 156/256 s.
     assert_eq!(
@@ -187,6 +187,7 @@ fn a_check_that_waits_for_itself_is_found_out() {
     let pair = pair("deadlock", &node(103, "chk_web", ""), &node(100, "chk_web", ""));
     let told = told(&pair.0, &["a.conf", "b.conf", "--only-on-master", "chk_web", "--crash", "a"]);
     assert!(told.contains("a  FAULT  priority 103: check chk_web is down\n"), "{told}");
+    assert!(told.contains("Nobody can begin: chk_web passes only on the master"), "{told}");
     assert_eq!(line(&told, "a loses power"), "nobody has the address, before or after");
 }
 
@@ -194,7 +195,8 @@ fn a_check_that_waits_for_itself_is_found_out() {
 fn nodes_that_ignore_each_other_are_two_masters() {
     let auth = |word: &str| format!("authentication {{ auth_type PASS \n auth_pass {word} }}");
     let pair = pair("auth", &node(103, "", &auth("one")), &node(100, "", &auth("other")));
-    let told = told(&pair.0, &["a.conf", "b.conf"]);
+    let told = told(&pair.0, &["a.conf", "b.conf", "--every-single-failure"]);
+    assert_eq!(line(&told, "a is cut off"), "a and b both have the address, as before");
     assert!(told.contains("a  MASTER  ") && told.contains("b  MASTER  "), "{told}");
     assert!(told.contains("differ in authentication"), "{told}");
     assert!(told.contains("This can't be right: "), "{told}");
@@ -256,12 +258,18 @@ fn programs_read_json() {
 fn bad_input_gets_an_answer_that_helps() {
     let other = node(100, "chk_web", "").replace("virtual_router_id 5", "virtual_router_id 7");
     let (a, b) = (node(103, "chk_web", ""), node(100, "chk_web weight 5", ""));
-    let files =
-        [("a.conf", a.as_str()), ("b.conf", &b), ("other.conf", &other), ("broken.conf", "vrrp_instanc x {")];
+    let unicast = node(100, "", "unicast_peer { \n 10.0.0.1 \n }");
+    let files = [
+        ("a.conf", a.as_str()),
+        ("b.conf", &b),
+        ("other.conf", &other),
+        ("unicast.conf", &unicast),
+        ("broken.conf", "vrrp_instanc x {"),
+    ];
     let directory = Directory::new("bad", &files);
     fs::create_dir_all(directory.0.join("more")).expect("a directory");
     fs::write(directory.0.join("more/a.conf"), &a).expect("a configuration");
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["a.conf", "b.conf", "--fail", "chk_wbe@a"], "the tracked checks are: chk_web@a, chk_web@b"),
         (&["a.conf", "b.conf", "--fail", "chk_dns@a"], "the tracked checks are: chk_web@a, chk_web@b"),
         (&["a.conf", "b.conf", "--fail", "chk_web"], "write it as CHECK@NODE"),
@@ -274,6 +282,7 @@ fn bad_input_gets_an_answer_that_helps() {
         (&["a.conf"], "1 configurations: at least 2"),
         (&["a.conf", "more/a.conf"], "two files are called a"),
         (&["a.conf", "other.conf"], "a has VRID 5 on eth0 (IPv4); other has VRID 7 on eth0 (IPv4)"),
+        (&["a.conf", "unicast.conf"], "unicast: web has unicast_peer and no unicast_src_ip"),
         (&["a.conf", "broken.conf"], "broken.conf:1:1"),
     ];
     for (arguments, expected) in cases {

@@ -127,17 +127,22 @@ impl World {
         }
     }
 
-    /// Lets everything happen up to `length` from the beginning, whatever the oracles say.
+    /// Lets everything happen up to `length` from the beginning, whatever the oracles say. They are asked when a moment
+    /// is over, and not after each of the many events that one moment may have.
     pub(crate) fn watch(mut self, length: Duration) -> Watched {
         let end = Instant::ZERO + length;
         let mut failure = None;
         while self.events < MAX_EVENTS && self.queue.next_at().is_some_and(|at| at <= end) {
             let Some((at, event)) = self.queue.pop() else { break };
-            if let Err(violation) = self.happen(at, event) {
+            let judged = if at > self.now { self.judge() } else { Ok(()) };
+            for violation in [judged, self.step(at, event)].into_iter().filter_map(Result::err) {
                 failure.get_or_insert_with(|| Box::new(self.failure(violation)));
             }
         }
         self.now = end;
+        if let Err(violation) = self.judge() {
+            failure.get_or_insert_with(|| Box::new(self.failure(violation)));
+        }
         Watched { report: self.report(), failure }
     }
 
@@ -158,6 +163,12 @@ impl World {
 
     /// One event, and what the oracles say afterwards.
     pub(crate) fn happen(&mut self, at: Instant, event: Event) -> Result<(), Violation> {
+        self.step(at, event)?;
+        self.judge()
+    }
+
+    /// One event.
+    fn step(&mut self, at: Instant, event: Event) -> Result<(), Violation> {
         self.events += 1;
         if self.events > MAX_EVENTS {
             return Err(Violation::TooManyEvents { limit: MAX_EVENTS });
@@ -166,7 +177,7 @@ impl World {
         if let Some(event) = self.unless_standing_still(event) {
             self.dispatch(event)?;
         }
-        self.judge()
+        Ok(())
     }
 
     pub(crate) fn report(&self) -> Report {

@@ -26,8 +26,8 @@ pub(crate) enum Outcome {
     Returns(NodeId, Duration, Duration),
     /// Nobody has them.
     Lost,
-    /// Several have them in the end; the first of the others after this time.
-    Split(Vec<NodeId>, Duration),
+    /// Several have them in the end: since this time, or, if there is none, as before.
+    Split(Option<Duration>),
     /// They moved that often, and would go on.
     Restless(usize),
 }
@@ -36,7 +36,8 @@ impl Outcome {
     /// When another node had the addresses first.
     pub(crate) const fn after(&self) -> Option<Duration> {
         match self {
-            Self::Moves(_, after) | Self::Returns(_, after, _) | Self::Split(_, after) => Some(*after),
+            Self::Moves(_, after) | Self::Returns(_, after, _) => Some(*after),
+            Self::Split(after) => *after,
             Self::Vacant | Self::Stays(_) | Self::Lost | Self::Restless(_) => None,
         }
     }
@@ -96,6 +97,7 @@ pub(crate) fn outcome(router: &Router, before: &Report, report: &Report, struck:
         ([on], None) => Outcome::Stays(*on),
         ([on], Some((after, to, _))) if had.contains(on) && to != on => Outcome::Returns(*to, *after, last),
         ([on], Some((after, ..))) => Outcome::Moves(*on, *after),
-        (several, first) => Outcome::Split(several.to_vec(), first.map_or(Duration::ZERO, |(at, ..)| *at)),
+        ([_, _, ..], _) if had.len() > 1 => Outcome::Split(None),
+        ([_, _, ..], first) => Outcome::Split(first.map(|(at, ..)| *at)),
     }
 }

@@ -89,6 +89,15 @@ impl Plan {
             if nodes.iter().any(|node| node.name == name) {
                 return Err(format!("two files are called {name}: nodes are named as their files"));
             }
+            if let Some(instance) =
+                config.instances.iter().find(|it| !it.peers.is_empty() && it.source.is_none())
+            {
+                return Err(format!(
+                    "{name}: {} has unicast_peer and no unicast_src_ip: only the machine knows which address it \
+                     speaks from; add unicast_src_ip",
+                    instance.name
+                ));
+            }
             let id = scenario.node(&name, setup::core_config(&config), Duration::ZERO);
             nodes.push(Node { id, name, config });
         }

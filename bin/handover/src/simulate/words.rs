@@ -4,7 +4,7 @@
 //! used; nothing is computed again.
 
 use config::Instance;
-use model::{Priority, ProtocolVersion};
+use model::{CheckName, Priority, ProtocolVersion};
 use sim::{Arithmetic, Ending, Report};
 
 use super::mishap::{Kind, Mishap, Range, seconds};
@@ -92,10 +92,23 @@ fn standing(stage: &Stage<'_>, router: &Router) -> String {
         }
         out.push('\n');
     }
+    if let Some(check) = deadlock(stage, router) {
+        out += &format!(
+            "  Nobody can begin: {check} passes only on the master, and without a weight it keeps everybody from it.\n"
+        );
+    }
     for difference in differences(router) {
         out += &format!("  The nodes differ in {difference}: they will not understand each other.\n");
     }
     out
+}
+
+/// A check that has to pass before anybody is master, and passes only after.
+fn deadlock<'s>(stage: &'s Stage<'_>, router: &Router) -> Option<&'s CheckName> {
+    let decides = |member: &Member, check: &CheckName| {
+        member.instance.checks.iter().any(|tracked| tracked.check == *check && tracked.weight.value == 0)
+    };
+    stage.plan.following.iter().find(|check| router.members.iter().all(|member| decides(member, check)))
 }
 
 /// What makes routers ignore each other's adverts.
@@ -132,7 +145,7 @@ pub(crate) fn sum(arithmetic: &Arithmetic) -> String {
         text += &format!(" {} {}", if *weight < 0 { '-' } else { '+' }, weight.abs());
     }
     text += &format!(" = {total}");
-    if total == i32::from(effective.0) { text } else { format!("{text}, which counts as {effective}") }
+    if total == i32::from(effective.0) { text } else { format!("{text} (counts as {effective})") }
 }
 
 fn owners(router: &Router, report: &Report) -> String {
@@ -140,6 +153,12 @@ fn owners(router: &Router, report: &Report) -> String {
     let names: Vec<&str> =
         holders.iter().filter_map(|it| router.member(*it)).map(|it| it.name.as_str()).collect();
     if names.is_empty() { "no node".to_owned() } else { names.join(" and ") }
+}
+
+/// Several owners: `a and b both`.
+fn both(router: &Router, report: &Report) -> String {
+    let word = if holders(router, report).len() > 2 { "all" } else { "both" };
+    format!("{} {word}", owners(router, report))
 }
 
 /// What a failure does to a virtual router, and why.
@@ -154,9 +173,12 @@ pub(crate) fn sentence(stage: &Stage<'_>, study: &Study, router: &Router, findin
             let had = owners(router, &stage.start);
             format!("moves to {} after {}, and back to {had} after {}", name(*to), after(), seconds(*back))
         }
-        Outcome::Split(..) => {
-            let owners = owners(router, &study.report);
-            format!("{owners} both have the address after {}: they don't hear each other", after())
+        Outcome::Split(None) => {
+            format!("{} have the address, as before", both(router, &study.report))
+        }
+        Outcome::Split(Some(_)) => {
+            let owners = both(router, &study.report);
+            format!("{owners} have the address after {}: they don't hear each other", after())
         }
         Outcome::Restless(times) => {
             format!("never comes to rest: the address moves {times} times and would go on")
@@ -263,8 +285,6 @@ fn excuses(study: &Study, router: &Router) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::CheckName;
-
     use super::*;
 
     fn arithmetic(base: u8, weights: &[i32], effective: u8) -> String {
@@ -279,7 +299,7 @@ mod tests {
         assert_eq!(arithmetic(103, &[-2], 101), "103 - 2 = 101");
         assert_eq!(arithmetic(100, &[20, -5], 115), "100 + 20 - 5 = 115");
         assert_eq!(arithmetic(100, &[], 100), "100");
-        assert_eq!(arithmetic(250, &[20], 254), "250 + 20 = 270, which counts as 254");
+        assert_eq!(arithmetic(250, &[20], 254), "250 + 20 = 270 (counts as 254)");
         assert_eq!(arithmetic(255, &[-20], 255), "255 (owner of the addresses)");
     }
 }
