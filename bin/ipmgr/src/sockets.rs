@@ -28,6 +28,9 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
         for address in &instance.addresses {
             uses.entry(address.link.clone()).or_default().announces = true;
         }
+        for tracked in &instance.links {
+            uses.entry(tracked.link.clone()).or_default();
+        }
     }
     uses
 }

@@ -22,6 +22,7 @@ const MAX_DECIMALS: usize = 6;
 pub(crate) enum Value<'a> {
     /// That it is there.
     Nothing,
+    Bool(bool),
     Number(i64),
     Seconds(Duration),
     Weight(Weight),
@@ -41,14 +42,16 @@ pub(crate) fn read<'a>(
     complaints: &mut Complaints,
 ) -> Option<Value<'a>> {
     let words = match row.argument {
-        Argument::Nothing | Argument::Bool | Argument::Free => {
+        Argument::Nothing | Argument::Free => {
             refuse_more(row, statement, 0, complaints);
             return Some(Value::Nothing);
         }
+        Argument::Bool if statement.arguments.is_empty() => return Some(Value::Bool(true)),
+        Argument::Flag(_) if statement.arguments.is_empty() => return Some(Value::Nothing),
         Argument::Command | Argument::Hook => usize::MAX,
         Argument::Weight(_) | Argument::User => 2,
         Argument::Number(..) | Argument::Seconds(..) | Argument::OneOf(_) => 1,
-        Argument::Address | Argument::Link | Argument::Text(_) => 1,
+        Argument::Bool | Argument::Flag(_) | Argument::Address | Argument::Link | Argument::Text(_) => 1,
     };
     let Some(first) = statement.arguments.first() else {
         complaints.push(missing(row, statement));
@@ -64,6 +67,8 @@ pub(crate) fn read<'a>(
             let hook = command::hook(row.name, &statement.tail, complaints);
             return hook.map(|(command, user)| Value::Hook(command, user));
         }
+        Argument::Bool => boolean(first.text).map(Value::Bool),
+        Argument::Flag(words) => words.contains(&first.text).then_some(Value::Nothing),
         Argument::Number(min, max) => number(first.text, min, max).map(Value::Number),
         Argument::Seconds(min, max) => seconds(first.text, min, max).map(Value::Seconds),
         Argument::Weight(limit) => weight(first.text, second, limit).map(Value::Weight),
@@ -74,7 +79,7 @@ pub(crate) fn read<'a>(
         Argument::Link => LinkName::new(first.text).ok().map(Value::Link),
         Argument::User => user(first, second).map(Value::User),
         Argument::Text(_) => Some(Value::Text(*first)),
-        Argument::Nothing | Argument::Bool | Argument::Free => None,
+        Argument::Nothing | Argument::Free => None,
     };
     if value.is_none() {
         let second = second.filter(|_| is_fit_alone(row.argument, first));
@@ -89,6 +94,15 @@ fn is_fit_alone(argument: Argument, first: &Word<'_>) -> bool {
         Argument::Weight(limit) => weight(first.text, None, limit).is_some(),
         Argument::User => user(first, None).is_some(),
         _ => false,
+    }
+}
+
+/// keepalived's words for yes and no, in lower case as there.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "on" | "true" | "yes" => Some(true),
+        "off" | "false" | "no" => Some(false),
+        _ => None,
     }
 }
 
@@ -202,6 +216,10 @@ fn advice(row: &Directive, word: &Word<'_>) -> String {
     format!("`{}` {}{default}", row.name, row.help)
 }
 
+fn any_of(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+}
+
 /// What a word takes, for people.
 pub(crate) fn wanted(argument: Argument) -> String {
     let decimal = |micros: u64| {
@@ -211,12 +229,11 @@ pub(crate) fn wanted(argument: Argument) -> String {
     match argument {
         Argument::Nothing => "nothing".to_owned(),
         Argument::Bool => "`on` or `off`".to_owned(),
+        Argument::Flag(words) => format!("nothing or {}", any_of(words)),
         Argument::Number(min, max) => format!("a number from {min} to {max}"),
         Argument::Seconds(min, max) => format!("seconds from {} to {}", decimal(min), decimal(max)),
         Argument::Weight(limit) => format!("a number from -{limit} to {limit}, and perhaps `reverse`"),
-        Argument::OneOf(choices) => {
-            choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(" or ")
-        }
+        Argument::OneOf(choices) => any_of(choices),
         Argument::Address => "an IPv4 or IPv6 address".to_owned(),
         Argument::Link => "the name of an interface".to_owned(),
         Argument::User => "a user and perhaps a group".to_owned(),

@@ -5,16 +5,23 @@
 
 mod addresses;
 mod check;
+mod defaults;
+mod election;
+mod family;
 mod instance;
+mod manners;
+mod reach;
 mod rules;
+mod strict;
 mod tracking;
 
 use model::ProtocolVersion;
 
+use self::defaults::Defaults;
 use crate::arguments;
 use crate::directives::Place;
 use crate::lexer::Word;
-use crate::model::{Config, Global};
+use crate::model::Config;
 use crate::report::{Complaints, Diagnostic};
 use crate::section::{Section, admit};
 use crate::source::Span;
@@ -27,12 +34,6 @@ struct Named<'a> {
     block: &'a Block<'a>,
     /// Its number among the statements of the file.
     order: usize,
-}
-
-/// What instances inherit from `global_defs`.
-struct Defaults {
-    /// Of IPv4 instances.
-    version: ProtocolVersion,
 }
 
 /// The meaning of a file's statements; right only if nothing was complained about as an error.
@@ -52,7 +53,8 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
             other => debug_assert!(false, "{other} is used at the top level and read by nobody"),
         }
     }
-    let defaults = Defaults { version: version(global.choice("vrrp_version")) };
+    let defaults = Defaults::new(&global, complaints);
+    let global = defaults::global_defs(&global, complaints);
     let checks: Vec<_> = scripts.iter().map(|script| check::check(script, complaints)).collect();
     let known = tracking::Known::new(&scripts, &checks, complaints);
     let drafts: Vec<_> = instances
@@ -67,15 +69,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         complaints.push(Diagnostic::warning("no-instance", None, message));
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
-    Config { global: global_defs(&global), checks: checks.into_iter().flatten().collect(), instances }
-}
-
-fn global_defs(section: &Section<'_>) -> Global {
-    Global {
-        router_id: section.text("router_id").map(|word| word.text.to_owned()),
-        script_user: section.user("script_user"),
-        script_security: section.given("enable_script_security").is_some(),
-    }
+    Config { global, checks: checks.into_iter().flatten().collect(), instances }
 }
 
 /// `2` or `3`, which are the only choices of the table.

@@ -87,6 +87,8 @@ pub(crate) enum Argument {
     Nothing,
     /// `on|true|yes|off|false|no`; nothing is `on`.
     Bool,
+    /// Nothing, or one of these.
+    Flag(&'static [&'static str]),
     /// A decimal number within these bounds.
     Number(i64, i64),
     /// Seconds with up to six decimals, within these bounds in microseconds.
@@ -127,12 +129,25 @@ pub(crate) enum Body {
 pub(crate) enum Standing {
     /// It does.
     Used,
+    /// It is read and checked like what is used, but no daemon does it yet: a warning, unless its value is the default.
+    /// It becomes [`Self::Used`] with the first daemon that does it. Not for the top level or list entries.
+    Understood,
     /// Not yet: a warning, and its block is skipped.
     NotYet,
     /// Without it the file would mean something else: an error.
     Refused,
     /// It belongs to LVS or to nothing at all any more: a warning, and its block is skipped.
     NotOurs,
+}
+
+impl Standing {
+    /// Whether the word's value is read.
+    pub(crate) const fn is_read(self) -> bool {
+        match self {
+            Self::Used | Self::Understood => true,
+            Self::NotYet | Self::Refused | Self::NotOurs => false,
+        }
+    }
 }
 
 /// What a second one means.
@@ -201,6 +216,15 @@ const fn used(
     Directive::new(Standing::Used, name, places, argument, help)
 }
 
+const fn understood(
+    name: &'static str,
+    places: &'static [Place],
+    argument: Argument,
+    help: &'static str,
+) -> Directive {
+    Directive::new(Standing::Understood, name, places, argument, help)
+}
+
 const fn not_yet(
     name: &'static str,
     places: &'static [Place],
@@ -265,11 +289,13 @@ mod tests {
 
     #[test]
     fn defaults_of_used_words_are_values() {
-        for row in all().filter(|row| row.standing == Standing::Used && !row.default.is_empty()) {
+        for row in all().filter(|row| row.standing.is_read() && !row.default.is_empty()) {
             let valid = match row.argument {
                 Argument::Number(min, max) => arguments::number(row.default, min, max).is_some(),
                 Argument::Seconds(min, max) => arguments::seconds(row.default, min, max).is_some(),
                 Argument::OneOf(choices) => choices.contains(&row.default),
+                Argument::Bool => arguments::boolean(row.default).is_some(),
+                Argument::Address => row.default.parse::<std::net::IpAddr>().is_ok(),
                 other => panic!("{} can't have a default: {other:?}", row.name),
             };
             assert!(valid, "the default of {} is no value of it", row.name);
@@ -278,7 +304,7 @@ mod tests {
 
     #[test]
     fn used_words_say_exactly_what_they_take() {
-        for row in all().filter(|row| row.standing == Standing::Used) {
+        for row in all().filter(|row| row.standing.is_read()) {
             assert_ne!(row.argument, Argument::Free, "{}", row.name);
         }
     }

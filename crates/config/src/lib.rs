@@ -33,7 +33,8 @@ use crate::report::Complaints;
 use crate::source::Sources;
 
 pub use self::model::{
-    Address, Check, Command, Config, Global, Hook, Hooks, Instance, TrackedCheck, UserSpec, Weight,
+    Address, Announcements, Check, Command, Config, Global, Hook, Hooks, Instance, Manners, Pacing, Peer,
+    TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use self::source::{Fingerprint, MAX_FILE, Position, Span};
@@ -157,11 +158,13 @@ impl Config {
     #[must_use]
     pub fn links(&self) -> Vec<&LinkName> {
         let addresses = self.instances.iter().flat_map(|instance| &instance.addresses);
+        let tracked = self.instances.iter().flat_map(|instance| &instance.links);
         let links: std::collections::BTreeSet<&LinkName> = self
             .instances
             .iter()
             .map(|instance| &instance.link)
             .chain(addresses.map(|address| &address.link))
+            .chain(tracked.map(|tracked| &tracked.link))
             .collect();
         links.into_iter().collect()
     }

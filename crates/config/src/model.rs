@@ -31,6 +31,19 @@ pub struct Global {
     pub script_user: Option<UserSpec>,
     /// `enable_script_security` was given. Handover refuses root scripts on a writable path either way.
     pub script_security: bool,
+    /// `vrrp_startup_delay`: for so long after the start nothing takes part; zero for not at all.
+    pub startup_delay: Duration,
+    /// `vrrp_garp_interval` and `vrrp_gna_interval`.
+    pub pacing: Pacing,
+}
+
+/// The least time between two announcements on one interface; zero for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// Between two gratuitous ARPs.
+    pub arp: Duration,
+    /// Between two unsolicited neighbour advertisements.
+    pub neighbour: Duration,
 }
 
 /// A user and, where given, a group, by name.
@@ -99,6 +112,63 @@ pub struct TrackedCheck {
     pub span: Span,
 }
 
+/// One line of a `track_interface` block. 0 means FAULT while it is down, as with [`TrackedCheck`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedLink {
+    /// Which interface.
+    pub link: LinkName,
+    /// What it does to the priority.
+    pub weight: Weight,
+    /// The line.
+    pub span: Span,
+}
+
+/// One line of a `unicast_peer` block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address, which adverts have to come from.
+    pub address: IpAddr,
+    /// `min_ttl`: the least TTL or hop limit that its adverts may arrive with.
+    pub min_ttl: u8,
+    /// `max_ttl`: the greatest, not less than the least.
+    pub max_ttl: u8,
+}
+
+/// How often a master tells its neighbours where its addresses live, by gratuitous ARP or unsolicited neighbour
+/// advertisement: `garp_*`, else `vrrp_garp_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcements {
+    /// `garp_master_repeat`: how many in one go, at least 1.
+    pub repeat: u8,
+    /// `garp_master_delay`: when they are sent once more; `None` for never.
+    pub delay: Option<Duration>,
+    /// `garp_master_refresh`: how far apart they go on for ever; `None` for not at all.
+    pub refresh: Option<Duration>,
+    /// `garp_master_refresh_repeat`: how many each time, at least 1.
+    pub refresh_repeat: u8,
+    /// `garp_lower_prio_delay`: when they are sent once more after a lower master was heard; `None` for never.
+    pub lower_priority_delay: Option<Duration>,
+    /// `garp_lower_prio_repeat`: how many when a lower master is heard; 0 for none.
+    pub lower_priority_repeat: u8,
+}
+
+/// How an instance treats other routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// `down_timer_adverts`, 1 to 100: how many adverts a master may miss before it counts as gone.
+    pub down_timer_adverts: u8,
+    /// False with `lower_prio_no_advert`: a lower master is not answered.
+    pub answer_lower: bool,
+    /// `higher_prio_send_advert`: one more advert before giving way to a higher priority.
+    pub advertise_before_yielding: bool,
+    /// `v3_checksum_as_v2`: VRRPv3 over IPv4 sums no pseudo-header (RFC 9568 5.2.8).
+    pub checksum_as_v2: bool,
+    /// False with `skip_check_adv_addr`: that others list other addresses is not even remarked on.
+    pub compare_addresses: bool,
+    /// `keep_until_taken_over`: whoever yields in good health keeps the addresses until its successor has them.
+    pub keep_until_taken_over: bool,
+}
+
 /// `vrrp_instance`: one virtual router.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instance {
@@ -106,7 +176,7 @@ pub struct Instance {
     pub name: InstanceName,
     /// `state MASTER` was given: a wish that only the owner (priority 255) gets fulfilled at once.
     pub wants_master: bool,
-    /// `interface`: where adverts are sent and heard.
+    /// `interface`, else `default_interface`: where adverts are sent and heard.
     pub link: LinkName,
     /// `virtual_router_id`.
     pub vrid: Vrid,
@@ -124,14 +194,29 @@ pub struct Instance {
     pub addresses: Vec<Address>,
     /// `track_script`.
     pub checks: Vec<TrackedCheck>,
+    /// `track_interface`: interfaces besides its own that count.
+    pub links: Vec<TrackedLink>,
+    /// False with `dont_track_primary`: it doesn't matter whether its own interface is up.
+    pub follows_link: bool,
+    /// `track_src_ip`: FAULT while [`Self::source`] is not on this host.
+    pub follows_source: bool,
     /// False with `nopreempt`.
     pub preempt: bool,
     /// `preempt_delay`: how long a lower master is left alone.
     pub preempt_delay: Duration,
-    /// `unicast_src_ip`: what adverts are sent from; the interface's primary address where it isn't given.
+    /// `unicast_src_ip` or `mcast_src_ip`: what adverts are sent from; the interface's primary address where neither is
+    /// given.
     pub source: Option<IpAddr>,
     /// `unicast_peer`; empty means multicast.
-    pub peers: Vec<IpAddr>,
+    pub peers: Vec<Peer>,
+    /// `unicast_ttl`: the TTL or hop limit that adverts to peers are sent with.
+    pub unicast_ttl: u8,
+    /// `mcast_dst_ip`, else `vrrp_mcast_group4` or `vrrp_mcast_group6`: where adverts go if there are no peers.
+    pub multicast_group: IpAddr,
+    /// How often it announces its addresses.
+    pub announcements: Announcements,
+    /// How it treats other routers.
+    pub manners: Manners,
     /// What runs when the state changes.
     pub hooks: Hooks,
     /// The block's name.

@@ -47,6 +47,9 @@ impl<'a> Section<'a> {
 
     fn add(&mut self, row: &'static Directive, statement: &'a Statement<'a>, complaints: &mut Complaints) {
         let span = statement.keyword.span;
+        if row.standing == Standing::Understood {
+            complaints.extend(no_effect_yet(row, statement));
+        }
         let value = arguments::read(row, statement, complaints);
         let Some(field) = self.fields.get_mut(row.name) else {
             let blocks = statement.block.iter().collect();
@@ -77,8 +80,13 @@ impl<'a> Section<'a> {
         self.field(name).map(|field| field.span)
     }
 
+    /// Reads on as if it weren't there; says where it was.
+    pub(crate) fn forget(&mut self, name: &'static str) -> Option<Span> {
+        self.fields.remove(name).map(|field| field.span)
+    }
+
     fn field(&self, name: &'static str) -> Option<&Field<'a>> {
-        debug_assert!(self.row(name).is_some_and(|row| row.standing == Standing::Used), "{name}");
+        debug_assert!(self.row(name).is_some_and(|row| row.standing.is_read()), "{name}");
         self.fields.get(name)
     }
 
@@ -95,19 +103,30 @@ impl<'a> Section<'a> {
         self.row(name).map_or("", |row| row.default)
     }
 
-    /// The number given, else its default.
+    /// The number given, else its default; `None` after a complaint about it, here and below.
     pub(crate) fn number(&self, name: &'static str) -> Option<i64> {
-        match self.value(name) {
-            Some(Value::Number(number)) => Some(*number),
-            Some(_) | None => self.default(name).parse().ok(),
+        match (self.value(name), self.field(name)) {
+            (Some(Value::Number(number)), _) => Some(*number),
+            (_, Some(_)) => None,
+            (_, None) => self.default(name).parse().ok(),
+        }
+    }
+
+    /// Whether it is on, if it says anything of it.
+    pub(crate) fn flag(&self, name: &'static str) -> Option<bool> {
+        match (self.value(name), self.field(name)) {
+            (Some(Value::Bool(on)), _) => Some(*on),
+            (_, Some(_)) => None,
+            (_, None) => arguments::boolean(self.default(name)),
         }
     }
 
     /// The time given, else its default.
     pub(crate) fn seconds(&self, name: &'static str) -> Option<Duration> {
-        match self.value(name) {
-            Some(Value::Seconds(duration)) => Some(*duration),
-            Some(_) | None => arguments::seconds(self.default(name), 0, u64::MAX),
+        match (self.value(name), self.field(name)) {
+            (Some(Value::Seconds(duration)), _) => Some(*duration),
+            (_, Some(_)) => None,
+            (_, None) => arguments::seconds(self.default(name), 0, u64::MAX),
         }
     }
 
@@ -126,10 +145,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The address given, else its default.
     pub(crate) fn address(&self, name: &'static str) -> Option<std::net::IpAddr> {
-        match self.value(name)? {
-            Value::Address(address) => Some(*address),
-            _ => None,
+        match (self.value(name), self.field(name)) {
+            (Some(Value::Address(address)), _) => Some(*address),
+            (_, Some(_)) => None,
+            (_, None) => self.default(name).parse().ok(),
         }
     }
 
@@ -173,6 +194,16 @@ impl<'a> Section<'a> {
     }
 }
 
+/// What no daemon does yet; nothing is lost if the default is asked for.
+fn no_effect_yet(row: &Directive, statement: &Statement<'_>) -> Option<Diagnostic> {
+    if statement.arguments.first().is_some_and(|first| first.text == row.default) {
+        return None;
+    }
+    let message = format!("`{}` is not supported yet: it is checked, and has no effect", row.name);
+    let help = format!("it {}", row.help);
+    Some(Diagnostic::warning("not-supported", statement.keyword.span, message).help(help))
+}
+
 /// The row of a statement that is to be read; anything else is complained about.
 pub(crate) fn admit(
     place: Place,
@@ -193,7 +224,7 @@ pub(crate) fn admit(
     };
     let (name, help) = (row.name, row.help);
     match row.standing {
-        Standing::Used => return fits(row, statement, complaints).then_some(row),
+        Standing::Used | Standing::Understood => return fits(row, statement, complaints).then_some(row),
         Standing::NotYet => {
             let message = format!("`{name}` is not supported yet and is skipped");
             complaints

@@ -8,9 +8,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use handover_config as config;
-use handover_config::{Check, Command, Config, Hook, Instance, UserSpec, Weight};
+use handover_config::{Announcements, Check, Command, Config, Hook, Hooks, Instance, UserSpec, Weight};
 
 #[test]
 fn every_file_is_understood_as_it_was() {
@@ -48,6 +49,12 @@ fn meaning(config: &Config) -> String {
     line(&mut text, "router_id", global.router_id.as_deref().unwrap_or("-"));
     line(&mut text, "script_user", &user(global.script_user.as_ref()));
     line(&mut text, "script_security", &global.script_security.to_string());
+    line(&mut text, "startup_delay", &format!("{:?}", global.startup_delay));
+    line(
+        &mut text,
+        "pacing",
+        &format!("ARP {:?}, neighbour {:?}", global.pacing.arp, global.pacing.neighbour),
+    );
     for found in &config.checks {
         check(&mut text, found);
     }
@@ -89,14 +96,38 @@ fn instance(text: &mut String, instance: &Instance) {
     for tracked in &instance.checks {
         line(text, "tracks", &format!("{}, weight {}", tracked.check, weight(tracked.weight)));
     }
+    for tracked in &instance.links {
+        line(text, "tracks", &format!("interface {}, weight {}", tracked.link, weight(tracked.weight)));
+    }
+    line(text, "follows", &format!("link {}, source {}", instance.follows_link, instance.follows_source));
     line(text, "preempt", &format!("{} after {:?}", instance.preempt, instance.preempt_delay));
     if let Some(source) = instance.source {
         line(text, "source", &source.to_string());
     }
     for peer in &instance.peers {
-        line(text, "peer", &peer.to_string());
+        line(text, "peer", &format!("{}, TTL {} to {}", peer.address, peer.min_ttl, peer.max_ttl));
     }
-    let hooks = &instance.hooks;
+    line(
+        text,
+        "sends to",
+        &format!("{}, else peers with TTL {}", instance.multicast_group, instance.unicast_ttl),
+    );
+    manners(text, instance);
+    hooks(text, &instance.hooks);
+}
+
+fn manners(text: &mut String, instance: &Instance) {
+    let Announcements { repeat, delay, refresh, refresh_repeat, .. } = instance.announcements;
+    let Announcements { lower_priority_delay, lower_priority_repeat, .. } = instance.announcements;
+    let time = |time: Option<Duration>| time.map_or("never".to_owned(), |time| format!("{time:?}"));
+    line(text, "announces", &format!("{repeat} and after {}", time(delay)));
+    line(text, "refreshes", &format!("{refresh_repeat} every {}", time(refresh)));
+    let lower = format!("{lower_priority_repeat} and after {}", time(lower_priority_delay));
+    line(text, "to a lower master", &lower);
+    line(text, "manners", &format!("{:?}", instance.manners));
+}
+
+fn hooks(text: &mut String, hooks: &Hooks) {
     for (name, found) in [
         ("any", &hooks.any),
         ("master", &hooks.master),

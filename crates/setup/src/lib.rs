@@ -8,14 +8,20 @@ use std::collections::HashMap;
 
 use config::{Config, Instance, TrackedCheck};
 use model::LinkName;
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Peer};
+use vrrp::packet::ChecksumForm;
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Peer, TrackedLink};
 
 /// What the core is made from. Instances keep their places; links are numbered in the order of their first appearance.
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
     let mut links = Links::default();
     let instances = config.instances.iter().map(|it| instance_config(config, it, &mut links)).collect();
-    CoreConfig { links: links.in_order, instances, ..CoreConfig::default() }
+    CoreConfig {
+        links: links.in_order,
+        instances,
+        startup_delay: config.global.startup_delay,
+        ..CoreConfig::default()
+    }
 }
 
 /// The numbers of links.
@@ -55,17 +61,51 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
         password: instance.password,
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
         source: instance.source,
-        peers: instance.peers.iter().copied().map(Peer::from).collect(),
+        peers: instance.peers.iter().map(peer).collect(),
         checks: instance.checks.iter().map(tracked).collect(),
-        tracked_links: Vec::new(),
-        follows_link: true,
-        announcements: Announcements::default(),
-        manners: Manners::default(),
+        tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
+        follows_source: instance.follows_source,
+        follows_link: instance.follows_link,
+        announcements: announcements(&instance.announcements),
+        manners: manners(&instance.manners),
+    }
+}
+
+fn tracked_link(tracked: &config::TrackedLink, links: &mut Links) -> TrackedLink {
+    let (link, weight) = (links.number(&tracked.link), tracked.weight);
+    TrackedLink { link, weight: weight.value, reverse: weight.reverse }
+}
+
+fn peer(peer: &config::Peer) -> Peer {
+    Peer { address: peer.address, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl }
+}
+
+fn announcements(wanted: &config::Announcements) -> Announcements {
+    Announcements {
+        repeat: wanted.repeat,
+        delay: wanted.delay,
+        refresh: wanted.refresh,
+        refresh_repeat: wanted.refresh_repeat,
+        lower_priority_delay: wanted.lower_priority_delay,
+        lower_priority_repeat: wanted.lower_priority_repeat,
+    }
+}
+
+fn manners(wanted: &config::Manners) -> Manners {
+    Manners {
+        down_timer_adverts: wanted.down_timer_adverts,
+        answer_lower: wanted.answer_lower,
+        advertise_before_yielding: wanted.advertise_before_yielding,
+        checksum: if wanted.checksum_as_v2 { ChecksumForm::MessageOnly } else { ChecksumForm::PseudoHeader },
+        hand_over: wanted.keep_until_taken_over,
+        compare_addresses: wanted.compare_addresses,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const TEXT: &str = "
@@ -82,6 +122,42 @@ vrrp_instance three { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress
         assert_eq!(links, ["eth0", "eth1"]);
         let used: Vec<usize> = core.instances.iter().map(|instance| instance.link.0).collect();
         assert_eq!(used, [0, 1, 0]);
+    }
+
+    /// What isn't configured is keepalived's default on both sides.
+    #[test]
+    fn defaults_are_those_of_the_core() {
+        let core = core_config(&config::parse("test.conf", TEXT).config.expect("valid"));
+        let one = &core.instances[0];
+        assert_eq!((one.announcements, one.manners), (Announcements::default(), Manners::default()));
+        assert_eq!((one.follows_link, core.startup_delay.is_zero()), (true, true));
+    }
+
+    #[test]
+    fn what_is_configured_reaches_the_core() {
+        let text = "
+global_defs { vrrp_startup_delay 2.5 }
+vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtual_ipaddress { 10.0.0.1/32 }
+    garp_master_repeat 2 \n garp_master_delay 0 \n garp_master_refresh 60 \n garp_lower_prio_repeat 0
+    down_timer_adverts 5 \n lower_prio_no_advert \n v3_checksum_as_v2 \n keep_until_taken_over off
+    unicast_src_ip 10.0.0.8 \n unicast_peer { 10.0.0.9 min_ttl 254 } \n dont_track_primary
+    track_interface { eth1 weight -5 reverse } }
+";
+        let core = core_config(&config::parse("test.conf", text).config.expect("valid"));
+        let one = &core.instances[0];
+        assert_eq!(core.startup_delay, Duration::from_millis(2500));
+        assert_eq!((one.announcements.repeat, one.announcements.delay), (2, None));
+        assert_eq!(one.announcements.refresh, Some(Duration::from_secs(60)));
+        assert_eq!(one.announcements.lower_priority_repeat, 0);
+        assert_eq!((one.manners.down_timer_adverts, one.manners.answer_lower), (5, false));
+        assert_eq!((one.manners.checksum, one.manners.hand_over), (ChecksumForm::MessageOnly, false));
+        assert_eq!((one.peers[0].min_ttl, one.peers[0].max_ttl), (254, 255));
+        let tracked = &one.tracked_links[0];
+        assert_eq!(
+            (core.links[tracked.link.0].as_str(), tracked.weight, tracked.reverse),
+            ("eth1", -5, true)
+        );
+        assert!(!one.follows_link);
     }
 
     #[test]

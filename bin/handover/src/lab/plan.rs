@@ -228,7 +228,8 @@ impl Subnets {
                 all.of_link.entry(address.link.as_str().to_owned()).or_default().insert(subnet);
                 all.taken.insert(address.address);
             }
-            all.taken.extend(instance.source.iter().chain(&instance.peers));
+            all.taken
+                .extend(instance.source.into_iter().chain(instance.peers.iter().map(|peer| peer.address)));
         }
         // An interface that only carries adverts needs addresses all the same.
         for (number, subnets) in (0_u8..).zip(all.of_link.values_mut()) {
@@ -293,7 +294,9 @@ fn own_unicast(instance: &Instance, name: &str, configs: &BTreeMap<String, Confi
     }
     let others = configs.iter().filter(|(other, _)| *other != name).flat_map(|(_, config)| &config.instances);
     let theirs = others.filter(|other| other.name == instance.name).flat_map(|other| &other.peers);
-    let ours: BTreeSet<IpAddr> = theirs.filter(|peer| !instance.peers.contains(peer)).copied().collect();
+    let known: BTreeSet<IpAddr> = instance.peers.iter().map(|peer| peer.address).collect();
+    let ours: BTreeSet<IpAddr> =
+        theirs.map(|peer| peer.address).filter(|peer| !known.contains(peer)).collect();
     ours.into_iter().collect()
 }
 

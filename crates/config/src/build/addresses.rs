@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use model::{Family, LinkName};
 
 use crate::arguments;
-use crate::directives::{self, Place};
+use crate::directives::{self, Argument, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
-use crate::model::Address;
+use crate::model::{Address, Peer};
 use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
@@ -50,7 +50,7 @@ pub(super) fn peers(
     section: &Section<'_>,
     own: Option<IpAddr>,
     complaints: &mut Complaints,
-) -> Vec<(IpAddr, Span)> {
+) -> Vec<(Peer, Span)> {
     let mut seen = HashMap::new();
     let mut peers = Vec::new();
     for entry in entries(Place::PeerEntry, section.blocks("unicast_peer"), complaints) {
@@ -70,10 +70,32 @@ pub(super) fn peers(
             let help = "list the other routers only";
             complaints.push(Diagnostic::warning("own-peer", span, message).help(help));
         } else if !is_repeated(&mut seen, address, span, complaints) {
-            peers.push((address, span));
+            peers.push((peer(address, &entry, complaints), span));
         }
     }
     peers
+}
+
+fn peer(address: IpAddr, entry: &Entry<'_>, complaints: &mut Complaints) -> Peer {
+    let mut peer = Peer { address, min_ttl: u8::MIN, max_ttl: u8::MAX };
+    for (row, value) in &entry.options {
+        let (Argument::Number(min, max), Some(word)) = (row.argument, value) else { continue };
+        let number = arguments::number(word.text, min, max).and_then(|number| u8::try_from(number).ok());
+        match (number, row.name) {
+            (None, _) => complaints.push(arguments::unfit(row, word)),
+            (Some(ttl), "min_ttl") => peer.min_ttl = ttl,
+            (Some(ttl), _) => peer.max_ttl = ttl,
+        }
+    }
+    if peer.min_ttl > peer.max_ttl {
+        let message = format!(
+            "no TTL is at least {} and at most {}: {address} would never be heard",
+            peer.min_ttl, peer.max_ttl
+        );
+        let help = "min_ttl 255 means that the peer is on this very link";
+        complaints.push(Diagnostic::error("out-of-range", entry.span, message).help(help));
+    }
+    peer
 }
 
 fn is_repeated(

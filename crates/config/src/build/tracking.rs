@@ -1,18 +1,18 @@
-//! `track_script`: which checks an instance follows.
+//! `track_script` and `track_interface`: what an instance or a group follows.
 //!
 //! keepalived drops a tracker that it doesn't know and runs on without it, so a typing mistake turns a check
 //! off. Here it is an error.
 
 use std::collections::HashMap;
 
-use model::CheckName;
+use model::{CheckName, LinkName};
 
-use super::Named;
+use super::{Named, bad_name};
 use crate::arguments;
 use crate::directives::{self, Argument, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
-use crate::model::{Check, TrackedCheck, Weight};
+use crate::model::{Check, Instance, TrackedCheck, TrackedLink, Weight};
 use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
@@ -51,9 +51,9 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The checks that an instance follows, each once.
-pub(super) fn tracked(
-    instance: &Named<'_>,
+/// The checks that an instance or a group follows, each once.
+pub(super) fn checks(
+    block: &Named<'_>,
     section: &Section<'_>,
     known: &Known<'_>,
     complaints: &mut Complaints,
@@ -66,14 +66,11 @@ pub(super) fn tracked(
             complaints.push(unknown_check(&entry.head, known, complaints));
             continue;
         };
-        if let Some(first) = seen.insert(name, span) {
-            let message = format!("{} is tracked twice; the first line counts", quote(name));
-            let diagnostic = Diagnostic::warning("given-twice", span, message);
-            complaints.push(diagnostic.related(first, "tracked here first").help("remove one of them"));
+        if is_repeated(&mut seen, &entry.head, complaints) {
             continue;
         }
-        if definition.order > instance.order {
-            let message = format!("{} is defined after this instance", quote(name));
+        if definition.order > block.order {
+            let message = format!("{} is defined after this block", quote(name));
             let help = "keepalived demands the script first, and drops the tracker otherwise";
             complaints.push(
                 Diagnostic::note("forward-reference", span, message)
@@ -87,6 +84,47 @@ pub(super) fn tracked(
         }
     }
     tracked
+}
+
+/// The interfaces that an instance or a group follows, each once.
+pub(super) fn links(section: &Section<'_>, complaints: &mut Complaints) -> Vec<TrackedLink> {
+    let mut seen = HashMap::new();
+    let mut tracked = Vec::new();
+    for entry in entries(Place::TrackEntry, section.blocks("track_interface"), complaints) {
+        let link = match LinkName::new(entry.head.text) {
+            Ok(link) => link,
+            Err(error) => {
+                complaints.push(bad_name(entry.head.span, &error));
+                continue;
+            }
+        };
+        if !is_repeated(&mut seen, &entry.head, complaints) {
+            let weight = weight(&entry, Weight::default(), complaints);
+            tracked.push(TrackedLink { link, weight, span: entry.span });
+        }
+    }
+    tracked
+}
+
+/// An instance's own interface among those that it tracks.
+pub(super) fn judge_own_link(instance: &Instance, complaints: &mut Complaints) {
+    let own = instance.links.iter().find(|tracked| tracked.link == instance.link);
+    if let (Some(own), true) = (own, instance.follows_link) {
+        let message = format!("{} counts without this, and down means FAULT whatever the weight", own.link);
+        let help = "it is the instance's own interface: remove the line, or add `dont_track_primary`";
+        complaints.push(Diagnostic::warning("no-effect", own.span, message).help(help));
+    }
+}
+
+fn is_repeated<'a>(seen: &mut HashMap<&'a str, Span>, head: &Word<'a>, complaints: &mut Complaints) -> bool {
+    let Some(first) = seen.get(head.text) else {
+        seen.insert(head.text, head.span);
+        return false;
+    };
+    let message = format!("{} is tracked twice; the first line counts", quote(head.text));
+    let diagnostic = Diagnostic::warning("given-twice", head.span, message);
+    complaints.push(diagnostic.related(*first, "tracked here first").help("remove one of them"));
+    true
 }
 
 fn unknown_check(head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) -> Diagnostic {

@@ -1,14 +1,18 @@
 //! The words of `global_defs`.
 
-use super::Argument::{Address, Bool, Command, Free, Link, Nothing, Number, OneOf, Seconds, Text, User};
+use super::Argument::{
+    Address, Bool, Command, Flag, Free, Link, Nothing, Number, OneOf, Seconds, Text, User,
+};
 use super::root::MAX_TIMER;
-use super::{Directive, Place, not_ours, not_yet, used};
+use super::{Directive, Place, not_ours, not_yet, understood, used};
 
 const AT: &[Place] = &[Place::Global];
 /// Words that `vrrp_instance` has as well, with the same meaning.
 const BOTH: &[Place] = &[Place::Global, Place::Instance];
 const SECONDS: super::Argument = Number(0, 4294);
 const REPEAT: super::Argument = Number(0, u32::MAX as i64);
+/// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
+const COUNT: super::Argument = Number(0, 255);
 
 pub(super) const ROWS: &[Directive] = &[
     used("router_id", AT, Text("STRING"), "labels this router for people"),
@@ -32,30 +36,39 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("shutdown_script", AT, Command, "runs after everything"),
     not_yet("shutdown_script_timeout", AT, Number(1, 1000), "limits it").default("10"),
     // Protocol.
-    not_yet("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
-    not_yet("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
-    not_yet("vrrp_mcast_group4", AT, Address, "is the IPv4 group").default("224.0.0.18"),
-    not_yet("vrrp_mcast_group6", AT, Address, "is the IPv6 group").default("ff02::12"),
-    not_yet("default_interface", AT, Link, "is used where no interface is given").default("eth0"),
-    not_yet("dynamic_interfaces", AT, Free, "allows interfaces to be absent"),
-    not_yet("vrrp_lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
-    not_yet("vrrp_higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
-    not_yet("vrrp_down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed").default("3"),
+    used("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
+    used("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
+    understood("vrrp_mcast_group4", AT, Address, "is the IPv4 group").default("224.0.0.18"),
+    understood("vrrp_mcast_group6", AT, Address, "is the IPv6 group").default("ff02::12"),
+    used("default_interface", AT, Link, "is the interface of instances that name none"),
+    used("dynamic_interfaces", AT, Flag(&["allow_if_changes"]), "allows interfaces to be absent"),
+    used("vrrp_lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
+    used("vrrp_higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
+    used("vrrp_down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed").default("3"),
     not_yet("vrrp_owner_ignore_adverts", AT, Bool, "makes owners ignore adverts"),
-    not_yet("vrrp_check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
-    not_yet("v3_checksum_as_v2", BOTH, Bool, "leaves the pseudo header out of checksums"),
-    not_yet("vrrp_startup_delay", AT, Seconds(1000, MAX_TIMER), "waits after the start"),
+    used("vrrp_check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
+    used("v3_checksum_as_v2", BOTH, Bool, "leaves the pseudo header out of checksums"),
+    used(
+        "vrrp_keep_until_taken_over",
+        AT,
+        Bool,
+        "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
+    )
+    .default("on"),
+    used("vrrp_startup_delay", AT, Seconds(1000, MAX_TIMER), "waits after the start"),
     not_yet("vrrp_delay_after_boot", AT, Seconds(0, MAX_TIMER), "waits after boot"),
     // Announcements.
-    not_yet("vrrp_garp_master_delay", AT, SECONDS, "is when ARPs are repeated").default("5"),
-    not_yet("vrrp_garp_master_repeat", AT, REPEAT, "is how many ARPs are sent").default("5"),
-    not_yet("vrrp_garp_master_refresh", AT, SECONDS, "repeats ARPs for ever").default("0"),
-    not_yet("vrrp_garp_master_refresh_repeat", AT, REPEAT, "is how many of them").default("1"),
-    not_yet("vrrp_garp_lower_prio_delay", AT, SECONDS, "is when ARPs follow a lower priority"),
-    not_yet("vrrp_garp_lower_prio_repeat", AT, REPEAT, "is how many of them"),
-    not_yet("vrrp_garp_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two ARPs"),
-    not_yet("vrrp_gna_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two NAs"),
-    not_yet("vrrp_min_garp", AT, Bool, "sends as few ARPs as possible"),
+    used("vrrp_garp_master_delay", AT, SECONDS, "is when ARPs are repeated").default("5"),
+    used("vrrp_garp_master_repeat", AT, COUNT, "is how many ARPs are sent").default("5"),
+    used("vrrp_garp_master_refresh", AT, SECONDS, "repeats ARPs for ever").default("0"),
+    used("vrrp_garp_master_refresh_repeat", AT, COUNT, "is how many of them").default("1"),
+    used("vrrp_garp_lower_prio_delay", AT, SECONDS, "is when ARPs follow a lower priority"),
+    used("vrrp_garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
+    understood("vrrp_garp_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two ARPs")
+        .default("0"),
+    understood("vrrp_gna_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two NAs")
+        .default("0"),
+    used("vrrp_min_garp", AT, Bool, "sends as few ARPs as possible"),
     not_yet("vrrp_garp_extra_if", AT, Free, "keeps VMACs known"),
     not_yet("vrrp_vmac_garp_intvl", AT, Free, "is the old name of `vrrp_garp_extra_if`"),
     // Events.

@@ -2,14 +2,15 @@
 
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
 use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
-use super::{Again, Directive, Place, not_ours, not_yet, used};
+use super::{Again, Directive, Place, not_ours, not_yet, understood, used};
 
 const AT: &[Place] = &[Place::Instance];
 const MILLISECONDS_10: u64 = 10_000;
 /// The longest interval that either version of the protocol can tell, in microseconds.
 const SECONDS_255: u64 = 255_000_000;
 const SECONDS_1000: u64 = 1_000_000_000;
-const COUNT: super::Argument = Number(0, u32::MAX as i64);
+/// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
+const COUNT: super::Argument = Number(0, 255);
 const DELAY: super::Argument = Number(0, 4294);
 
 pub(super) const ROWS: &[Directive] = &[
@@ -54,38 +55,44 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("virtual_routes", AT, Nothing, "lists routes that move"),
     not_yet("virtual_rules", AT, Nothing, "lists rules that move"),
     not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface"),
-    not_yet("mcast_src_ip", AT, Address, "is what multicast adverts are sent from"),
-    not_yet("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
-    not_yet("unicast_fault_no_peer", AT, Nothing, "is FAULT without peers"),
-    not_yet("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
+    used("mcast_src_ip", AT, Address, "is what adverts are sent from"),
+    understood("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
+    used("unicast_fault_no_peer", AT, Nothing, "forbids multicast when there are no peers"),
+    used("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
     not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),
-    not_yet("mcast_dst_ip", AT, Address, "is the group of this instance"),
-    not_yet("track_src_ip", AT, Nothing, "is FAULT without its source address"),
-    not_yet("dont_track_primary", AT, Nothing, "ignores the interface's state"),
+    understood("mcast_dst_ip", AT, Address, "is the multicast group of this instance"),
+    understood("track_src_ip", AT, Nothing, "is FAULT without its source address"),
+    used("dont_track_primary", AT, Nothing, "ignores the interface's state"),
     not_yet("vrf", AT, Link, "is the routing domain"),
     not_yet("timer_expired_backup", AT, Free, "steps back after a pause"),
     not_yet("thread_timer_expired", AT, Free, "is the old name of `timer_expired_backup`"),
-    not_yet("down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed").default("3"),
-    not_yet("garp_master_delay", AT, DELAY, "is when ARPs are repeated").default("5"),
-    not_yet("garp_master_repeat", AT, COUNT, "is how many ARPs are sent").default("5"),
-    not_yet("garp_master_refresh", AT, DELAY, "repeats ARPs for ever").default("0"),
-    not_yet("garp_master_refresh_repeat", AT, COUNT, "is how many of them").default("1"),
-    not_yet("garp_lower_prio_delay", AT, DELAY, "is when ARPs follow a lower priority"),
-    not_yet("garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
+    used("down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed"),
+    used("garp_master_delay", AT, DELAY, "is when ARPs are repeated"),
+    used("garp_master_repeat", AT, COUNT, "is how many ARPs are sent"),
+    used("garp_master_refresh", AT, DELAY, "repeats ARPs for ever"),
+    used("garp_master_refresh_repeat", AT, COUNT, "is how many of them"),
+    used("garp_lower_prio_delay", AT, DELAY, "is when ARPs follow a lower priority"),
+    used("garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
     not_yet("garp_extra_if", AT, Free, "keeps VMACs known"),
     not_yet("vmac_garp_intvl", AT, Free, "is the old name of `garp_extra_if`"),
-    not_yet("lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
-    not_yet("higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
+    used("lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
+    used("higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
     not_yet("owner_ignore_adverts", AT, Bool, "makes the owner ignore adverts"),
-    not_yet("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
-    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses"),
-    not_yet("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
-    not_yet("strict_mode", AT, Bool, "allows nothing but the RFC"),
+    used("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
+    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses, which answer here"),
+    used("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
+    used("strict_mode", AT, Bool, "allows nothing but the RFC"),
+    used(
+        "keep_until_taken_over",
+        AT,
+        Bool,
+        "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
+    ),
     not_yet("use_vmac", AT, Free, "uses the virtual MAC"),
     not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC"),
     not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere"),
     not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface"),
-    not_yet("track_interface", AT, Nothing, "lists interfaces that count"),
+    used("track_interface", AT, Nothing, "lists interfaces that count").entries(TrackEntry),
     not_yet("track_process", AT, Nothing, "lists processes that count"),
     not_yet("track_file", AT, Nothing, "lists files that count"),
     not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count"),

@@ -1,0 +1,297 @@
+//! What is said and understood of elections: announcements, manners, multicast and unicast, strict mode, trackers.
+
+mod support;
+
+use std::time::Duration;
+
+use handover_config as config;
+
+use support::{check_all, instance, said, with, with_v6};
+
+/// An instance without a mistake, and these lines in `global_defs` after it.
+fn with_global(lines: &str) -> String {
+    format!("{}global_defs {{\n{lines}\n}}\n", with(""))
+}
+
+fn rendered(text: &str) -> String {
+    config::parse("t.conf", text).report.render(false)
+}
+
+#[test]
+fn words_for_yes_and_no() {
+    for (text, on) in
+        [("", true), ("on", true), ("true", true), ("yes", true), ("off", false), ("false", false)]
+    {
+        let manners = instance(&with(&format!("higher_prio_send_advert {text}"))).manners;
+        assert_eq!(manners.advertise_before_yielding, on, "{text}");
+    }
+    check_all(
+        &[
+            ("higher_prio_send_advert On", &["error bad-value"]),
+            ("higher_prio_send_advert 1", &["error bad-value"]),
+            ("higher_prio_send_advert on off", &["error extra-words"]),
+            // Trap 10: keepalived turns it on.
+            ("skip_check_adv_addr off", &["note off-is-off"]),
+        ],
+        with,
+    );
+    assert!(instance(&with("skip_check_adv_addr off")).manners.compare_addresses);
+}
+
+#[test]
+fn announcements_inherit_one_by_one() {
+    let announcements = |global: &str, own: &str| {
+        let text = format!("{}global_defs {{\n{global}\n}}\n", with(own));
+        instance(&text).announcements
+    };
+    let usual = announcements("", "");
+    assert_eq!((usual.repeat, usual.delay), (5, Some(Duration::from_secs(5))));
+    assert_eq!((usual.refresh, usual.refresh_repeat), (None, 1));
+    assert_eq!((usual.lower_priority_repeat, usual.lower_priority_delay), (5, usual.delay));
+    let least = announcements("vrrp_min_garp", "");
+    assert_eq!((least.repeat, least.delay, least.lower_priority_repeat), (1, None, 1));
+    let but = announcements("vrrp_min_garp\n vrrp_garp_master_delay 3", "");
+    assert_eq!((but.repeat, but.delay, but.lower_priority_delay), (1, but.delay, but.delay));
+    assert_eq!(but.delay, Some(Duration::from_secs(3)));
+    // An instance's own delay doesn't reach over to the lower priorities: that default is made in `global_defs`.
+    let own = announcements("vrrp_garp_master_repeat 2", "garp_master_delay 9\n garp_master_repeat 3");
+    assert_eq!((own.repeat, own.delay), (3, Some(Duration::from_secs(9))));
+    assert_eq!((own.lower_priority_repeat, own.lower_priority_delay), (2, Some(Duration::from_secs(5))));
+}
+
+#[test]
+fn announcements_have_bounds() {
+    check_all(
+        &[
+            ("garp_master_repeat 0", &["warning rounded"]),
+            ("garp_master_repeat 256", &["error out-of-range"]),
+            ("garp_lower_prio_repeat 0", &[]),
+            ("garp_master_delay 4295", &["error out-of-range"]),
+            ("garp_master_refresh_repeat 2", &["warning no-effect"]),
+            ("garp_master_refresh 9\n garp_master_refresh_repeat 2", &[]),
+            ("down_timer_adverts 0", &["error out-of-range"]),
+            ("down_timer_adverts 101", &["error out-of-range"]),
+            ("v3_checksum_as_v2", &["warning no-effect"]),
+            ("v3_checksum_as_v2\n version 3", &[]),
+        ],
+        with,
+    );
+    check_all(&[("v3_checksum_as_v2", &["warning no-effect"])], with_v6);
+    check_all(
+        &[
+            ("vrrp_garp_master_repeat 0", &["warning rounded"]),
+            // The sample of the distributions.
+            ("vrrp_garp_interval 0\n vrrp_gna_interval 0", &["note as-usual"; 2]),
+            ("vrrp_garp_interval 0.01", &["warning not-supported"]),
+            ("vrrp_garp_interval 4295", &["warning not-supported", "error out-of-range"]),
+            ("vrrp_startup_delay 0.0009", &["error out-of-range"]),
+            ("vrrp_startup_delay 5", &[]),
+            ("v3_checksum_as_v2 off", &["note off-is-off"]),
+            ("dynamic_interfaces", &["note as-usual"]),
+            ("dynamic_interfaces off", &["note as-usual", "error bad-value"]),
+            ("vrrp_check_unicast_src", &["note as-usual"]),
+            // It takes no value there either, and is on all the same.
+            ("vrrp_check_unicast_src off", &["note as-usual", "error extra-words"]),
+            ("vrrp_iptables", &["warning not-supported"]),
+        ],
+        with_global,
+    );
+}
+
+/// The word of one place at the other.
+#[test]
+fn the_right_word_is_named_at_the_wrong_place() {
+    for (text, near) in [
+        (with_global("garp_master_delay 3"), "did you mean `vrrp_garp_master_delay`?"),
+        (with_global("lower_prio_no_advert"), "did you mean `vrrp_lower_prio_no_advert`?"),
+        (with("vrrp_garp_master_repeat 3"), "did you mean `garp_master_repeat`?"),
+        (with("vrrp_higher_prio_send_advert"), "did you mean `higher_prio_send_advert`?"),
+    ] {
+        assert_eq!(said(&text), ["error misplaced-word"]);
+        assert!(rendered(&text).contains(near), "{}", rendered(&text));
+    }
+}
+
+#[test]
+fn multicast() {
+    check_all(
+        &[
+            ("mcast_dst_ip 224.0.0.18", &["warning not-supported"]),
+            ("mcast_dst_ip 10.0.0.18", &["warning not-supported", "error bad-address"]),
+            ("mcast_dst_ip ff02::12", &["warning not-supported", "error bad-address"]),
+            ("mcast_src_ip 10.0.0.8", &[]),
+            ("mcast_src_ip 224.0.0.1", &["error bad-address"]),
+            ("mcast_src_ip fe80::8", &["error mixed-families"]),
+            ("track_src_ip", &["warning not-supported", "warning no-effect"]),
+            ("track_src_ip\n mcast_src_ip 10.0.0.8", &["warning not-supported"]),
+        ],
+        with,
+    );
+    check_all(
+        &[
+            ("mcast_dst_ip ff02::77", &["warning not-supported"]),
+            ("mcast_dst_ip ff05::77", &["warning not-supported", "error bad-address"]),
+        ],
+        with_v6,
+    );
+    check_all(
+        &[
+            ("vrrp_mcast_group4 224.0.0.18\n vrrp_mcast_group6 ff02::12", &[]),
+            ("vrrp_mcast_group4 224.0.0.77", &["warning not-supported"]),
+            ("vrrp_mcast_group4 ff02::77", &["warning not-supported", "error bad-address"]),
+        ],
+        with_global,
+    );
+    let group = |text: &str| instance(text).multicast_group.to_string();
+    assert_eq!(group(&with("")), "224.0.0.18");
+    assert_eq!(group(&with_v6("")), "ff02::12");
+    assert_eq!(group(&with_global("vrrp_mcast_group4 224.0.0.77")), "224.0.0.77");
+    assert_eq!(group(&with("mcast_dst_ip 224.0.0.78")), "224.0.0.78");
+}
+
+/// An instance with a peer, and these lines.
+fn with_peers(lines: &str) -> String {
+    with(&format!("unicast_src_ip 10.0.0.8\n unicast_peer {{\n 10.0.0.9\n 10.0.0.7\n}}\n{lines}"))
+}
+
+#[test]
+fn unicast() {
+    check_all(
+        &[
+            ("unicast_ttl 64", &["warning not-supported"]),
+            ("unicast_ttl 255", &[]),
+            ("check_unicast_src", &["note as-usual"]),
+            ("unicast_fault_no_peer", &[]),
+            ("mcast_dst_ip 224.0.0.18", &["warning not-supported", "warning no-effect"]),
+            ("mcast_src_ip 10.0.0.7", &["warning own-peer", "warning given-twice"]),
+            ("mcast_src_ip 10.0.0.8", &[]),
+        ],
+        with_peers,
+    );
+    assert_eq!(instance(&with_peers("mcast_src_ip 10.0.0.7")).source, "10.0.0.7".parse().ok());
+    check_all(
+        &[
+            ("unicast_ttl 255", &["warning no-effect"]),
+            ("check_unicast_src", &["warning no-effect"]),
+            ("unicast_fault_no_peer", &["warning no-effect"]),
+            ("unicast_src_ip 10.0.0.8\n unicast_fault_no_peer", &["error no-peers"]),
+            ("unicast_peer {\n}\n unicast_fault_no_peer", &["error no-peers"]),
+            ("mcast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9\n}", &[]),
+            ("unicast_peer {\n 10.0.0.9 min_ttl 256\n}", &["note no-source", "error out-of-range"]),
+            ("unicast_peer {\n 10.0.0.9 min_ttl 9 max_ttl 8\n}", &["note no-source", "error out-of-range"]),
+        ],
+        with,
+    );
+    let peer = instance(&with_peers("").replace("10.0.0.9", "10.0.0.9 max_ttl 254")).peers[0];
+    assert_eq!((peer.min_ttl, peer.max_ttl), (0, 254));
+}
+
+#[test]
+fn interfaces() {
+    check_all(
+        &[
+            ("track_interface {\n eth1\n eth2 weight 5 reverse\n}", &[]),
+            ("track_interface {\n eth1 weight 254\n}", &["error out-of-range"]),
+            ("track_interface {\n a/b\n}", &["error bad-value"]),
+            ("track_interface {\n eth1\n eth1 weight 2\n}", &["warning given-twice"]),
+            ("track_interface {\n eth0 weight 5\n}", &["warning no-effect"]),
+            ("track_interface {\n eth0 weight 5\n}\n dont_track_primary", &[]),
+            ("track_interface {\n eth1 weight 5\n}\n priority 255", &["warning owner-weight", "note owner"]),
+        ],
+        with,
+    );
+    let nowhere = with("").replace(" interface eth0\n", "");
+    assert_eq!(said(&nowhere), ["error missing-word"]);
+    let by_default = format!("{nowhere}global_defs {{\n default_interface eth7\n}}\n");
+    assert_eq!(instance(&by_default).link.as_str(), "eth7");
+    assert_eq!(said(&by_default.replace("eth7", "lo")), ["error loopback"]);
+}
+
+#[test]
+fn contradictions() {
+    check_all(
+        &[
+            ("nopreempt\n track_script {\n known weight 5\n}", &["warning nopreempt-weight"]),
+            ("nopreempt\n track_interface {\n eth1 weight -5\n}", &["warning nopreempt-weight"]),
+            ("nopreempt\n track_script {\n known\n}", &[]),
+            // Trap 15.
+            ("state BACKUP\n priority 255", &["warning owner-waits", "note owner"]),
+            ("state MASTER\n priority 255", &["note owner"]),
+            ("no_accept", &["warning not-supported"]),
+            ("accept", &[]),
+        ],
+        with,
+    );
+}
+
+/// V3-PKT-5, V3-RX-9.
+#[test]
+fn an_ipv6_list_begins_with_a_link_local_address() {
+    let first = |addresses: &str| with("").replace("10.0.0.1", addresses);
+    assert_eq!(said(&first("fe80::1\n 2001:db8::1")), [""; 0]);
+    assert_eq!(said(&first("2001:db8::1")), ["warning not-link-local"]);
+    assert_eq!(said(&first("2001:db8::1\n fe80::1")), ["warning not-link-local"]);
+    assert!(rendered(&first("2001:db8::1\n fe80::1")).contains("write fe80::1 first"));
+}
+
+#[test]
+fn mixed_families_get_the_two_blocks_to_write() {
+    let text = with("virtual_ipaddress {\n 2001:db8::1/64\n 10.0.0.2/24 dev eth1\n}");
+    assert_eq!(said(&text), ["error mixed-families"]);
+    let help = config::parse("t.conf", &text).report.diagnostics()[0].help.clone();
+    let blocks = help.split_once('\n').expect("a sentence, then the blocks").1;
+    let written = blocks.replace("...", "interface eth0\n virtual_router_id 5");
+    assert_eq!(said(&written), [""; 0], "{written}");
+    let config = config::parse("t.conf", &written).config.expect("valid");
+    let addresses =
+        |n: usize| config.instances[n].addresses.iter().map(|it| it.address.to_string()).collect::<Vec<_>>();
+    assert_eq!(addresses(0), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(addresses(1), ["fe80::5", "2001:db8::1"]);
+    assert_eq!(said(&with("native_ipv6")), ["error mixed-families"]);
+    assert!(rendered(&with("native_ipv6")).contains("remove `native_ipv6`"));
+}
+
+/// Trap 19: what came with a sample is told line by line, and keeps nobody from having the address.
+#[test]
+fn strict_mode_tells_what_no_longer_counts() {
+    let answers = "warning not-supported";
+    check_all(
+        &[
+            ("strict_mode", &[answers]),
+            ("strict_mode off\n preempt_delay 5", &[]),
+            ("strict_mode\n preempt_delay 5", &[answers, "warning strict"]),
+            ("strict_mode\n authentication {\n auth_type AH\n}", &[answers, "warning strict"]),
+            ("strict_mode\n state MASTER\n priority 100", &[answers, "warning strict"]),
+            ("strict_mode\n state MASTER\n priority 255", &[answers, "note owner"]),
+            ("strict_mode\n state MASTER\n priority 9\n nopreempt", &[answers, "warning strict"]),
+            ("strict_mode\n accept", &[answers, "warning strict"]),
+            ("strict_mode\n accept\n version 3", &[answers]),
+            (
+                "strict_mode\n unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9\n}",
+                &[answers, "warning strict"],
+            ),
+        ],
+        with,
+    );
+    check_all(
+        &[
+            ("vrrp_strict", &[answers]),
+            ("vrrp_strict off\n vrrp_down_timer_adverts 7", &[]),
+            ("vrrp_strict\n vrrp_down_timer_adverts 7", &[answers, "warning strict"]),
+        ],
+        with_global,
+    );
+    let strict = instance(&with(
+        "strict_mode\n down_timer_adverts 9\n higher_prio_send_advert\n garp_lower_prio_repeat 3",
+    ));
+    let manners = strict.manners;
+    assert_eq!((manners.down_timer_adverts, manners.advertise_before_yielding), (3, false));
+    assert_eq!(strict.announcements.lower_priority_repeat, 0);
+    // RFC 3768 discards a lower advert, RFC 9568 answers it (V3-FSM-12).
+    assert!(!manners.answer_lower);
+    assert!(instance(&with("strict_mode\n version 3")).manners.answer_lower);
+    let of_all = with_global("vrrp_strict\n vrrp_down_timer_adverts 7");
+    assert_eq!(instance(&of_all).manners.down_timer_adverts, 3);
+    let but_one = of_all.replace("interface eth0", "interface eth0\n strict_mode off");
+    assert_eq!(instance(&but_one).manners.down_timer_adverts, 7);
+}

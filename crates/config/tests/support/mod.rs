@@ -1,0 +1,45 @@
+//! What the tests of diagnostics share: a configuration without a mistake, to put one into.
+
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+use handover_config as config;
+use handover_config::Loaded;
+
+/// `SEVERITY code` of everything said, in the order of the file.
+pub(crate) fn said(text: &str) -> Vec<String> {
+    let report = config::parse("t.conf", text).report;
+    let one = |d: &config::Diagnostic| format!("{} {}", d.severity.as_str(), d.code);
+    report.diagnostics().iter().map(one).collect()
+}
+
+/// An instance without a mistake but those in `lines`.
+pub(crate) fn with(lines: &str) -> String {
+    format!(
+        "vrrp_script known {{\n script \"/bin/true\"\n}}\nvrrp_instance v {{\n interface eth0\n \
+         virtual_router_id 5\n virtual_ipaddress {{\n 10.0.0.1\n}}\n{lines}\n}}\n"
+    )
+}
+
+/// The same for IPv6.
+pub(crate) fn with_v6(lines: &str) -> String {
+    with(lines).replace("10.0.0.1", "fe80::1\n 2001:db8::1")
+}
+
+/// The first instance of a configuration that has to be valid.
+pub(crate) fn instance(text: &str) -> config::Instance {
+    let Loaded { config, report, .. } = config::parse("t.conf", text);
+    config.unwrap_or_else(|| panic!("{}", report.render(false))).instances.remove(0)
+}
+
+/// Each of these, completed, gets exactly these diagnostics.
+pub(crate) fn check_all(cases: &[(&str, &[&str])], complete: fn(&str) -> String) {
+    for (lines, expected) in cases {
+        let text = complete(lines);
+        assert_eq!(
+            said(&text),
+            *expected,
+            "{lines}\n{}",
+            config::parse("t.conf", &text).report.render(false)
+        );
+    }
+}
