@@ -1,6 +1,6 @@
 //! `handover simulate`: what it says about pairs that people run, held against transcripts; and about bad input.
 //!
-//! `UPDATE_GOLDEN=1` writes the transcripts under `golden/simulate` and in the example's README anew. Nothing here
+//! `UPDATE_GOLDEN=1` writes the transcripts under `golden/simulate` and in the two READMEs anew. Nothing here
 //! touches the network, and one test runs the program as somebody without any right.
 
 #![allow(clippy::disallowed_methods, reason = "a program that ends by itself needs no supervision")]
@@ -91,6 +91,19 @@ fn compare(name: &str, told: &str) {
     assert_eq!(told, kept, "{} tells another story; UPDATE_GOLDEN=1 writes this one", path.display());
 }
 
+/// Holds what was told against the block of a page in which it stands: from the line that begins so, to the fence.
+fn show(page: &Path, begin: &str, told: &str) {
+    let text = fs::read_to_string(page).expect("a page");
+    let (before, rest) = text.split_once(&format!("\n{begin}")).expect("a transcript");
+    let (shown, after) = rest.split_once("```\n").expect("its end");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(page, format!("{before}\n{told}```\n{after}")).expect("written");
+        return;
+    }
+    let shown = format!("{begin}{shown}");
+    assert_eq!(told, shown, "{} shows something else; UPDATE_GOLDEN=1 writes this", page.display());
+}
+
 /// The line about one failure.
 fn line<'t>(told: &'t str, failure: &str) -> &'t str {
     let found = told.lines().find_map(|line| line.trim_start().strip_prefix(failure));
@@ -114,13 +127,9 @@ fn haproxy_on_the_master_only_is_found_out() {
          (b's own chk_haproxy is down, too: it can only pass on the master)"
     );
     assert!(line(&told, "a loses power").starts_with("moves to b after "), "{told}");
-    let (before, rest) = text.split_once("```\n").expect("a block");
-    let (shown, after) = rest.split_once("```\n").expect("its end");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&page, format!("{before}```\n{told}```\n{after}")).expect("written");
-        return;
+    for page in [page, root().join("README.md")] {
+        show(&page, "api_vip: VRID 5", &told);
     }
-    assert_eq!(told, shown, "{} shows something else; UPDATE_GOLDEN=1 writes this", page.display());
 }
 
 /// The pair of the README, where HAProxy runs on both.
