@@ -215,6 +215,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         peers: Vec::new(),
         checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
         tracked_links: Vec::new(),
+        follows_source: false,
         follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),

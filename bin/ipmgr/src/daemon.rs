@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use sys::seqpacket::Listener;
 
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::core_link::{CoreLink, End, Stage};
-use crate::facts;
+use crate::facts::{self, Configured};
 use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
 use crate::plan::{self, Plan, Reason, Spot};
@@ -78,7 +77,7 @@ struct Daemon {
     start: Start,
     path: PathBuf,
     instances: HashMap<InstanceName, InstanceId>,
-    moving: HashSet<IpAddr>,
+    configured: Configured,
     uses: BTreeMap<LinkName, Use>,
     claims: Claims,
     world: World,
@@ -127,7 +126,10 @@ impl Daemon {
         let named = config.instances.iter().enumerate();
         Ok(Self {
             instances: named.map(|(number, instance)| (instance.name.clone(), InstanceId(number))).collect(),
-            moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
+            configured: Configured {
+                moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
+                sources: config.instances.iter().filter_map(|it| it.source).collect(),
+            },
             uses: sockets::uses(config),
             gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_id()),
             start,
@@ -462,7 +464,7 @@ impl Daemon {
     /// Tells vrrp-core what it has not been told about links, and gives it the sockets of those that are new.
     fn tell(&mut self, now: Instant) {
         let Some(core) = self.core.as_mut().filter(|core| core.stage != Stage::Silent) else { return };
-        let told = tell_links(core, &self.uses, &self.world, &self.moving, |complaint| {
+        let told = tell_links(core, &self.uses, &self.world, &self.configured, |complaint| {
             self.complaints.mention(now, || log::error!("{complaint}"));
         });
         if let Err(why) = told {
@@ -490,11 +492,11 @@ fn tell_links(
     core: &mut CoreLink,
     uses: &BTreeMap<LinkName, Use>,
     world: &World,
-    moving: &HashSet<IpAddr>,
+    configured: &Configured,
     mut complain: impl FnMut(String),
 ) -> Result<(), String> {
     for (name, usage) in uses {
-        let fact = facts::fact(name, world, moving);
+        let fact = facts::fact(name, world, configured);
         // Sockets first: a link that vrrp-core believes in is one that it can use.
         match fact.index {
             None => {

@@ -2,18 +2,28 @@
 //!
 //! A fact never names an address that moves: an advert sent from one would look as if it came from whoever has it next.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
-use model::{LinkFact, LinkName};
+use model::{LinkFact, LinkName, MAX_SOURCES};
 use sys::netlink::HostAddress;
 
 use crate::plan::is_ours;
 use crate::world::World;
 
-/// How that link is now. `moving` are all configured addresses.
-pub(crate) fn fact(name: &LinkName, world: &World, moving: &HashSet<IpAddr>) -> LinkFact {
+/// What the configuration says about addresses, for all instances together.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    /// Those that move.
+    pub(crate) moving: HashSet<IpAddr>,
+    /// Those that adverts are to be sent from.
+    pub(crate) sources: HashSet<IpAddr>,
+}
+
+/// How that link is now.
+pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured) -> LinkFact {
     let Some(link) = world.link(name) else { return LinkFact::absent(name.clone()) };
+    let Configured { moving, sources } = configured;
     let usable: Vec<&HostAddress> = world.on_link(link.index).filter(|found| !found.tentative).collect();
     LinkFact {
         name: name.clone(),
@@ -28,6 +38,14 @@ pub(crate) fn fact(name: &LinkName, world: &World, moving: &HashSet<IpAddr>) -> 
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }),
+        sources: usable
+            .iter()
+            .map(|found| found.address)
+            .filter(|address| sources.contains(address))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .take(MAX_SOURCES)
+            .collect(),
     }
 }
 
@@ -71,18 +89,22 @@ mod tests {
         HostAddress { valid: Some(Duration::from_secs(50)), origin: Some(ORIGIN), ..address(text) }
     }
 
+    fn configured() -> Configured {
+        let set = |texts: [&str; 2]| texts.map(|text| text.parse().unwrap()).into();
+        Configured { moving: set(["192.0.2.5", "fe80::5"]), sources: set(["192.0.2.7", "fe80::7"]) }
+    }
+
     fn told(addresses: Vec<HostAddress>) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
         let mac = Some(MacAddress([2, 0, 0, 0, 0, 1]));
         let link = HostLink { index: 2, name: eth0(), up: true, mac };
-        let moving = ["192.0.2.5", "fe80::5"].map(|text| text.parse().unwrap()).into();
-        let fact = fact(&eth0(), &World::new(vec![link], addresses), &moving);
+        let fact = fact(&eth0(), &World::new(vec![link], addresses), &configured());
         assert_eq!((fact.index, fact.up, fact.mac), (Some(2), true, mac));
         (fact.ipv4, fact.ipv6)
     }
 
     #[test]
     fn an_absent_link_is_told_as_absent() {
-        assert_eq!(fact(&eth0(), &World::default(), &HashSet::new()), LinkFact::absent(eth0()));
+        assert_eq!(fact(&eth0(), &World::default(), &configured()), LinkFact::absent(eth0()));
     }
 
     /// V3-PKT-6: the primary address, even if ours came first.
@@ -110,5 +132,18 @@ mod tests {
         assert_eq!(told(vec![tentative.clone(), address("2001:db8::1/64")]).1, None);
         let all = vec![ours("fe80::5/64"), tentative, address("fe80::2/64")];
         assert_eq!(told(all).1, Some("fe80::2".parse().unwrap()));
+    }
+
+    #[test]
+    fn configured_sources_are_named_while_they_are_there() {
+        let all = vec![
+            address("fe80::7/64"),
+            HostAddress { tentative: true, ..address("192.0.2.7/24") },
+            HostAddress { link: 3, ..address("192.0.2.7/24") },
+            address("192.0.2.1/24"),
+        ];
+        let link = HostLink { index: 2, name: eth0(), up: true, mac: None };
+        let fact = fact(&eth0(), &World::new(vec![link], all), &configured());
+        assert_eq!(fact.sources, ["fe80::7".parse::<IpAddr>().unwrap()]);
     }
 }

@@ -189,6 +189,7 @@ mod tests {
             mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
             ipv4: Some("192.0.2.1".parse().unwrap()),
             ipv6: None,
+            sources: vec!["192.0.2.1".parse().unwrap()],
         };
         // An address is a tuple of bytes, so it has no length in front.
         let fact_hex = format!("02000000{ETH0}01070000000101020000000001");
@@ -196,7 +197,7 @@ mod tests {
         let all = [
             (Report::Hello { protocol: 1, fingerprint: 2 }, "00000000010000000200000000000000".to_owned()),
             (Report::Held { instances: vec![instance()] }, format!("01000000{text}{VI_1}")),
-            (Report::Link(fact), format!("{fact_hex}01c000020100")),
+            (Report::Link(fact), format!("{fact_hex}01c000020100{text}00000000c0000201")),
             (Report::AdvertSocket { link: link(), family: Family::V6 }, format!("03000000{ETH0}01000000")),
             (Report::AnnounceSocket { link: link() }, format!("04000000{ETH0}")),
             (Report::Ready, "05000000".to_owned()),

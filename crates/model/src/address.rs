@@ -49,6 +49,9 @@ impl fmt::Display for MacAddress {
     }
 }
 
+/// How many configured sources a [`LinkFact`] names; so it fits a frame between processes.
+pub const MAX_SOURCES: usize = 256;
+
 /// What is so about one interface: all of it, each time anything changes (levels, not edges).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkFact {
@@ -64,12 +67,15 @@ pub struct LinkFact {
     pub ipv4: Option<Ipv4Addr>,
     /// The first link-local IPv6 address that is not tentative and not one of ours.
     pub ipv6: Option<Ipv6Addr>,
+    /// Of the sources that are configured for adverts (`unicast_src_ip`, `mcast_src_ip`), those that are usable on this
+    /// interface, in order; [`MAX_SOURCES`] at most.
+    pub sources: Vec<IpAddr>,
 }
 
 impl LinkFact {
     /// An interface that is not there.
     #[must_use]
     pub const fn absent(name: LinkName) -> Self {
-        Self { name, index: None, up: false, mac: None, ipv4: None, ipv6: None }
+        Self { name, index: None, up: false, mac: None, ipv4: None, ipv6: None, sources: Vec::new() }
     }
 }

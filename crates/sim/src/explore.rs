@@ -165,6 +165,7 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             peers: Vec::new(),
             checks: Vec::new(),
             tracked_links: Vec::new(),
+            follows_source: false,
             follows_link: true,
             announcements: Announcements::default(),
             manners: Manners::default(),

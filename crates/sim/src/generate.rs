@@ -206,6 +206,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         peers: Vec::new(),
         checks,
         tracked_links: Vec::new(),
+        follows_source: false,
         follows_link: true,
         announcements: Announcements::default(),
         manners: Manners::default(),

@@ -216,6 +216,7 @@ impl Host {
             mac: Some(MacAddress([2, 0, 0, 0, 0, host])),
             ipv4: Some(ipv4),
             ipv6: Some(ipv6),
+            sources: self.config.instances.iter().filter_map(|one| one.source).collect(),
         })
     }
 

@@ -146,6 +146,7 @@ mod tests {
             peers: Vec::new(),
             checks: vec![tracked],
             tracked_links: Vec::new(),
+            follows_source: false,
             follows_link: true,
             announcements: Announcements::default(),
             manners: Manners::default(),

@@ -75,6 +75,8 @@ pub struct InstanceConfig {
     pub addresses: Vec<IpAddr>,
     /// The configured source of adverts; the link's own address otherwise.
     pub source: Option<IpAddr>,
+    /// `track_src_ip`: FAULT while the configured source is not on its link.
+    pub follows_source: bool,
     /// Unicast peers; empty means multicast.
     pub peers: Vec<Peer>,
     /// Checks that decide on its fitness and priority.

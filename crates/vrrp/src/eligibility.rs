@@ -87,6 +87,7 @@ pub(crate) enum Reason {
     LinkDown(LinkName),
     LinkUp(LinkName),
     NoSource(LinkName, Family),
+    SourceGone(LinkName, IpAddr),
     ManagerGone,
     CheckFailed(CheckName, Verdict),
     Refused(Vec<String>),
@@ -106,6 +107,7 @@ impl Reason {
             | Self::LinkDown(_)
             | Self::LinkUp(_)
             | Self::NoSource(..)
+            | Self::SourceGone(..)
             | Self::ManagerGone
             | Self::CheckFailed(..)
             | Self::Refused(_)
@@ -132,6 +134,7 @@ impl Reason {
             | Self::LinkDown(_)
             | Self::LinkUp(_)
             | Self::NoSource(..)
+            | Self::SourceGone(..)
             | Self::ManagerGone
             | Self::CheckFailed(..)
             | Self::Refused(_)
@@ -152,6 +155,9 @@ impl Reason {
             Self::LinkAbsent(link) => ("link-absent", format!("interface {link} does not exist")),
             Self::LinkDown(link) => ("link-down", format!("interface {link} is down or has no carrier")),
             Self::LinkUp(link) => ("link-up", format!("{link} is up, and tracked in reverse")),
+            Self::SourceGone(link, source) => {
+                ("source-gone", format!("{source}, which adverts are to be sent from, is not on {link}"))
+            }
             Self::NoSource(link, Family::V4) => {
                 ("no-source", format!("interface {link} has no IPv4 address to send adverts from"))
             }
@@ -216,16 +222,24 @@ pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts
 
 /// Adverts need a link that is there and an address on it, whatever else is configured.
 fn link_reason(config: &InstanceConfig, facts: &Facts<'_>) -> Option<Reason> {
-    let no_source = || {
-        source(config, facts.link.fact.as_ref())
-            .is_none()
-            .then(|| Reason::NoSource(facts.link.name.clone(), config.family))
+    let name = || facts.link.name.clone();
+    let fact = facts.link.fact.as_ref();
+    let no_source = || match (config.source, source(config, fact)) {
+        (_, None) => Some(Reason::NoSource(name(), config.family)),
+        (Some(wanted), Some(_)) if config.follows_source && !is_there(fact, wanted) => {
+            Some(Reason::SourceGone(name(), wanted))
+        }
+        (Some(_) | None, Some(_)) => None,
     };
     match facts.link.down_reason() {
         Some(Reason::LinkDown(_)) if !config.follows_link => no_source(),
         Some(reason) => Some(reason),
         None => no_source(),
     }
+}
+
+fn is_there(link: Option<&LinkFact>, source: IpAddr) -> bool {
+    link.is_some_and(|link| link.sources.contains(&source))
 }
 
 fn tracked_link_reason(tracked: &TrackedLink, facts: &Facts<'_>) -> Option<Reason> {

@@ -248,3 +248,29 @@ fn dont_track_primary_needs_an_address_and_no_carrier() {
     }
     assert_eq!(host.view().reasons[0].code, "link-absent");
 }
+
+#[test]
+fn track_src_ip_wants_the_configured_source_on_the_link() {
+    // V3-PKT-6, D2
+    let source = "192.0.2.77".parse().unwrap();
+    let there = LinkFact { sources: vec![LOWER, source], ..eth0() };
+    let config = InstanceConfig { source: Some(source), follows_source: true, ..v3(100) };
+    let mut host = Host::cold(vec![config.clone()]);
+    host.give(Input::Link(&there));
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(transmits(&host.pass(ms(4000)))[0].source, source);
+    assert_eq!(told(&host.give(Input::Link(&eth0()))), [Some(State::Fault)]);
+    let reason = &host.view().reasons[0];
+    assert_eq!(
+        (reason.code.as_str(), reason.text.as_str()),
+        ("source-gone", "192.0.2.77, which adverts are to be sent from, is not on eth0")
+    );
+    assert_eq!(told(&host.give(Input::Link(&there))), [Some(State::Backup)]);
+    // Nobody asks where nothing is configured, or where it need not be there.
+    for config in [
+        InstanceConfig { source: None, ..config.clone() },
+        InstanceConfig { follows_source: false, ..config },
+    ] {
+        assert_eq!(Host::new(config).state(), Some(State::Backup));
+    }
+}

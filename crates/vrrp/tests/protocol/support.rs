@@ -56,6 +56,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         peers: Vec::new(),
         checks: Vec::new(),
         tracked_links: Vec::new(),
+        follows_source: false,
         follows_link: true,
         announcements: Announcements::default(),
         manners: Manners { hand_over: false, ..Manners::default() },
@@ -89,6 +90,7 @@ pub(crate) fn eth0() -> LinkFact {
         mac: None,
         ipv4: Some(Ipv4Addr::new(192, 0, 2, 2)),
         ipv6: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2)),
+        sources: Vec::new(),
     }
 }
 
