@@ -3,11 +3,12 @@
 CARGO ?= cargo
 SEEDS ?= 500
 FIRST_SEED ?= 1
+SECONDS ?= 60
 PREFIX ?= /usr/local
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: demo test lint sim bench install build help
+.PHONY: demo test lint sim fuzz bench install build help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,12 +25,13 @@ test: lint       ## everything, also what needs network namespaces
 
 lint:            ## format, clippy, licences, shell scripts
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run examples/*/*.sh; \
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh; \
 	else echo 'lint: shellcheck is not installed: shell scripts NOT checked'; [ -z "$$CI" ]; fi
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
@@ -37,6 +39,9 @@ sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIR
 
 bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RUNS=3; as root
 	$(RELEASE)/handover-bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
+
+fuzz:            ## bytes at every parser and at the core: make fuzz SECONDS=600 TARGET=vrrp_core SEED=7
+	@SEED=$(SEED) fuzz/run $(SECONDS) $(TARGET)
 
 install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin
 	install -d $(DESTDIR)$(PREFIX)/sbin
