@@ -160,6 +160,22 @@ fn a_weight_that_is_too_small_is_shown_by_its_sum() {
     assert_eq!(line(&told, "chk_web fails on b"), "stays on a; b goes on as backup with 100 - 2 = 98");
 }
 
+/// Tracked interfaces weigh as checks do, and are noticed at once.
+#[test]
+fn an_interface_that_weighs_too_little_is_shown_by_its_sum() {
+    let link = |weight: &str| format!("track_interface {{ \n eth9 {weight} \n }}");
+    let light = pair("light", &node(103, "", &link("weight -2")), &node(100, "", &link("weight -2")));
+    let told = told(&light.0, &["a.conf", "b.conf", "--every-single-failure"]);
+    assert_eq!(
+        line(&told, "eth9 of a goes down"),
+        "never: eth9 down on a: 103 - 2 = 101 is still above b's 100"
+    );
+    let heavy = pair("heavy", &node(103, "", &link("")), &node(100, "", &link("")));
+    let told = self::told(&heavy.0, &["a.conf", "b.conf", "--every-single-failure"]);
+    assert_eq!(line(&told, "eth9 of a goes down"), "moves to b after 0.61 s");
+    assert_eq!(line(&told, "eth9 of b goes down"), "stays on a; b is in FAULT and could not take over");
+}
+
 #[test]
 fn every_other_reason_to_stay_is_told_apart() {
     let says = |name: &str, a: String, b: String| {
@@ -232,7 +248,7 @@ fn golden_three_nodes_with_two_addresses() {
     let config = |web: u8, dns: u8| {
         format!(
             "{}vrrp_instance dns {{ interface eth1 \n virtual_router_id 6 \n version 3 \n advert_int 0.1 \n priority {dns}\n\
-             virtual_ipaddress {{ 2001:db8::5/128 }} \n notify_master \"/bin/tell 'all of them'\"\n\
+             virtual_ipaddress {{ fe80::5/64 \n 2001:db8::5/128 }} \n notify_master \"/bin/tell 'all of them'\"\n\
              notify /bin/note \n track_script {{ chk_dns }} }}\n",
             node(web, "chk_web weight -60", "")
         )

@@ -87,6 +87,24 @@ fn count(counters: &mut [u32], instance: InstanceId, more: bool) {
     }
 }
 
+/// Something that an instance tracks: a check, or a link.
+struct Tracked<'a> {
+    name: &'a str,
+    weight: i16,
+    reverse: bool,
+    succeeds: bool,
+}
+
+impl Tracked<'_> {
+    /// A positive weight counts while it succeeds, a negative one while it fails (keepalived-compatible); `reverse`
+    /// turns the sign.
+    fn contribution(&self) -> i32 {
+        let counts = (self.weight > 0) == self.succeeds;
+        let sign = if self.reverse { -1 } else { 1 };
+        if counts { sign * i32::from(self.weight) } else { 0 }
+    }
+}
+
 /// A host.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -235,7 +253,7 @@ impl Host {
                 && self.manager_runs
                 && !self.drained
                 && !stopping
-                && self.companions(instance).all(|one| self.has_carrier(one.link) && self.is_fit(one)),
+                && self.companions(instance).all(|one| self.is_fit(one)),
             priority: self.effective_priority(config),
             address: config.source.unwrap_or_else(|| self.own_address(config.link, config.family)),
             preempts: config.preempt,
@@ -258,13 +276,27 @@ impl Host {
         members.filter_map(|member| self.config.instances.get(member.0))
     }
 
-    /// No check without a weight keeps it out (keepalived-compatible: weight 0 decides on fitness).
+    /// No link, and no check without a weight, keeps it out (keepalived-compatible: weight 0 decides on fitness).
     fn is_fit(&self, config: &InstanceConfig) -> bool {
-        config
-            .checks
-            .iter()
-            .filter(|tracked| tracked.weight == 0)
-            .all(|tracked| self.succeeds(tracked) != tracked.reverse)
+        (self.has_carrier(config.link) || !config.follows_link)
+            && self.tracked(config).all(|it| it.weight != 0 || it.succeeds != it.reverse)
+    }
+
+    /// The checks and links that an instance tracks, and how each is now.
+    fn tracked<'a>(&'a self, config: &'a InstanceConfig) -> impl Iterator<Item = Tracked<'a>> {
+        let checks = config.checks.iter().map(|tracked| Tracked {
+            name: tracked.check.as_str(),
+            weight: tracked.weight,
+            reverse: tracked.reverse,
+            succeeds: self.succeeds(tracked),
+        });
+        let links = config.tracked_links.iter().map(|tracked| Tracked {
+            name: self.config.links.get(tracked.link.0).map_or("?", LinkName::as_str),
+            weight: tracked.weight,
+            reverse: tracked.reverse,
+            succeeds: self.has_carrier(tracked.link),
+        });
+        checks.chain(links)
     }
 
     /// The base with what the checks weigh, 1 to 254; an owner stays an owner.
@@ -272,24 +304,16 @@ impl Host {
         if config.priority == Priority::OWNER {
             return config.priority;
         }
-        let weights = config.checks.iter().map(|tracked| self.contribution(tracked));
+        let weights = self.tracked(config).map(|tracked| tracked.contribution());
         let total = i32::from(config.priority.0) + weights.sum::<i32>();
         u8::try_from(total.clamp(1, i32::from(Priority::MAX_BACKUP.0))).map_or(Priority::MAX_BACKUP, Priority)
-    }
-
-    /// A positive weight counts while the check succeeds, a negative one while it fails (keepalived-compatible);
-    /// `reverse` turns the sign.
-    fn contribution(&self, tracked: &TrackedCheck) -> i32 {
-        let counts = (tracked.weight > 0) == self.succeeds(tracked);
-        let sign = if tracked.reverse { -1 } else { 1 };
-        if counts { sign * i32::from(tracked.weight) } else { 0 }
     }
 
     /// One instance as it stands now, for people. `side` is the part of the network that the host is in.
     pub(crate) fn ending(&self, now: Instant, instance: InstanceId, side: usize) -> Option<Ending> {
         let config = self.config.instances.get(instance.0)?;
         let standing = self.standing(now, instance, side)?;
-        let contributions = config.checks.iter().map(|it| (it.check.clone(), self.contribution(it)));
+        let contributions = self.tracked(config).map(|it| (it.name.to_owned(), it.contribution()));
         let running = self.running.as_ref();
         let view = running.and_then(|running| running.core.instance(instance));
         Some(Ending {

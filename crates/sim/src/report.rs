@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use model::{Cause, CheckName, Instant, Priority, State};
+use model::{Cause, Instant, Priority, State};
 use vrrp::InstanceId;
 
 use crate::oracle::Violation;
@@ -80,8 +80,8 @@ pub struct Ending {
 pub struct Arithmetic {
     /// As configured.
     pub base: Priority,
-    /// What each check adds or takes away now; those that do neither are left out.
-    pub contributions: Vec<(CheckName, i32)>,
+    /// What each check and link adds or takes away now, by name; those that do neither are left out.
+    pub contributions: Vec<(String, i32)>,
     /// The sum within 1 to 254; an owner's base.
     pub effective: Priority,
 }

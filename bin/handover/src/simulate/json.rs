@@ -42,7 +42,7 @@ fn router(stage: &Stage<'_>, router: &Router) -> Value {
             "state": state_word(ending.told),
             "priority": {
                 "base": ending.priority.base,
-                "checks": contributions.map(|(check, weight)| json!({"check": check, "adds": weight})).collect::<Vec<_>>(),
+                "weights": contributions.map(|(name, weight)| json!({"of": name, "adds": weight})).collect::<Vec<_>>(),
                 "effective": ending.priority.effective,
             },
         }))

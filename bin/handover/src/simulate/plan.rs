@@ -197,7 +197,8 @@ impl Plan {
         for node in &self.nodes {
             let checks =
                 tracked(node).into_iter().map(|check| Kind::Check(check.name.clone(), noticed(check)));
-            let mut links: Vec<&LinkName> = node.config.instances.iter().map(|it| &it.link).collect();
+            let instances = node.config.instances.iter();
+            let mut links: Vec<&LinkName> = instances.flat_map(uses).collect();
             links.sort_unstable();
             links.dedup();
             let links = links.into_iter().cloned().map(Kind::Link);
@@ -207,6 +208,11 @@ impl Plan {
         }
         mishaps
     }
+}
+
+/// The links that matter to an instance.
+pub(crate) fn uses(instance: &Instance) -> impl Iterator<Item = &LinkName> {
+    std::iter::once(&instance.link).chain(instance.links.iter().map(|tracked| &tracked.link))
 }
 
 /// The checks of a node that some instance tracks.

@@ -9,7 +9,7 @@ use sim::{Arithmetic, Ending, Report};
 
 use super::mishap::{Kind, Mishap, Range, seconds};
 use super::outcome::{Outcome, holders};
-use super::plan::{Member, Router};
+use super::plan::{Member, Router, uses};
 use super::stage::{Finding, Stage, Story, Study, ending};
 use super::timeline::{self, state_word};
 
@@ -66,7 +66,7 @@ pub(crate) fn concerned<'s>(
         let Some(member) = router.member(study.mishap.node) else { return false };
         let near = match &study.mishap.kind {
             Kind::Check(check, _) => member.instance.checks.iter().any(|tracked| tracked.check == *check),
-            Kind::Link(link) => member.instance.link == *link,
+            Kind::Link(link) => uses(&member.instance).any(|used| used == link),
             Kind::Crash | Kind::Partition | Kind::Pause(_) => true,
         };
         near || !matches!(finding.outcome, Outcome::Stays(_) | Outcome::Vacant)
@@ -209,7 +209,7 @@ fn bystander(study: &Study, router: &Router, holder: &str) -> String {
             member.name,
             state_word(ending.told)
         ),
-        (Kind::Check(..), Some(member), Some(ending)) => {
+        (Kind::Check(..) | Kind::Link(_), Some(member), Some(ending)) => {
             format!("stays on {holder}; {} goes on as backup with {}", member.name, sum(&ending.priority))
         }
         (Kind::Check(..) | Kind::Link(_) | Kind::Crash | Kind::Partition | Kind::Pause(_), ..) => {
@@ -234,17 +234,20 @@ fn never(stage: &Stage<'_>, study: &Study, router: &Router, holder: &Member) -> 
     let Some((rival, theirs)) = best else {
         return format!("never: nobody else can have it: {}", excuses(study, router));
     };
-    let (Kind::Check(check, _), Some(own)) = (kind, ending(&study.report, holder)) else {
-        return format!("stays on {name}: {} doesn't miss it", rival.name);
+    let Some(own) = ending(&study.report, holder) else { return format!("stays on {name}") };
+    let what = match kind {
+        Kind::Check(check, _) => check.as_str(),
+        Kind::Link(link) => link.as_str(),
+        Kind::Crash | Kind::Partition | Kind::Pause(_) => {
+            return format!("stays on {name}: {} doesn't miss it", rival.name);
+        }
     };
-    let why = compare(own, rival, theirs);
     let too = if is_down_too(stage, study, rival) {
-        let only = if stage.plan.following.contains(check) { ": it can only pass on the master" } else { "" };
-        format!(" ({}'s own {check} is down, too{only})", rival.name)
+        format!(" ({}'s own {what} is down, too: it can only pass on the master)", rival.name)
     } else {
         String::new()
     };
-    format!("never: {check} down on {name}: {why}{too}")
+    format!("never: {what} down on {name}: {}{too}", compare(own, rival, theirs))
 }
 
 /// Why the best of the others doesn't take over.
@@ -288,8 +291,7 @@ mod tests {
     use super::*;
 
     fn arithmetic(base: u8, weights: &[i32], effective: u8) -> String {
-        let check = CheckName::new("chk").unwrap();
-        let contributions = weights.iter().map(|weight| (check.clone(), *weight)).collect();
+        let contributions = weights.iter().map(|weight| ("chk".to_owned(), *weight)).collect();
         sum(&Arithmetic { base: Priority(base), contributions, effective: Priority(effective) })
     }
 
