@@ -32,6 +32,9 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
             uses.entry(tracked.link.clone()).or_default();
         }
     }
+    for tracked in config.groups.iter().flat_map(|group| &group.links) {
+        uses.entry(tracked.link.clone()).or_default();
+    }
     uses
 }
 

@@ -13,7 +13,7 @@ use vrrp::{CoreConfig, InstanceConfig, InstanceId, LinkId};
 pub(crate) struct Setup {
     /// What the core is made from.
     pub(crate) core: CoreConfig,
-    /// The checks that instances track, each once.
+    /// The checks that instances and groups track, each once.
     pub(crate) checks: Vec<CheckName>,
     addresses: Vec<Vec<Placed>>,
     instances: HashMap<InstanceName, InstanceId>,
@@ -27,7 +27,9 @@ impl Setup {
         let names = core.instances.iter().enumerate().map(|(i, it)| (it.name.clone(), InstanceId(i)));
         let links = core.links.iter().enumerate().map(|(i, name)| (name.clone(), LinkId(i)));
         let mut seen = HashSet::new();
-        let tracked = core.instances.iter().flat_map(|it| &it.checks).map(|tracked| &tracked.check);
+        let of_groups = core.groups.iter().flat_map(|group| &group.checks);
+        let tracked = core.instances.iter().flat_map(|it| &it.checks).chain(of_groups);
+        let tracked = tracked.map(|tracked| &tracked.check);
         let placed = |address: &Address| Placed {
             address: address.address,
             prefix: address.prefix,

@@ -8,6 +8,7 @@ mod check;
 mod defaults;
 mod election;
 mod family;
+mod group;
 mod instance;
 mod manners;
 mod reach;
@@ -27,7 +28,7 @@ use crate::section::{Section, admit};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
 
-/// A `vrrp_script` or `vrrp_instance`, not read yet.
+/// A `vrrp_script`, `vrrp_instance` or `vrrp_sync_group`, not read yet.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     name: Word<'a>,
@@ -39,13 +40,14 @@ struct Named<'a> {
 /// The meaning of a file's statements; right only if nothing was complained about as an error.
 pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Complaints) -> Config {
     let mut global = Section::new(Place::Global);
-    let (mut scripts, mut instances) = (Vec::new(), Vec::new());
+    let (mut scripts, mut instances, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (order, statement) in statements.iter().enumerate() {
         let Some(row) = admit(Place::Root, statement, complaints) else { continue };
         let Some(block) = &statement.block else { continue };
         match row.name {
             "vrrp_script" => scripts.extend(named(statement, block, order, complaints)),
             "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
+            "vrrp_sync_group" => groups.extend(named(statement, block, order, complaints)),
             "global_defs" => {
                 arguments::refuse_more(row, statement, 0, complaints);
                 global.read(block, complaints);
@@ -57,11 +59,17 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     let global = defaults::global_defs(&global, complaints);
     let checks: Vec<_> = scripts.iter().map(|script| check::check(script, complaints)).collect();
     let known = tracking::Known::new(&scripts, &checks, complaints);
-    let drafts: Vec<_> = instances
+    let mut drafts: Vec<_> = instances
         .iter()
         .filter_map(|instance| instance::instance(instance, &defaults, &known, complaints))
         .collect();
-    rules::names(&instances, complaints);
+    let mut members = group::Members::new(&instances, &drafts);
+    let joined = groups
+        .iter()
+        .filter_map(|block| group::group(block, &mut members, &mut drafts, &known, complaints))
+        .collect();
+    rules::names(&instances, "instances", complaints);
+    rules::names(&groups, "sync groups", complaints);
     rules::virtual_routers(&drafts, complaints);
     rules::shared_addresses(&drafts, complaints);
     if instances.is_empty() && complaints.errors() == 0 {
@@ -69,7 +77,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         complaints.push(Diagnostic::warning("no-instance", None, message));
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
-    Config { global, checks: checks.into_iter().flatten().collect(), instances }
+    Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined }
 }
 
 /// `2` or `3`, which are the only choices of the table.

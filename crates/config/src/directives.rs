@@ -122,6 +122,8 @@ pub(crate) enum Body {
     Statements(Place),
     /// A list of lines that each begin with a value, with options of this place.
     Entries(Place),
+    /// A list of names, as many on a line as one likes.
+    Names,
 }
 
 /// Whether Handover does what a word asks for.
@@ -199,6 +201,11 @@ impl Directive {
     /// A list; a second one adds to it.
     const fn entries(self, place: Place) -> Self {
         Self { body: Body::Entries(place), again: Again::Adds, ..self }
+    }
+
+    /// A list of names; a second one adds to it.
+    const fn names(self) -> Self {
+        Self { body: Body::Names, again: Again::Adds, ..self }
     }
 
     /// A block of statements; a second one adds to it.

@@ -34,7 +34,7 @@ use crate::source::Sources;
 
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Global, Hook, Hooks, Instance, Manners, Pacing, Peer,
-    TrackedCheck, TrackedLink, UserSpec, Weight,
+    SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use self::source::{Fingerprint, MAX_FILE, Position, Span};
@@ -158,7 +158,8 @@ impl Config {
     #[must_use]
     pub fn links(&self) -> Vec<&LinkName> {
         let addresses = self.instances.iter().flat_map(|instance| &instance.addresses);
-        let tracked = self.instances.iter().flat_map(|instance| &instance.links);
+        let of_groups = self.groups.iter().flat_map(|group| &group.links);
+        let tracked = self.instances.iter().flat_map(|instance| &instance.links).chain(of_groups);
         let links: std::collections::BTreeSet<&LinkName> = self
             .instances
             .iter()

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
+use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
 
 use crate::Span;
 
@@ -20,6 +20,8 @@ pub struct Config {
     pub checks: Vec<Check>,
     /// Every `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
+    /// Every `vrrp_sync_group`, in the order of the file.
+    pub groups: Vec<SyncGroup>,
 }
 
 /// What `global_defs` sets.
@@ -223,6 +225,23 @@ pub struct Instance {
     pub span: Span,
 }
 
+/// `vrrp_sync_group`: instances that move together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncGroup {
+    /// Its name, unique among groups.
+    pub name: GroupName,
+    /// `group`: each exists in [`Config::instances`], and none is in two groups.
+    pub members: Vec<InstanceName>,
+    /// `track_script`: for every member, besides its own.
+    pub checks: Vec<TrackedCheck>,
+    /// `track_interface`: for every member, besides its own.
+    pub links: Vec<TrackedLink>,
+    /// What runs when the state of the group changes.
+    pub hooks: Hooks,
+    /// The block's name.
+    pub span: Span,
+}
+
 /// An address that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -239,7 +258,7 @@ pub struct Address {
 /// `notify` and its siblings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hooks {
-    /// `notify`: for every state, with `INSTANCE NAME STATE PRIORITY` appended.
+    /// `notify`: for every state, with `INSTANCE NAME STATE PRIORITY` or `GROUP NAME STATE 0` appended.
     pub any: Option<Hook>,
     /// `notify_master`.
     pub master: Option<Hook>,

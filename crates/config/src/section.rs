@@ -249,14 +249,14 @@ pub(crate) fn admit(
 fn fits(row: &Directive, statement: &Statement<'_>, complaints: &mut Complaints) -> bool {
     let span = statement.keyword.span;
     match (row.body, &statement.block) {
-        (Body::None, None) | (Body::Statements(_) | Body::Entries(_), Some(_)) => true,
+        (Body::None, None) | (Body::Statements(_) | Body::Entries(_) | Body::Names, Some(_)) => true,
         (Body::None, Some(block)) => {
             let message = format!("`{}` has no block", row.name);
             let diagnostic = Diagnostic::error("stray-block", block.open, message);
             complaints.push(diagnostic.help("is the line in front of this brace misspelt?"));
             false
         }
-        (Body::Statements(_) | Body::Entries(_), None) => {
+        (Body::Statements(_) | Body::Entries(_) | Body::Names, None) => {
             let message = format!("`{}` needs a block", row.name);
             let help = format!("`{}` {}; write it as `{0} {{ ... }}`", row.name, row.help);
             complaints.push(Diagnostic::error("missing-block", span, message).help(help));

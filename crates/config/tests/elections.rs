@@ -122,8 +122,8 @@ fn multicast() {
             ("mcast_src_ip 10.0.0.8", &[]),
             ("mcast_src_ip 224.0.0.1", &["error bad-address"]),
             ("mcast_src_ip fe80::8", &["error mixed-families"]),
-            ("track_src_ip", &["warning not-supported", "warning no-effect"]),
-            ("track_src_ip\n mcast_src_ip 10.0.0.8", &["warning not-supported"]),
+            ("track_src_ip", &["warning no-effect"]),
+            ("track_src_ip\n mcast_src_ip 10.0.0.8", &[]),
         ],
         with,
     );

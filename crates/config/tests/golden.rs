@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handover_config as config;
-use handover_config::{Announcements, Check, Command, Config, Hook, Hooks, Instance, UserSpec, Weight};
+use handover_config::{
+    Announcements, Check, Command, Config, Hook, Hooks, Instance, SyncGroup, TrackedCheck, TrackedLink,
+    UserSpec, Weight,
+};
 
 #[test]
 fn every_file_is_understood_as_it_was() {
@@ -61,7 +64,27 @@ fn meaning(config: &Config) -> String {
     for found in &config.instances {
         instance(&mut text, found);
     }
+    for found in &config.groups {
+        group(&mut text, found);
+    }
     text
+}
+
+fn group(text: &mut String, group: &SyncGroup) {
+    writeln!(text, "group {}", group.name).unwrap();
+    let members: Vec<&str> = group.members.iter().map(|member| member.as_str()).collect();
+    line(text, "members", &members.join(", "));
+    trackers(text, &group.checks, &group.links);
+    hooks(text, &group.hooks);
+}
+
+fn trackers(text: &mut String, checks: &[TrackedCheck], links: &[TrackedLink]) {
+    for tracked in checks {
+        line(text, "tracks", &format!("{}, weight {}", tracked.check, weight(tracked.weight)));
+    }
+    for tracked in links {
+        line(text, "tracks", &format!("interface {}, weight {}", tracked.link, weight(tracked.weight)));
+    }
 }
 
 fn line(text: &mut String, name: &str, value: &str) {
@@ -93,12 +116,7 @@ fn instance(text: &mut String, instance: &Instance) {
         let address = format!("{}/{} on {}", address.address, address.prefix, address.link);
         line(text, "address", &address);
     }
-    for tracked in &instance.checks {
-        line(text, "tracks", &format!("{}, weight {}", tracked.check, weight(tracked.weight)));
-    }
-    for tracked in &instance.links {
-        line(text, "tracks", &format!("interface {}, weight {}", tracked.link, weight(tracked.weight)));
-    }
+    trackers(text, &instance.checks, &instance.links);
     line(text, "follows", &format!("link {}, source {}", instance.follows_link, instance.follows_source));
     line(text, "preempt", &format!("{} after {:?}", instance.preempt, instance.preempt_delay));
     if let Some(source) = instance.source {

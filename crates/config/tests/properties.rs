@@ -9,11 +9,19 @@ use rustix::time::{ClockId, clock_gettime};
 const VALID: &str = include_str!("golden/everything.conf");
 
 /// Pieces of the language, right and wrong, that random text is unlikely to hit upon.
-const PIECES: [&str; 32] = [
+const PIECES: [&str; 40] = [
     "vrrp_instance v",
     "vrrp_script s",
     "global_defs",
     "virtual_server",
+    "vrrp_sync_group g",
+    "group",
+    "v w",
+    "track_interface",
+    "eth1 weight 3 reverse",
+    "strict_mode off",
+    "10.0.0.9 min_ttl 3",
+    "garp_master_repeat 0",
     "{",
     "}",
     "\n",
@@ -120,6 +128,15 @@ fn assert_linear(what: &str, text: impl Fn(usize) -> String) {
 #[test]
 fn time_is_linear() {
     assert_linear("instances", site);
+    assert_linear("a group of all", |count| {
+        let names: String = (0..count).map(|n| format!("v{n}\n")).collect();
+        let checks: String = (0..count).map(|n| format!("s{n} weight 3\n")).collect();
+        let group = format!("vrrp_sync_group g {{\n group {{\n{names}}}\n track_script {{\n{checks}}}\n}}\n");
+        format!("{}{group}", site(count))
+    });
+    assert_linear("unknown members", |count| {
+        format!("{}vrrp_sync_group g {{\n group {{\n{}}}\n}}\n", site(count), "unknown\n".repeat(count))
+    });
     assert_linear("unknown words", |count| "a b c {\n}\n".repeat(count));
     assert_linear("unknown checks", |count| site(count).replace("track_script {\n s", "track_script {\n x"));
     assert_linear("repeated words", |count| format!("global_defs {{\n{}}}\n", "router_id a\n".repeat(count)));

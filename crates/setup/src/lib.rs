@@ -6,22 +6,20 @@
 
 use std::collections::HashMap;
 
-use config::{Config, Instance, TrackedCheck};
-use model::LinkName;
+use config::{Config, Instance, SyncGroup, TrackedCheck};
+use model::{InstanceName, LinkName};
 use vrrp::packet::ChecksumForm;
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Peer, TrackedLink};
+use vrrp::{
+    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, TrackedLink,
+};
 
 /// What the core is made from. Instances keep their places; links are numbered in the order of their first appearance.
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
     let mut links = Links::default();
     let instances = config.instances.iter().map(|it| instance_config(config, it, &mut links)).collect();
-    CoreConfig {
-        links: links.in_order,
-        instances,
-        startup_delay: config.global.startup_delay,
-        ..CoreConfig::default()
-    }
+    let groups = group_configs(config, &mut links);
+    CoreConfig { links: links.in_order, instances, groups, startup_delay: config.global.startup_delay }
 }
 
 /// The numbers of links.
@@ -41,12 +39,6 @@ impl Links {
 }
 
 fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> InstanceConfig {
-    let tracked = |tracked: &TrackedCheck| vrrp::TrackedCheck {
-        check: tracked.check.clone(),
-        weight: tracked.weight.value,
-        reverse: tracked.weight.reverse,
-        init_fail: config.check(&tracked.check).is_some_and(|check| check.init_fail),
-    };
     InstanceConfig {
         name: instance.name.clone(),
         link: links.number(&instance.link),
@@ -62,12 +54,34 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
         source: instance.source,
         peers: instance.peers.iter().map(peer).collect(),
-        checks: instance.checks.iter().map(tracked).collect(),
+        checks: instance.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
         tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
         follows_source: instance.follows_source,
         follows_link: instance.follows_link,
         announcements: announcements(&instance.announcements),
         manners: manners(&instance.manners),
+    }
+}
+
+/// A member that was configured is there: the configuration would be invalid otherwise.
+fn group_configs(config: &Config, links: &mut Links) -> Vec<GroupConfig> {
+    let places: HashMap<&InstanceName, usize> =
+        config.instances.iter().enumerate().map(|(at, instance)| (&instance.name, at)).collect();
+    let mut group = |group: &SyncGroup| GroupConfig {
+        name: group.name.clone(),
+        members: group.members.iter().filter_map(|name| places.get(name)).map(|at| InstanceId(*at)).collect(),
+        checks: group.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
+        tracked_links: group.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
+    };
+    config.groups.iter().map(&mut group).collect()
+}
+
+fn tracked_check(config: &Config, tracked: &TrackedCheck) -> vrrp::TrackedCheck {
+    vrrp::TrackedCheck {
+        check: tracked.check.clone(),
+        weight: tracked.weight.value,
+        reverse: tracked.weight.reverse,
+        init_fail: config.check(&tracked.check).is_some_and(|check| check.init_fail),
     }
 }
 
@@ -140,7 +154,7 @@ global_defs { vrrp_startup_delay 2.5 }
 vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtual_ipaddress { 10.0.0.1/32 }
     garp_master_repeat 2 \n garp_master_delay 0 \n garp_master_refresh 60 \n garp_lower_prio_repeat 0
     down_timer_adverts 5 \n lower_prio_no_advert \n v3_checksum_as_v2 \n keep_until_taken_over off
-    unicast_src_ip 10.0.0.8 \n unicast_peer { 10.0.0.9 min_ttl 254 } \n dont_track_primary
+    unicast_src_ip 10.0.0.8 \n unicast_peer { 10.0.0.9 min_ttl 254 } \n dont_track_primary \n track_src_ip
     track_interface { eth1 weight -5 reverse } }
 ";
         let core = core_config(&config::parse("test.conf", text).config.expect("valid"));
@@ -157,7 +171,20 @@ vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtua
             (core.links[tracked.link.0].as_str(), tracked.weight, tracked.reverse),
             ("eth1", -5, true)
         );
-        assert!(!one.follows_link);
+        assert_eq!((one.follows_link, one.follows_source), (false, true));
+    }
+
+    #[test]
+    fn groups_know_their_members_by_their_places() {
+        let text = format!(
+            "vrrp_sync_group g {{ group {{ three one }} \n track_script {{ chk weight 7 }} \n track_interface {{ eth9 }} }}\n{TEXT}"
+        )
+        .replace("track_script { chk }", "");
+        let core = core_config(&config::parse("test.conf", text).config.expect("valid"));
+        let group = &core.groups[0];
+        assert_eq!(group.members, [InstanceId(2), InstanceId(0)]);
+        assert_eq!((group.checks[0].check.as_str(), group.checks[0].weight), ("chk", 7));
+        assert_eq!(core.links[group.tracked_links[0].link.0].as_str(), "eth9");
     }
 
     #[test]

@@ -6,15 +6,15 @@ use super::Named;
 use super::instance::Draft;
 use crate::report::{Complaints, Diagnostic, quote};
 
-/// No two instances have the same name.
-pub(super) fn names(instances: &[Named<'_>], complaints: &mut Complaints) {
-    let mut seen = HashMap::with_capacity(instances.len());
-    for Named { name, .. } in instances {
+/// No two of these blocks, `what` they are, have the same name.
+pub(super) fn names(blocks: &[Named<'_>], what: &str, complaints: &mut Complaints) {
+    let mut seen = HashMap::with_capacity(blocks.len());
+    for Named { name, .. } in blocks {
         let Some(first) = seen.get(name.text) else {
             seen.insert(name.text, name.span);
             continue;
         };
-        let message = format!("there are two instances of the name {}", quote(name.text));
+        let message = format!("there are two {what} of the name {}", quote(name.text));
         complaints.push(
             Diagnostic::error("duplicate-name", name.span, message)
                 .related(*first, "the first one")

@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
     not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),
     understood("mcast_dst_ip", AT, Address, "is the multicast group of this instance"),
-    understood("track_src_ip", AT, Nothing, "is FAULT without its source address"),
+    used("track_src_ip", AT, Nothing, "is FAULT without its source address"),
     used("dont_track_primary", AT, Nothing, "ignores the interface's state"),
     not_yet("vrf", AT, Link, "is the routing domain"),
     not_yet("timer_expired_backup", AT, Free, "steps back after a pause"),

@@ -2,7 +2,7 @@
 
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
-use super::Place::{Anywhere, GarpGroup, Global, Instance, Root, Script, TrackGroup};
+use super::Place::{Anywhere, GarpGroup, Global, Instance, Root, Script, SyncGroup, TrackGroup};
 use super::{Again, Body, Directive, Standing, not_ours, not_yet, used};
 
 const AT: &[super::Place] = &[Root];
@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("global_defs", AT, Nothing, "holds what concerns the whole daemon").statements(Global),
     named("vrrp_script", Statements(Script), "is a health check"),
     named("vrrp_instance", Statements(Instance), "is a virtual router"),
-    not_yet("vrrp_sync_group", AT, Text("NAME"), "makes instances move together"),
+    named("vrrp_sync_group", Statements(SyncGroup), "makes instances move together"),
     not_yet("vrrp_track_process", AT, Text("NAME"), "watches processes"),
     not_yet("track_file", AT, Text("NAME"), "watches a number in a file"),
     not_yet("vrrp_track_file", AT, Text("NAME"), "is the old name of `track_file`"),

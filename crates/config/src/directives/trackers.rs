@@ -1,8 +1,11 @@
 //! The words of `vrrp_script`, of the other trackers, and of `vrrp_sync_group`.
 
-use super::Argument::{Address, Bool, Command, Free, Nothing, Number, OneOf, Seconds, Text, User, Weight};
+use super::Argument::{
+    Address, Bool, Command, Free, Hook, Nothing, Number, OneOf, Seconds, Text, User, Weight,
+};
+use super::Place::TrackEntry;
 use super::root::MAX_TIMER;
-use super::{Directive, Place, not_yet, used};
+use super::{Again, Directive, Place, not_yet, understood, used};
 
 const SCRIPT: &[Place] = &[Place::Script];
 const PROCESS: &[Place] = &[Place::Process];
@@ -49,19 +52,19 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("weight", BFD, Weight(253), "is what it does to the priority").default("0"),
     not_yet("vrrp", BFD, Nothing, "tells VRRP alone"),
     not_yet("checker", BFD, Nothing, "tells the checkers alone"),
-    not_yet("group", GROUP, Nothing, "lists the members"),
-    not_yet("track_interface", GROUP, Nothing, "lists interfaces for all members"),
-    not_yet("track_script", GROUP, Nothing, "lists checks for all members"),
+    used("group", GROUP, Nothing, "lists the members").names(),
+    used("track_interface", GROUP, Nothing, "lists interfaces for all members").entries(TrackEntry),
+    used("track_script", GROUP, Nothing, "lists checks for all members").entries(TrackEntry),
     not_yet("track_file", GROUP, Nothing, "lists files for all members"),
     not_yet("track_process", GROUP, Nothing, "lists processes for all members"),
     not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members"),
-    not_yet("notify", GROUP, Free, "runs for every state of the group"),
-    not_yet("notify_master", GROUP, Free, "runs when the group is MASTER"),
-    not_yet("notify_backup", GROUP, Free, "runs when the group is BACKUP"),
-    not_yet("notify_fault", GROUP, Free, "runs when the group is FAULT"),
-    not_yet("notify_stop", GROUP, Free, "runs when the group stops"),
-    not_yet("sync_group_tracking_weight", GROUP, Nothing, "allows weights on members"),
-    not_yet("global_tracking", GROUP, Nothing, "is the old name of `sync_group_tracking_weight`"),
+    understood("notify", GROUP, Hook, "runs for every state of the group").again(Again::FirstWins),
+    understood("notify_master", GROUP, Hook, "runs when the group is MASTER").again(Again::FirstWins),
+    understood("notify_backup", GROUP, Hook, "runs when the group is BACKUP").again(Again::FirstWins),
+    understood("notify_fault", GROUP, Hook, "runs when the group is FAULT").again(Again::FirstWins),
+    understood("notify_stop", GROUP, Hook, "runs when the group stops").again(Again::FirstWins),
+    used("sync_group_tracking_weight", GROUP, Nothing, "allows weights on members"),
+    used("global_tracking", GROUP, Nothing, "is the old name of `sync_group_tracking_weight`"),
     used("auth_type", &[Place::Authentication], OneOf(&["PASS", "AH"]), "is how adverts are authenticated"),
     used("auth_pass", &[Place::Authentication], Text("PASSWORD"), "is the password, eight bytes of it"),
     not_yet("key", &[Place::AuthHmac], Free, "is a numbered key"),

@@ -1,6 +1,7 @@
 //! What the tests of diagnostics share: a configuration without a mistake, to put one into.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "not every file of tests needs all of it")]
 
 use handover_config as config;
 use handover_config::Loaded;
