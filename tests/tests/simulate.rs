@@ -145,6 +145,8 @@ fn golden_failures_of_the_haproxy_pair() {
         "crash-after-failed-check",
         &with(&["--crash", "node-b", "--at", "1m", "--fail", "chk_haproxy@node-a"]),
     );
+    let short = with(&["--pause", "node-a:1s"]);
+    assert_eq!(line(&short, "node-a stands still for 1 s"), "stays on node-a: node-b doesn't miss it");
     compare("every-single-failure", &with(&["--every-single-failure"]));
 }
 
