@@ -215,7 +215,7 @@ fn contradictions() {
             ("nopreempt\n track_interface {\n eth1 weight -5\n}", &["warning nopreempt-weight"]),
             ("nopreempt\n track_script {\n known\n}", &[]),
             // Trap 15.
-            ("state BACKUP\n priority 255", &["warning owner-waits", "note owner"]),
+            ("state BACKUP\n priority 255", &["warning owner-waits"]),
             ("state MASTER\n priority 255", &["note owner"]),
             ("no_accept", &["warning not-supported"]),
             ("accept", &[]),

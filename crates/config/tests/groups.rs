@@ -104,4 +104,7 @@ fn members_that_disagree() {
     let hooks = member("notify /x").replace("group {", "notify /y\n group {");
     assert_eq!(said(&hooks), ["note hooks-on-both", "warning not-supported"]);
     assert_eq!(said(&member("notify /x")), [""; 0]);
+    let weight = member("nopreempt").replace("interface eth1", "interface eth1\n nopreempt");
+    let weight = weight.replace("group {", "track_interface {\n eth8 weight 3\n}\n group {");
+    assert_eq!(said(&weight), ["warning nopreempt-weight"]);
 }

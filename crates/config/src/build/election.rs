@@ -7,6 +7,7 @@ use model::{Priority, ProtocolVersion};
 use crate::model::Instance;
 use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
+use crate::source::Span;
 
 /// What twelve bits of hundredths of a second can tell (RFC 9568 5.2.7).
 const MAX_INTERVAL_V3: Duration = Duration::from_micros(40_950_000);
@@ -24,17 +25,19 @@ pub(super) fn priority(section: &Section<'_>, complaints: &mut Complaints) -> (b
     }
     let number = section.number("priority").and_then(|number| u8::try_from(number).ok());
     let priority = number.map_or(Priority::DEFAULT, Priority);
-    if let (Priority::OWNER, Some(span)) = (priority, section.given("priority")) {
-        let message =
-            "priority 255 makes this router the owner: it takes over at once, and no check changes that";
-        let help = "254 is the highest priority of a router that can be outvoted";
-        complaints.push(Diagnostic::note("owner", span, message).help(help));
-    }
-    if let (Priority::OWNER, Some(span), false) = (priority, section.given("state"), wants_master) {
-        let message =
-            "an owner with `state BACKUP` waits for a silent master like everybody else before it starts";
-        let help = "remove the line, or lower the priority below 255";
-        complaints.push(Diagnostic::warning("owner-waits", span, message).help(help));
+    match (priority, section.given("priority"), section.given("state")) {
+        (Priority::OWNER, _, Some(state)) if !wants_master => {
+            let message = "an owner with `state BACKUP` waits like everybody else until no master is heard";
+            let help = "remove the line, or lower the priority below 255";
+            complaints.push(Diagnostic::warning("owner-waits", state, message).help(help));
+        }
+        (Priority::OWNER, Some(span), _) => {
+            let message =
+                "priority 255 makes this router the owner: it takes over at once, and no check changes that";
+            let help = "254 is the highest priority of a router that can be outvoted";
+            complaints.push(Diagnostic::note("owner", span, message).help(help));
+        }
+        _ => {}
     }
     // keepalived: an owner that doesn't say BACKUP starts as MASTER.
     let owner = priority == Priority::OWNER && section.given("state").is_none();
@@ -52,11 +55,16 @@ pub(super) fn judge_weights(instance: &Instance, complaints: &mut Complaints) {
         let help = "lower the priority below 255, or give no weight: then its failure means FAULT";
         complaints.push(Diagnostic::warning("owner-weight", span, message).help(help));
     } else if !instance.preempt {
-        let message =
-            "with `nopreempt` this router never takes over from a master whose priority fell below its own";
-        let help = "remove `nopreempt`, or the weights on all routers: without weight a failure means FAULT, which is taken over from";
-        complaints.push(Diagnostic::warning("nopreempt-weight", span, message).help(help));
+        complaints.push(nopreempt_weight(span));
     }
+}
+
+/// A weight, and nobody who would act on it.
+pub(super) fn nopreempt_weight(span: Span) -> Diagnostic {
+    let message =
+        "with `nopreempt` this router never takes over from a master whose priority fell below its own";
+    let help = "remove `nopreempt`, or the weights on all routers: without weight a failure means FAULT, which is taken over from";
+    Diagnostic::warning("nopreempt-weight", span, message).help(help)
 }
 
 /// Whether a lower master is taken over from, and after how long.

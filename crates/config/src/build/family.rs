@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::{Family, ProtocolVersion};
+use model::{Family, LinkName, ProtocolVersion};
 
 use super::defaults::Defaults;
 use super::{Named, version};
@@ -49,20 +49,24 @@ fn split(name: &str, section: &Section<'_>, addresses: &[Address]) -> String {
     let id = section.number("virtual_router_id").unwrap_or(1);
     let first = addresses.iter().any(is_link_local).then(String::new);
     let first = first.unwrap_or_else(|| format!("        fe80::{id:x}/64\n"));
-    let four = list(addresses.iter().filter(|it| it.address.is_ipv4()));
-    let six = list(addresses.iter().filter(|it| it.address.is_ipv6()));
+    let own = section.link("interface");
+    let four = list(own.as_ref(), addresses.iter().filter(|it| it.address.is_ipv4()));
+    let six = list(own.as_ref(), addresses.iter().filter(|it| it.address.is_ipv6()));
     format!(
-        "split it into two instances, which may share the virtual_router_id:\n\
+        "split it into two instances; `...` is all else, the same in both, virtual_router_id too:\n\
          vrrp_instance {name}_4 {{\n    ...\n    virtual_ipaddress {{\n{four}    }}\n}}\n\
          vrrp_instance {name}_6 {{\n    ...\n    virtual_ipaddress {{\n{first}{six}    }}\n}}"
     )
 }
 
 /// The lines of a `virtual_ipaddress` block, link-local addresses first.
-fn list<'a>(addresses: impl Iterator<Item = &'a Address>) -> String {
+fn list<'a>(own: Option<&LinkName>, addresses: impl Iterator<Item = &'a Address>) -> String {
     let (mut first, mut rest): (Vec<&Address>, Vec<&Address>) = addresses.partition(|it| is_link_local(it));
     first.append(&mut rest);
-    let line = |it: &&Address| format!("        {}/{} dev {}\n", it.address, it.prefix, it.link);
+    let line = |it: &&Address| {
+        let dev = if own == Some(&it.link) { String::new() } else { format!(" dev {}", it.link) };
+        format!("        {}/{}{dev}\n", it.address, it.prefix)
+    };
     let mut lines: String = first.iter().take(MAX_PROPOSED).map(line).collect();
     if first.len() > MAX_PROPOSED {
         lines.push_str("        ...\n");

@@ -9,7 +9,7 @@ use model::{GroupName, InstanceName};
 
 use super::instance::{Draft, hooks};
 use super::tracking::{self, Known};
-use super::{Named, bad_name};
+use super::{Named, bad_name, election};
 use crate::directives::{self, Place};
 use crate::lexer::Word;
 use crate::model::{Hooks, Instance, SyncGroup};
@@ -204,6 +204,10 @@ fn judge_members(group: &SyncGroup, members: &[&Instance], complaints: &mut Comp
         );
     }
     let waits = members.iter().find(|member| !member.preempt);
+    let checks = group.checks.iter().map(|check| (check.weight, check.span));
+    let links = group.links.iter().map(|link| (link.weight, link.span));
+    let weighted = checks.chain(links).find(|(weight, _)| weight.value != 0);
+    complaints.extend(weighted.filter(|_| waits.is_some()).map(|(_, span)| election::nopreempt_weight(span)));
     if let (Some(waits), Some(other)) = (waits, members.iter().find(|member| member.preempt)) {
         let message = format!(
             "{} has `nopreempt` and {} hasn't, but they move together: none of the group preempts",

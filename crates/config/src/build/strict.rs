@@ -77,7 +77,7 @@ pub(super) fn judge_accept(section: &Section<'_>, version: ProtocolVersion, comp
 fn ignored(word: &str, span: Span) -> Diagnostic {
     let message = format!("`{word}` doesn't count in strict mode");
     Diagnostic::warning("strict", span, message)
-        .help("the RFC doesn't have it; keepalived ignores it as well")
+        .help("the RFC leaves no choice; keepalived ignores the line as well")
 }
 
 fn answers(span: Span) -> Diagnostic {
