@@ -38,6 +38,7 @@ fn words_for_yes_and_no() {
     assert!(instance(&with("skip_check_adv_addr off")).manners.compare_addresses);
 }
 
+/// As keepalived 2.2.7 shows it in its dump.
 #[test]
 fn announcements_inherit_one_by_one() {
     let announcements = |global: &str, own: &str| {

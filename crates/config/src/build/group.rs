@@ -187,7 +187,7 @@ fn member_weight(group: &SyncGroup, span: Span, of_group: bool, otherwise: &str)
         (message, help)
     };
     Diagnostic::warning("member-weight", span, message)
-        .label("keepalived does so silently")
+        .label("keepalived does so too, with a line in its log")
         .related(group.span, "the group")
         .help(help)
 }
