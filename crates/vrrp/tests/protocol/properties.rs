@@ -215,10 +215,11 @@ proptest! {
                     prop_assert_eq!(host.give(Input::Wake), Vec::new());
                 }
             }
-            if let Some(next) = host.core.next_deadline() {
-                if matches!(step, Step::Wake | Step::Pass(_)) && next <= host.now {
-                    prop_assert!(host.now == Instant::from_nanos(u64::MAX), "due {next} at {}", host.now);
-                }
+            if let Some(next) = host.core.next_deadline()
+                && matches!(step, Step::Wake | Step::Pass(_))
+                && next <= host.now
+            {
+                prop_assert!(host.now == Instant::from_nanos(u64::MAX), "due {next} at {}", host.now);
             }
         }
     }
