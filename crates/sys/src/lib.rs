@@ -8,6 +8,7 @@
 
 pub mod advert;
 pub mod announce;
+mod bpf;
 pub mod clock;
 pub mod namespace;
 pub mod netlink;

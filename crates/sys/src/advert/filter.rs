@@ -1,13 +1,14 @@
 //! The classic BPF program that spares vrrp-core the wake-ups for other people's packets.
 //!
 //! It must never drop an advert that somebody here waits for: when in doubt it passes, and the core judges.
-//! Read linux/filter.h and Documentation/networking/filter.rst of the kernel first; RFC 9568 5.2 has the first two
-//! bytes of a VRRP message (version and type, VRID), the same in VRRPv2.
+//! RFC 9568 5.2 has the first two bytes of a VRRP message (version and type, VRID), the same in VRRPv2.
 
 use std::collections::BTreeSet;
 
 use model::{Family, Vrid};
 use socket2::SockFilter;
+
+use crate::bpf::{AND, BYTE_FROM_X, CONSTANT_TO_X, DROP, HEADER_LENGTH_TO_X, IF_EQUAL, PASS};
 
 /// Offset of the byte that holds the version (high nibble) and the type (low nibble).
 const VERSION_AND_TYPE: u32 = 0;
@@ -16,31 +17,6 @@ const VRID: u32 = 1;
 const TYPE_MASK: u32 = 0x0f;
 /// The one type that RFC 9568 5.2.2 defines.
 const TYPE_ADVERTISEMENT: u32 = 1;
-/// The return value that keeps a packet whole.
-const WHOLE: u32 = u32::MAX;
-const DROP: u32 = 0;
-
-// Instruction codes, linux/bpf_common.h.
-/// X = 4 * the low nibble of the byte at k: the length of an IPv4 header.
-const HEADER_LENGTH_TO_X: u16 = code(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH);
-/// X = k.
-const CONSTANT_TO_X: u16 = code(libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM);
-/// A = the byte at X + k.
-const BYTE_FROM_X: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_IND);
-/// A = A & k.
-const AND: u16 = code(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K);
-/// Skips the first number of instructions if A = k, else the second.
-const IF_EQUAL: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
-/// Keeps k bytes of the packet.
-const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "libc types them wider than sock_filter; all are below 256"
-)]
-const fn code(bits: u32) -> u16 {
-    bits as u16
-}
 
 /// Passes advertisements of any version whose VRID is in the set; an empty set passes nothing.
 ///
@@ -58,7 +34,7 @@ pub(super) fn program(family: Family, vrids: &[Vrid]) -> Vec<SockFilter> {
         SockFilter::new(BYTE_FROM_X, 0, 0, VERSION_AND_TYPE),
         SockFilter::new(AND, 0, 0, TYPE_MASK),
         SockFilter::new(IF_EQUAL, 1, 0, TYPE_ADVERTISEMENT),
-        SockFilter::new(RETURN, 0, 0, DROP),
+        DROP,
         SockFilter::new(BYTE_FROM_X, 0, 0, VRID),
     ];
     // One comparison per VRID; from each, the way to the last instruction is over those that are left and the drop.
@@ -66,8 +42,7 @@ pub(super) fn program(family: Family, vrids: &[Vrid]) -> Vec<SockFilter> {
     for (vrid, left) in vrids.iter().zip((0..=u8::MAX).take(vrids.len() + 1).skip(1).rev()) {
         program.push(SockFilter::new(IF_EQUAL, left, 0, u32::from(vrid.get())));
     }
-    program.push(SockFilter::new(RETURN, 0, 0, DROP));
-    program.push(SockFilter::new(RETURN, 0, 0, WHOLE));
+    program.extend([DROP, PASS]);
     program
 }
 
