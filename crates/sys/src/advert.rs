@@ -86,7 +86,7 @@ pub fn open(link: &LinkName, index: u32, family: Family, vrids: &[Vrid]) -> io::
 }
 
 /// A raw socket hears every interface and every VRID until it is told otherwise; what it heard is not for us.
-fn discard_early_packets(socket: &Socket) -> io::Result<()> {
+pub(crate) fn discard_early_packets(socket: &Socket) -> io::Result<()> {
     for _ in 0..MAX_EARLY_PACKETS {
         match rustix::net::recv(socket, &mut [0_u8; 1], RecvFlags::TRUNC) {
             Ok(_) | Err(Errno::INTR) => {}

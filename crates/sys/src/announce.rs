@@ -36,6 +36,9 @@ const OPTION_HEADER: usize = 2;
 const ARP_FRAME: usize = ETHERNET_HEADER + ARP;
 const ADVERTISEMENT_FRAME: usize = ETHERNET_HEADER + IPV6_HEADER + ADVERTISEMENT + OPTION;
 
+/// What a deaf packet socket hears.
+const NO_PROTOCOL: u16 = 0;
+
 const IPV4_LENGTH: u8 = 4;
 const MAC_LENGTH: u8 = 6;
 const IPV6_VERSION: u8 = 6;
@@ -54,15 +57,17 @@ const ALL_NODES_MAC: MacAddress = MacAddress([0x33, 0x33, 0, 0, 0, 1]);
 pub fn open(index: u32) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
     let fd = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
-    bind(fd.as_fd(), i32::try_from(index).map_err(|_| Errno::NODEV)?)?;
+    bind(fd.as_fd(), index, NO_PROTOCOL)?;
     Ok(fd)
 }
 
-fn bind(fd: BorrowedFd<'_>, index: i32) -> io::Result<()> {
-    // SAFETY: a plain C structure of integers, for which all zeros is a value (protocol 0: receive nothing).
+/// Binds a packet socket to the interface with that index, to hear frames of one EtherType there (0: none).
+pub(crate) fn bind(fd: BorrowedFd<'_>, index: u32, protocol: u16) -> io::Result<()> {
+    // SAFETY: a plain C structure of integers, for which all zeros is a value.
     let mut address = unsafe { mem::zeroed::<libc::sockaddr_ll>() };
     address.sll_family = ADDRESS_FAMILY;
-    address.sll_ifindex = index;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = i32::try_from(index).map_err(|_| Errno::NODEV)?;
     // SAFETY: the pointer and the length are those of one live sockaddr_ll.
     let result = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), ADDRESS_LENGTH) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

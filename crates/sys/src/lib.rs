@@ -19,6 +19,7 @@ pub mod tap;
 pub mod timer;
 pub mod unix;
 pub mod user;
+pub mod watch;
 
 #[cfg(test)]
 mod testing;
