@@ -9,8 +9,11 @@ use crate::door::Output;
 use crate::instance::{Instance, Turn};
 use crate::state::{Holding, Round, next_on_schedule};
 
-/// The pause between announcements that a rival makes us send.
-const RIVAL_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between announcements that a lower master makes us send. It hears our adverts and gives way.
+pub(crate) const RIVAL_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between announcements that somebody's ARP or NA makes us send: `DEFEND_INTERVAL` of RFC 5227 1.1. Two who
+/// defend an address against each other more often would only make their neighbours' minds flap.
+pub(crate) const DEFEND_PAUSE: Duration = Duration::from_secs(10);
 /// The shortest distance of refreshments, whatever is configured.
 const MIN_REFRESH: Duration = Duration::from_secs(1);
 
@@ -26,13 +29,19 @@ impl Instance {
         }
     }
 
-    /// neighbours may have believed the rival. Now, at a limited rate, and once more when it has fallen quiet.
-    pub(crate) fn announce_against_rival(&self, turn: &mut Turn<'_>, mut holding: Holding) -> Holding {
+    /// neighbours may have believed the rival. Now, unless it was done less than `pause` ago, and once more when the rival
+    /// has fallen quiet.
+    pub(crate) fn announce_against_rival(
+        &self,
+        turn: &mut Turn<'_>,
+        mut holding: Holding,
+        pause: Duration,
+    ) -> Holding {
         let wanted = &self.config.announcements;
         if holding.install_by.is_some() || wanted.lower_priority_repeat == 0 {
             return holding;
         }
-        if holding.rival_announced.is_none_or(|last| turn.now >= last + RIVAL_PAUSE) {
+        if holding.rival_announced.is_none_or(|last| turn.now >= last + pause) {
             self.announce(turn, wanted.lower_priority_repeat);
             holding.rival_announced = Some(turn.now);
         }

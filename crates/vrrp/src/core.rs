@@ -143,6 +143,9 @@ impl Core {
                 self.deliver(now, instance, Event::Installed { order, failures });
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::Claim { instance, address, mac } => {
+                self.deliver(now, instance, Event::Claim { address, mac });
+            }
             Input::Drain { instance, text } => {
                 let text = (0..=MAX_DRAIN_TEXT).rev().find_map(|end| text.get(..end));
                 self.drain(now, instance, text);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CheckName, Family, GroupName, InstanceName, LinkFact, LinkName, Priority, ProtocolVersion, State,
-    Verdict, Vrid,
+    Cause, CheckName, Family, GroupName, InstanceName, LinkFact, LinkName, MacAddress, Priority,
+    ProtocolVersion, State, Verdict, Vrid,
 };
 
 use crate::settings::{Announcements, Manners, Peer, TrackedLink};
@@ -154,6 +154,15 @@ pub enum Input<'a> {
         instance: InstanceId,
         /// Which order it answers, if any.
         order: Option<OrderNumber>,
+    },
+    /// Another host says, by ARP or a neighbour advertisement, that one of the instance's addresses is its own.
+    Claim {
+        /// Whose address.
+        instance: InstanceId,
+        /// Which one.
+        address: IpAddr,
+        /// Where that host says it lives. None of this host's own interfaces has this hardware address.
+        mac: MacAddress,
     },
     /// Out of the elections until [`Input::Undrain`]: a reason like a failed check, but a master hands over without a
     /// hole. The core forgets it with its life; who gives the order keeps it, and gives it again at start.

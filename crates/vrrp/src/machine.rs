@@ -7,8 +7,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{Instant, Priority};
+use model::{Instant, MacAddress, Priority};
 
+use crate::announcing::{DEFEND_PAUSE, RIVAL_PAUSE};
 use crate::cause::{Cause, enumerate};
 use crate::door::{Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
@@ -37,6 +38,8 @@ pub(crate) enum Event<'a> {
     Advert(Heard<'a>),
     /// A packet that was not.
     Rejected { rejected: Rejected, from: IpAddr },
+    /// [`crate::Input::Claim`].
+    Claim { address: IpAddr, mac: MacAddress },
     /// Some timer may be due.
     Due,
     /// [`crate::Input::Installed`].
@@ -65,6 +68,8 @@ impl Instance {
             (State::Initialize, Event::Rejected { rejected, from }) => {
                 self.count_rejected(turn, rejected, from)
             }
+            // Somebody has to have the address, and it isn't us.
+            (State::Initialize, Event::Claim { .. }) => {}
             (State::Initialize, Event::Due) => self.on_due_in_initialize(turn),
             // Whoever left Active has ordered the addresses away since.
             (State::Initialize, Event::Installed { .. }) => {}
@@ -82,6 +87,7 @@ impl Instance {
             (State::Backup(_), Event::Rejected { rejected, from }) => {
                 self.count_rejected(turn, rejected, from)
             }
+            (State::Backup(_), Event::Claim { .. }) => {}
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
             (State::Backup(_), Event::Installed { .. }) => {}
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
@@ -98,6 +104,9 @@ impl Instance {
             (State::Active(holding), Event::Advert(heard)) => self.on_advert_in_active(turn, holding, &heard),
             (State::Active(_), Event::Rejected { rejected, from }) => {
                 self.count_rejected(turn, rejected, from)
+            }
+            (State::Active(holding), Event::Claim { address, mac }) => {
+                self.on_claim_in_active(turn, holding, address, mac);
             }
             (State::Active(holding), Event::Due) => self.on_due_in_active(turn, holding),
             (State::Active(holding), Event::Installed { order, failures }) => {
@@ -337,9 +346,30 @@ impl Instance {
                 self.advertise(turn);
                 holding.answered = Some(turn.now);
             }
-            let holding = self.announce_against_rival(turn, holding);
+            let holding = self.announce_against_rival(turn, holding, RIVAL_PAUSE);
             self.keep_holding(holding);
         }
+    }
+
+    /// X-4 and pain A1: two masters that don't hear each other's adverts still see each other's announcements. Until our own
+    /// addresses are in place, the former master may rightly have them.
+    fn on_claim_in_active(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holding: Holding,
+        address: IpAddr,
+        mac: MacAddress,
+    ) {
+        if holding.install_by.is_some() {
+            return;
+        }
+        self.remark(turn, Remark::Rival, address, || {
+            format!(
+                "{address} is claimed by {mac}, and we are MASTER: two masters, or a neighbour answers for it"
+            )
+        });
+        let holding = self.announce_against_rival(turn, holding, DEFEND_PAUSE);
+        self.keep_holding(holding);
     }
 
     /// V3-FSM-11: a higher priority, or the same and a greater address (V3-FSM-18).

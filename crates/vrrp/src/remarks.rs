@@ -1,4 +1,4 @@
-//! What was wrong with received packets: counted by reason with the last offender, told at a limited rate.
+//! What was wrong with received packets, or odd about them: counted by reason with the last offender, told at a limited rate.
 //!
 //! It must never let the network fill a log, and never lose a number: what was held back is told when the
 //! pause is over. RFC 9568 section 7.1 lists what to log.
@@ -57,6 +57,8 @@ pub(crate) enum Remark {
     ChecksumMessageOnly,
     /// V3-FSM-12: a second master, of lower rank than we are, kept.
     LowerMaster,
+    /// no packet of VRRP, but somebody else's ARP or NA for an address that we hold.
+    Rival,
 }
 
 impl Remark {
@@ -83,6 +85,7 @@ impl Remark {
             Self::RivalOwner => "rival-owner",
             Self::ChecksumMessageOnly => "checksum-message-only",
             Self::LowerMaster => "lower-master",
+            Self::Rival => "rival",
         }
     }
 
@@ -108,7 +111,8 @@ impl Remark {
             | Self::AddressesDiffer
             | Self::RivalOwner
             | Self::ChecksumMessageOnly
-            | Self::LowerMaster => false,
+            | Self::LowerMaster
+            | Self::Rival => false,
         }
     }
 

@@ -13,5 +13,6 @@ mod manager;
 mod packets;
 mod properties;
 mod receiving;
+mod rival;
 mod settings;
 mod support;

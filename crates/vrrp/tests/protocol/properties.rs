@@ -7,7 +7,7 @@ use std::time::Duration;
 use handover_vrrp::{
     CoreConfig, GroupConfig, Input, InstanceConfig, InstanceId, Manners, OrderNumber, Output, Packet,
 };
-use model::{GroupName, Instant, LinkFact, LinkName, State, Verdict, Vrid};
+use model::{GroupName, Instant, LinkFact, LinkName, MacAddress, State, Verdict, Vrid};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -30,6 +30,7 @@ enum Step {
     Gone,
     Installed { instance: usize, order: u64, failures: usize },
     Withdrawn { instance: usize, order: Option<u64> },
+    Claim { instance: usize, address: u8 },
     Drain(Option<usize>, bool),
     Shutdown,
 }
@@ -57,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(instance, order, failures)| Step::Installed { instance, order, failures }),
         2 => (0usize..6, proptest::option::of(0u64..40))
             .prop_map(|(instance, order)| Step::Withdrawn { instance, order }),
+        3 => (0usize..6, any::<u8>()).prop_map(|(instance, address)| Step::Claim { instance, address }),
         2 => (proptest::option::of(0usize..6), any::<bool>()).prop_map(|(instance, out)| Step::Drain(instance, out)),
         1 => Just(Step::Shutdown),
     ]
@@ -144,6 +146,11 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
         Step::Withdrawn { instance, order } => {
             host.give(Input::Withdrawn { instance: InstanceId(*instance), order: order.map(OrderNumber) })
         }
+        Step::Claim { instance, address } => host.give(Input::Claim {
+            instance: InstanceId(*instance),
+            address: [192, 0, 2, *address].into(),
+            mac: MacAddress([2, 0, 0, 0, 0, *address]),
+        }),
         Step::Drain(instance, out) => {
             let instance = instance.map(InstanceId);
             host.give(if *out { Input::Drain { instance, text: "x" } } else { Input::Undrain { instance } })
