@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use config::Config;
@@ -15,8 +16,8 @@ use model::{Family, LinkName, Vrid};
 pub(crate) struct Use {
     /// The virtual routers whose adverts are heard there.
     vrids: BTreeMap<Family, BTreeSet<Vrid>>,
-    /// Whether addresses live there, which have to be announced.
-    announces: bool,
+    /// The addresses that live there: they have to be announced, and nobody else may claim them.
+    addresses: BTreeMap<Family, BTreeSet<IpAddr>>,
 }
 
 /// Every link of the configuration and its use.
@@ -26,7 +27,8 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
         let link = uses.entry(instance.link.clone()).or_default();
         link.vrids.entry(instance.family).or_default().insert(instance.vrid);
         for address in &instance.addresses {
-            uses.entry(address.link.clone()).or_default().announces = true;
+            let link = uses.entry(address.link.clone()).or_default();
+            link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);
         }
         for tracked in &instance.links {
             uses.entry(tracked.link.clone()).or_default();
@@ -50,7 +52,12 @@ impl Use {
             let socket = sys::advert::open(name, index, *family, &vrids)?;
             sockets.push((Report::AdvertSocket { link: name.clone(), family: *family }, socket));
         }
-        if self.announces {
+        for (family, addresses) in &self.addresses {
+            let addresses: Vec<IpAddr> = addresses.iter().copied().collect();
+            let socket = sys::watch::open(name, index, *family, &addresses)?;
+            sockets.push((Report::WatchSocket { link: name.clone(), family: *family }, socket));
+        }
+        if !self.addresses.is_empty() {
             sockets.push((Report::AnnounceSocket { link: name.clone() }, sys::announce::open(index)?));
         }
         Ok(sockets)

@@ -17,6 +17,7 @@ use sys::clock::now;
 use sys::netlink::Change;
 use sys::process::{Exit, Signal};
 use sys::seqpacket::Connection;
+use sys::watch::WatchSocket;
 
 /// The mark of ipmgr's addresses.
 const ORIGIN: Option<u8> = Some(18);
@@ -38,7 +39,7 @@ fn a_vrrp_core_is_told_everything_and_gets_its_sockets() {
     assert_eq!(facts[0].ipv4, Some("192.0.2.1".parse().unwrap()));
     assert!(facts[0].mac.is_some());
 
-    let mut sockets = Vec::new();
+    let (mut sockets, mut watches) = (Vec::new(), Vec::new());
     for (report, fd) in told {
         match report {
             Report::AdvertSocket { link, family } => {
@@ -49,11 +50,17 @@ fn a_vrrp_core_is_told_everything_and_gets_its_sockets() {
                 AnnounceSocket::from_fd(fd.unwrap()).unwrap();
                 sockets.push((link.to_string(), None));
             }
+            Report::WatchSocket { link, family } => {
+                WatchSocket::from_fd(fd.unwrap(), family).unwrap();
+                watches.push((link.to_string(), family));
+            }
             _ => assert!(fd.is_none()),
         }
     }
     let eth0 = || "eth0".to_owned();
     assert_eq!(sockets, [(eth0(), Some(Family::V4)), (eth0(), Some(Family::V6)), (eth0(), None)]);
+    // A1: who else claims the addresses.
+    assert_eq!(watches, [(eth0(), Family::V4), (eth0(), Family::V6)]);
 }
 
 #[test]

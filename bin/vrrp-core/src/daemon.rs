@@ -19,7 +19,7 @@ use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::manager::Manager;
 use crate::operator::Desk;
-use crate::setup::Setup;
+use crate::setup::{CarrierId, Setup};
 use crate::status::{Surroundings, assemble};
 use crate::wire::{Drained, Wire};
 
@@ -27,7 +27,10 @@ const MANAGER: Token = Token(0);
 const CHECKER: Token = Token(1);
 /// Two tokens per link follow, one per family.
 const FIRST_LINK: usize = 2;
-/// The server's listener and clients; no host has this many links.
+/// Two tokens per link that carries addresses follow, one per family. No host has so many links that the first two per link
+/// reach here, or that these reach the server's.
+const FIRST_CARRIER: usize = 1 << 19;
+/// The server's listener and clients.
 const SERVER: usize = 1 << 20;
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
@@ -189,6 +192,7 @@ impl Daemon {
                     self.on_client(event, now);
                 }
             }
+            Token(number) if number >= FIRST_CARRIER => self.on_claims(token, now),
             Token(number) => {
                 let (link, family) = link_of(number);
                 let core = &mut self.core;
@@ -254,6 +258,11 @@ impl Daemon {
                 }
             }
             Report::Refused { why } => log::error!("ipmgr refuses: {why}"),
+            Report::WatchSocket { link, family } => {
+                if let (Some(carrier), Some(socket)) = (self.setup.carrier(&link), descriptor) {
+                    self.on_watch_socket(carrier, family, socket)?;
+                }
+            }
         }
         Ok(())
     }
@@ -283,6 +292,43 @@ impl Daemon {
             Err(error) => log::error!("ipmgr's socket for {family} adverts is none: {error}"),
         }
         Ok(())
+    }
+
+    fn on_watch_socket(
+        &mut self,
+        carrier: CarrierId,
+        family: Family,
+        socket: std::os::fd::OwnedFd,
+    ) -> Result<(), Failure> {
+        match self.wire.add_watch(carrier, family, socket) {
+            Ok(older) => {
+                if let Some(older) = older {
+                    // As for adverts.
+                    let _ = self.reactor.deregister(&older);
+                }
+                let Some(socket) = self.wire.watch(carrier, family) else { return Ok(()) };
+                self.reactor
+                    .register(token_of_carrier(carrier, family), socket, Interest::READABLE)
+                    .map_err(|error| Failure::io("watch a socket for claims", &error))?;
+            }
+            Err(error) => log::error!("ipmgr's socket for {family} claims is none: {error}"),
+        }
+        Ok(())
+    }
+
+    /// Somebody may say that one of our addresses is theirs.
+    fn on_claims(&mut self, token: Token, now: Instant) {
+        let (carrier, family) = carrier_of(token);
+        let (core, setup) = (&mut self.core, &self.setup);
+        let drained = self.wire.overhear(carrier, family, |claim| {
+            for instance in setup.holders(carrier, claim.address) {
+                let (instance, address, mac) = (*instance, claim.address, claim.mac);
+                core.handle(now, Input::Claim { instance, address, mac });
+            }
+        });
+        if drained == Drained::TurnOver {
+            self.reactor.again(token);
+        }
     }
 
     fn on_client(&mut self, event: ClientEvent, now: Instant) {
@@ -466,14 +512,33 @@ impl Daemon {
 }
 
 fn token_of(link: LinkId, family: Family) -> Token {
+    numbered(FIRST_LINK, link.0, family)
+}
+
+fn link_of(token: usize) -> (LinkId, Family) {
+    let (place, family) = place_of(FIRST_LINK, token);
+    (LinkId(place), family)
+}
+
+fn token_of_carrier(carrier: CarrierId, family: Family) -> Token {
+    numbered(FIRST_CARRIER, carrier.0, family)
+}
+
+fn carrier_of(Token(number): Token) -> (CarrierId, Family) {
+    let (place, family) = place_of(FIRST_CARRIER, number);
+    (CarrierId(place), family)
+}
+
+/// The token of what stands at that place, two per place.
+const fn numbered(first: usize, place: usize, family: Family) -> Token {
     let family = match family {
         Family::V4 => 0,
         Family::V6 => 1,
     };
-    Token(FIRST_LINK + link.0 * 2 + family)
+    Token(first + place * 2 + family)
 }
 
-fn link_of(token: usize) -> (LinkId, Family) {
-    let number = token.saturating_sub(FIRST_LINK);
-    (LinkId(number / 2), if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
+const fn place_of(first: usize, token: usize) -> (usize, Family) {
+    let number = token.saturating_sub(first);
+    (number / 2, if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
 }

@@ -16,6 +16,9 @@ pub(crate) struct Setup {
     /// The checks that instances and groups track, each once.
     pub(crate) checks: Vec<CheckName>,
     addresses: Vec<Vec<Placed>>,
+    /// The links that carry addresses, and whose each of them is.
+    carriers: Vec<HashMap<IpAddr, Vec<InstanceId>>>,
+    carrier_names: HashMap<LinkName, CarrierId>,
     instances: HashMap<InstanceName, InstanceId>,
     links: HashMap<LinkName, LinkId>,
 }
@@ -35,7 +38,20 @@ impl Setup {
             prefix: address.prefix,
             link: address.link.clone(),
         };
+        let mut carriers: Vec<HashMap<IpAddr, Vec<InstanceId>>> = Vec::new();
+        let mut carrier_names = HashMap::new();
+        for (number, instance) in config.instances.iter().enumerate() {
+            for Address { address, link, .. } in &instance.addresses {
+                let id = *carrier_names.entry(link.clone()).or_insert(CarrierId(carriers.len()));
+                carriers.resize_with(carriers.len().max(id.0 + 1), HashMap::new);
+                if let Some(carrier) = carriers.get_mut(id.0) {
+                    carrier.entry(*address).or_default().push(InstanceId(number));
+                }
+            }
+        }
         Self {
+            carriers,
+            carrier_names,
             addresses: config.instances.iter().map(|it| it.addresses.iter().map(placed).collect()).collect(),
             checks: tracked.filter(|check| seen.insert(*check)).cloned().collect(),
             instances: names.collect(),
@@ -54,6 +70,16 @@ impl Setup {
         self.links.get(name).copied()
     }
 
+    /// The link of that name, if it carries addresses.
+    pub(crate) fn carrier(&self, name: &LinkName) -> Option<CarrierId> {
+        self.carrier_names.get(name).copied()
+    }
+
+    /// The instances that have this address on that link.
+    pub(crate) fn holders(&self, carrier: CarrierId, address: IpAddr) -> &[InstanceId] {
+        self.carriers.get(carrier.0).and_then(|it| it.get(&address)).map_or(&[], Vec::as_slice)
+    }
+
     /// The addresses of an instance, in the order of the configuration.
     pub(crate) fn addresses(&self, id: InstanceId) -> &[Placed] {
         self.addresses.get(id.0).map_or(&[], Vec::as_slice)
@@ -64,6 +90,10 @@ impl Setup {
         self.core.instances.get(id.0)
     }
 }
+
+/// A link that carries addresses. It may be one on which no instance speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CarrierId(pub(crate) usize);
 
 /// An address and where it lives.
 #[derive(Clone, Debug)]
@@ -100,6 +130,25 @@ vrrp_instance three { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress
         assert_eq!(setup.link(&LinkName::new("eth1").unwrap()), Some(LinkId(1)));
         assert_eq!(setup.instance(&InstanceName::new("three").unwrap()), Some(InstanceId(2)));
         assert_eq!(setup.instance(&InstanceName::new("four").unwrap()), None);
+    }
+
+    #[test]
+    fn an_address_belongs_to_who_has_it_on_that_link() {
+        let text = "
+vrrp_instance one { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress { 10.0.0.1/32 } }
+vrrp_instance two { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress { 10.0.0.1/32 dev eth1 \n 10.0.0.2/32 } }
+vrrp_instance three { interface eth0 \n virtual_router_id 7 \n virtual_ipaddress { 10.0.0.1/32 dev eth1 } }
+";
+        let setup = Setup::new(&config::parse("test.conf", text).config.expect("valid"));
+        let holders = |link: &str, address: &str| {
+            let carrier = setup.carrier(&LinkName::new(link).unwrap()).unwrap();
+            setup.holders(carrier, address.parse().unwrap()).to_vec()
+        };
+        assert_eq!(holders("eth0", "10.0.0.1"), [InstanceId(0)]);
+        assert_eq!(holders("eth0", "10.0.0.2"), [InstanceId(1)]);
+        assert_eq!(holders("eth1", "10.0.0.1"), [InstanceId(1), InstanceId(2)]);
+        assert_eq!(holders("eth1", "10.0.0.2"), []);
+        assert_eq!(setup.carrier(&LinkName::new("eth2").unwrap()), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The sockets that ipmgr handed over: adverts in and out, announcements out.
+//! The sockets that ipmgr handed over: adverts in and out, announcements out, and other people's announcements in.
 //!
 //! It believes nothing and decides nothing: what comes in goes to the core, what the core says goes out.
 
@@ -10,9 +10,10 @@ use std::os::fd::OwnedFd;
 use model::{Family, LinkName, MacAddress};
 use sys::advert::{AdvertSocket, MAX_PACKET, Received};
 use sys::announce::AnnounceSocket;
+use sys::watch::{Claim, Overheard, WatchSocket};
 use vrrp::{LinkId, Packet, Transmit};
 
-use crate::setup::Placed;
+use crate::setup::{CarrierId, Placed};
 
 /// How many packets are taken from one socket before others get their turn.
 const MAX_BATCH: usize = 256;
@@ -31,6 +32,7 @@ pub(crate) enum Drained {
 pub(crate) struct Wire {
     adverts: HashMap<(LinkId, Family), AdvertSocket>,
     announcers: HashMap<LinkName, AnnounceSocket>,
+    watches: HashMap<(CarrierId, Family), WatchSocket>,
     macs: HashMap<LinkName, MacAddress>,
     /// Kept: to clear it for every wake would cost more than the packets.
     buffer: Box<[u8]>,
@@ -42,6 +44,7 @@ impl Default for Wire {
         Self {
             adverts: HashMap::new(),
             announcers: HashMap::new(),
+            watches: HashMap::new(),
             macs: HashMap::new(),
             buffer: vec![0; MAX_PACKET].into(),
             malformed: 0,
@@ -75,6 +78,24 @@ impl Wire {
     pub(crate) fn add_announcer(&mut self, link: LinkName, socket: OwnedFd) -> io::Result<()> {
         self.announcers.insert(link, AnnounceSocket::from_fd(socket)?);
         Ok(())
+    }
+
+    /// Takes the place of an older socket likewise.
+    ///
+    /// # Errors
+    /// It isn't the socket that ipmgr said it is.
+    pub(crate) fn add_watch(
+        &mut self,
+        carrier: CarrierId,
+        family: Family,
+        socket: OwnedFd,
+    ) -> io::Result<Option<WatchSocket>> {
+        Ok(self.watches.insert((carrier, family), WatchSocket::from_fd(socket, family)?))
+    }
+
+    /// What overhears claims to addresses of that family there.
+    pub(crate) fn watch(&self, carrier: CarrierId, family: Family) -> Option<&WatchSocket> {
+        self.watches.get(&(carrier, family))
     }
 
     /// The hardware address that announcements on that link carry.
@@ -114,6 +135,34 @@ impl Wire {
                 // The link's own facts tell what is wrong with it (ENETDOWN and the like); ipmgr sends them.
                 Err(error) => {
                     log::debug!("receive {family} adverts: {error}");
+                    return Drained::Empty;
+                }
+            }
+        }
+        Drained::TurnOver
+    }
+
+    /// Takes what is there, and gives each claim to `take` that isn't our own. A host with two interfaces on one LAN hears
+    /// on one what it says on the other.
+    pub(crate) fn overhear(
+        &self,
+        carrier: CarrierId,
+        family: Family,
+        mut take: impl FnMut(Claim),
+    ) -> Drained {
+        let Some(socket) = self.watches.get(&(carrier, family)) else { return Drained::Empty };
+        for _ in 0..MAX_BATCH {
+            match socket.receive() {
+                Ok(None) => return Drained::Empty,
+                Ok(Some(Overheard::Claim(claim))) => {
+                    if self.macs.values().all(|own| *own != claim.mac) {
+                        take(claim);
+                    }
+                }
+                Ok(Some(Overheard::Other)) => {}
+                // As for adverts.
+                Err(error) => {
+                    log::debug!("overhear {family} claims: {error}");
                     return Drained::Empty;
                 }
             }

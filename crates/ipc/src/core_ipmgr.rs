@@ -109,6 +109,14 @@ pub enum Report {
         /// Why, for a person.
         why: String,
     },
+    /// The socket that overhears who else claims addresses of that family on a link is attached (SCM_RIGHTS). It comes with
+    /// the link's others, and replaces an earlier one likewise.
+    WatchSocket {
+        /// Where it listens.
+        link: LinkName,
+        /// IPv4 (ARP) or IPv6 (neighbour advertisements).
+        family: Family,
+    },
 }
 
 /// The names as [`Report::Held`] messages, each of which fits a frame.
@@ -210,6 +218,7 @@ mod tests {
                 format!("07000000{VI_1}010300000000000000{text}78"),
             ),
             (Report::Refused { why: "x".into() }, format!("08000000{text}78")),
+            (Report::WatchSocket { link: link(), family: Family::V4 }, format!("09000000{ETH0}00000000")),
         ];
         for (report, expected) in all {
             assert_eq!(hex(&report), expected, "{report:?}");

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use model::{Family, LinkName, Priority, Vrid};
+use model::{Family, LinkName, MacAddress, Priority, Vrid};
 use socket2::SockRef;
 use sys::advert::{AdvertSocket, GROUP_V4};
+use sys::announce::AnnounceSocket;
 use sys::process::{Credentials, Signal, Spec, Stdio, spawn};
 use sys::seqpacket::{Connection, Received};
 use vrrp::packet::{self, AddressList, Advert, Authentication, ChecksumForm, Dialect};
@@ -20,6 +21,8 @@ use vrrp::packet::{self, AddressList, Advert, Authentication, ChecksumForm, Dial
 const BURSTS: u32 = 200;
 /// An attack with garbage has this many packets, and begins again.
 const GARBAGE_KINDS: u32 = 1024;
+/// A hardware address that no host of a lab has.
+const CLAIMANT: MacAddress = MacAddress([0x52, 0x54, 0, 0, 0, 0x66]);
 /// Who may do nothing.
 const NOBODY: u32 = 65_534;
 
@@ -31,12 +34,13 @@ fn main() -> ExitCode {
         ["attack", kind, link, source, destination, rate, seconds] => {
             attack(kind, link, (source, destination), rate, seconds)
         }
+        ["claim", link, address, times] => claim(link, address, times),
         ["frame", path, length] => frame(Path::new(path), length),
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
         ["until-ready", program, rest @ ..] => until_ready(program, rest),
         _ => {
             Err("usage: poke flood LINK SOURCE RATE SECONDS | attack KIND LINK SOURCE DESTINATION RATE SECONDS | \
-                 frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
+                 claim LINK ADDRESS TIMES | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
                 .into())
         }
     };
@@ -173,6 +177,20 @@ fn with_header(
     packet.extend(destination.octets());
     packet.extend(message);
     Ok(packet)
+}
+
+/// Says by ARP or NA that the address lives at [`CLAIMANT`].
+fn claim(link: &str, address: &str, times: &str) -> Outcome {
+    let index = sys::netlink::Route::open()?.link_index(link)?;
+    let socket = AnnounceSocket::from_fd(sys::announce::open(index)?)?;
+    let address: IpAddr = address.parse()?;
+    for _ in 0..times.parse::<u32>()? {
+        match address {
+            IpAddr::V4(address) => socket.gratuitous_arp(CLAIMANT, address)?,
+            IpAddr::V6(address) => socket.unsolicited_na(CLAIMANT, address, false)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A frame of that length to a SOCK_SEQPACKET socket; then waits for the other side to close.
