@@ -1,6 +1,7 @@
 //! `handover status`: what state everything is in, and why, from the daemons' own mouths.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use service::{Exit, Failure};
@@ -14,6 +15,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
         "vrrp-core",
         &[
             ("at", "at"),
+            ("running_ms", "running_ms"),
             ("config_path", "config_path"),
             ("instances", "instances"),
             ("strays", "strays"),
@@ -90,7 +92,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn render(status: &Value) -> String {
     let mut out = String::new();
     for instance in list(status, "instances") {
-        render_instance(instance, &mut out);
+        render_instance(instance, Duration::from_millis(number(status, &["running_ms"])), &mut out);
     }
     for check in list(status, "checks") {
         out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
@@ -108,7 +110,7 @@ fn render(status: &Value) -> String {
     out
 }
 
-fn render_instance(instance: &Value, out: &mut String) {
+fn render_instance(instance: &Value, running: Duration, out: &mut String) {
     let addresses: Vec<&str> = list(instance, "addresses").iter().filter_map(Value::as_str).collect();
     *out += &format!(
         "{}  {}  {}  vrid {}  priority {}/{}  {}\n",
@@ -132,11 +134,8 @@ fn render_instance(instance: &Value, out: &mut String) {
             number(master, &["silent_ms"]),
         );
     }
-    *out += &format!(
-        "    adverts: {} sent, {} heard\n",
-        number(instance, &["adverts_sent"]),
-        number(instance, &["adverts_received"]),
-    );
+    let (sent, heard) = (number(instance, &["adverts_sent"]), number(instance, &["adverts_received"]));
+    *out += &format!("    adverts: {sent} sent, {heard} heard{}\n", silence(instance, heard, running));
     for remark in list(instance, "remarks") {
         *out += &format!(
             "    {} packets {}: {} (last from {})\n",
@@ -149,6 +148,23 @@ fn render_instance(instance: &Value, out: &mut String) {
     for refused in list(instance, "refused").iter().filter_map(Value::as_str) {
         *out += &format!("    refused by the kernel: {refused}\n");
     }
+}
+
+/// Pain A1: a master that hears nobody has silent backups, or is deaf, and can't know which; a person can.
+fn silence(instance: &Value, heard: u64, running: Duration) -> String {
+    if heard > 0 || text(instance, &["state"]) != "MASTER" {
+        return String::new();
+    }
+    let seconds = running.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let since = match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min {} s", seconds % 60),
+        (_, _) => format!("{hours} h {minutes} min"),
+    };
+    format!(
+        " in {since} (backups are silent; but if another node is MASTER, too: is IP protocol 112 let in?)"
+    )
 }
 
 #[cfg(test)]
@@ -179,6 +195,22 @@ mod tests {
              check chk  DOWN  exit 1  no process\n\
              notifierd: notifierd is not running\n"
         );
+    }
+
+    /// A1.
+    #[test]
+    fn a_master_that_hears_nobody_says_for_how_long() {
+        let line = |state: &str, heard: u64, running: u64| {
+            let instance = json!({"name": "x", "state": state, "adverts_sent": 9, "adverts_received": heard});
+            let text = render(&json!({ "instances": [instance], "running_ms": running }));
+            text.lines().find_map(|line| line.trim().strip_prefix("adverts: ").map(str::to_owned)).unwrap()
+        };
+        let advice = "(backups are silent; but if another node is MASTER, too: is IP protocol 112 let in?)";
+        assert_eq!(line("MASTER", 0, 59_999), format!("9 sent, 0 heard in 59 s {advice}"));
+        assert_eq!(line("MASTER", 0, 61_000), format!("9 sent, 0 heard in 1 min 1 s {advice}"));
+        assert_eq!(line("MASTER", 0, 7_320_000), format!("9 sent, 0 heard in 2 h 2 min {advice}"));
+        assert_eq!(line("MASTER", 1, 61_000), "9 sent, 1 heard");
+        assert_eq!(line("BACKUP", 0, 61_000), "9 sent, 0 heard");
     }
 
     #[test]

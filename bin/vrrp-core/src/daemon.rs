@@ -43,6 +43,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
 
 struct Daemon {
     start: Start,
+    started: Instant,
     setup: Setup,
     core: Core,
     feed: Feed,
@@ -98,6 +99,7 @@ impl Daemon {
             stopping: false,
             finished: false,
             start,
+            started: now,
             setup,
             manager,
             reactor,
@@ -399,6 +401,7 @@ impl Daemon {
             config_path: self.start.config_path.display().to_string(),
             config: self.start.fingerprint.to_string(),
             at: service::stamp::rfc3339(sys::clock::wall()),
+            started: self.started,
         };
         assemble(&self.core, around, now)
     }

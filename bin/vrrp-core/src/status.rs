@@ -1,5 +1,7 @@
 //! The answer to `status`: the core's view in the words of the feed.
 
+use std::time::Duration;
+
 use ipc::events::{CheckView, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status, Strays};
 use model::{CheckName, Instant, State, Verdict};
 use vrrp::{Core, InstanceId, RemarkView};
@@ -26,6 +28,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) config: String,
     /// The time of day.
     pub(crate) at: String,
+    /// When this process started.
+    pub(crate) started: Instant,
 }
 
 /// Everything that is known at `now`.
@@ -49,7 +53,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
             master: view.master.map(|master| MasterStatus {
                 address: master.address,
                 priority: master.priority,
-                silent_ms: u64::try_from(now.since(master.heard).as_millis()).unwrap_or(u64::MAX),
+                silent_ms: milliseconds(now.since(master.heard)),
             }),
             adverts_sent: view.adverts_sent,
             adverts_received: view.adverts_received,
@@ -69,11 +73,16 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         strays: strays.filter(|strays| !strays.remarks.is_empty()).collect(),
         checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
         at: around.at,
+        running_ms: milliseconds(now.since(around.started)),
         config_path: around.config_path,
         config: around.config,
         ipmgr: around.ipmgr,
         checkerd: around.checkerd,
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn remark(view: RemarkView) -> Remark {

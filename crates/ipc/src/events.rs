@@ -171,6 +171,8 @@ pub struct Status {
     pub pid: u32,
     /// When this was said, RFC 3339 in UTC.
     pub at: String,
+    /// Milliseconds since it started: since then it counts.
+    pub running_ms: u64,
     /// The configuration file that it runs.
     pub config_path: String,
     /// That file's fingerprint.
