@@ -242,7 +242,6 @@ impl Daemon {
             }
             Report::Ready => {
                 self.manager.greeted();
-                self.manager.absence_settled();
                 self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
             }
             Report::Installed { instance, order, failures } => {
@@ -259,7 +258,7 @@ impl Daemon {
                     self.core.handle(now, Input::Withdrawn { instance, order: order.map(OrderNumber) });
                 }
             }
-            Report::Refused { why } => log::error!("ipmgr refuses: {why}"),
+            Report::Refused { why } => self.manager.complain(format!("it refuses: {why}")),
             Report::WatchSocket { link, family } => {
                 if let (Some(carrier), Some(socket)) = (self.setup.carrier(&link), descriptor) {
                     self.on_watch_socket(carrier, family, socket)?;

@@ -19,6 +19,8 @@ use sys::seqpacket::{Connection, Frame, Received};
 const GRACE: Duration = Duration::from_millis(500);
 /// From one attempt to connect to the next.
 const RETRY: Duration = Duration::from_millis(20);
+/// The same after a connection that came to nothing: it was refused, or closed before everything was told.
+const RETRY_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// Orders that may wait for a full socket; more means that ipmgr doesn't read, and the link is closed.
 const MAX_WAITING: usize = 16_384;
 /// Frames that are taken in one turn.
@@ -38,6 +40,9 @@ pub(crate) struct Manager {
     connection: Option<Connection>,
     waiting: VecDeque<Vec<u8>>,
     trouble: Option<String>,
+    /// It has told everything that it knows, so we are connected for all purposes.
+    greeted: bool,
+    /// Since when nobody can hold addresses for us; until the core knows, or ipmgr has greeted again.
     gone_at: Option<Instant>,
     retry_at: Instant,
     beat_at: Instant,
@@ -54,6 +59,7 @@ impl Manager {
             connection: None,
             waiting: VecDeque::new(),
             trouble: Some("not connected yet".to_owned()),
+            greeted: false,
             gone_at: None,
             retry_at: now,
             beat_at: now,
@@ -62,7 +68,7 @@ impl Manager {
 
     /// For status.
     pub(crate) fn peer(&self) -> Peer {
-        Peer { connected: self.connection.is_some() && self.trouble.is_none(), trouble: self.trouble.clone() }
+        Peer { connected: self.greeted, trouble: self.trouble.clone() }
     }
 
     /// Everything that is due by `now`; true if a new connection has to be watched.
@@ -106,7 +112,6 @@ impl Manager {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.beat_at = now + self.beat_every;
-                self.trouble = Some("has not greeted yet".to_owned());
                 self.send(&Order::Hello { protocol: PROTOCOL, fingerprint: self.fingerprint }, now);
                 self.connection.is_some()
             }
@@ -117,8 +122,8 @@ impl Manager {
         }
     }
 
-    /// Remembers what is wrong, and logs it when it is something new.
-    fn complain(&mut self, trouble: String) {
+    /// Remembers what is wrong, and logs it when it is something new: a loop of attempts says it once.
+    pub(crate) fn complain(&mut self, trouble: String) {
         if self.trouble.as_deref() != Some(trouble.as_str()) {
             log::warn!("ipmgr: {trouble}");
             self.trouble = Some(trouble);
@@ -127,6 +132,8 @@ impl Manager {
 
     /// ipmgr has greeted and everything fits.
     pub(crate) fn greeted(&mut self) {
+        self.greeted = true;
+        self.gone_at = None;
         if self.trouble.take().is_some() {
             log::info!("connected to ipmgr");
         }
@@ -196,13 +203,58 @@ impl Manager {
         false
     }
 
-    /// Ends the connection; a new one is tried at once.
+    /// Ends the connection. A new one is tried at once if this one worked; a peer that accepts us only to turn us away
+    /// gets a pause, and our time without ipmgr goes on.
     pub(crate) fn close(&mut self, why: &str, now: Instant) {
-        if self.connection.take().is_some() {
-            self.complain(why.to_owned());
-            self.waiting.clear();
+        if self.connection.take().is_none() {
+            return;
+        }
+        self.complain(why.to_owned());
+        self.waiting.clear();
+        if std::mem::take(&mut self.greeted) {
             self.gone_at = Some(now);
             self.retry_at = now;
+        } else {
+            self.retry_at = now + RETRY_AFTER_REFUSAL;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use sys::seqpacket::Listener;
+
+    use super::*;
+
+    /// ipmgr restarts with another configuration, and turns us away each time that we come.
+    #[test]
+    fn a_peer_that_turns_us_away_is_neither_stormed_nor_taken_for_present() {
+        let directory = std::env::temp_dir().join(format!("handover-manager-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let listener = Listener::bind(&directory.join(SOCKET), 0o600).unwrap();
+        let mut now = Instant::from_nanos(1_000_000_000);
+        let mut manager = Manager::new(&directory, 1, Duration::from_secs(1), now);
+        assert!(manager.on_time(now));
+        let first = listener.accept().unwrap().unwrap();
+        manager.greeted();
+        drop(first);
+        assert!(!manager.on_readable(now, &mut Vec::new()));
+        let gone = now;
+        let mut attempts = 0;
+        while now < gone + Duration::from_secs(3) {
+            now = manager.next_deadline();
+            if manager.on_time(now) {
+                attempts += 1;
+                drop(listener.accept().unwrap());
+                assert!(!manager.on_readable(now, &mut Vec::new()));
+            }
+            assert_eq!(manager.absence_due(), Some(gone + GRACE), "the core is told in time");
+            assert!(!manager.peer().connected);
+        }
+        assert!((2..=5).contains(&attempts), "{attempts} attempts in three seconds");
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }
