@@ -37,18 +37,26 @@ fn render(message: &Value) -> String {
     let cause = |value: &Value| value.get("cause").map(|cause| field(cause, "text")).unwrap_or_default();
     match message.get("type").and_then(Value::as_str) {
         Some("snapshot") => {
-            let instances = message.get("instances").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-            let line = |it: &Value| {
+            let list = |key: &str| message.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let instance = |it: &Value| {
                 let [since, name, state, priority] =
                     ["since", "instance", "state", "priority"].map(|k| field(it, k));
                 format!("{since}  {name}  {state}  priority {priority}  {}\n", cause(it))
             };
-            instances.iter().map(line).collect()
+            let group = |it: &Value| {
+                let [since, name, state] = ["since", "group", "state"].map(|k| field(it, k));
+                format!("{since}  group {name}  {state}  {}\n", cause(it))
+            };
+            list("instances").iter().map(instance).chain(list("groups").iter().map(group)).collect()
         }
         Some("event") => {
             let [at, name, from, to, priority] =
                 ["at", "instance", "from", "to", "priority"].map(|key| field(message, key));
             format!("{at}  {name}  {from} -> {to}  priority {priority}  {}\n", cause(message))
+        }
+        Some("group-event") => {
+            let [at, name, from, to] = ["at", "group", "from", "to"].map(|key| field(message, key));
+            format!("{at}  group {name}  {from} -> {to}  {}\n", cause(message))
         }
         Some(_) | None => String::new(),
     }
@@ -69,5 +77,28 @@ mod tests {
             "2026-01-01T00:00:00.000Z  api_vip  BACKUP -> MASTER  priority 120  no advert for 3.571 s\n"
         );
         assert_eq!(render(&serde_json::json!({"type": "hello"})), "");
+    }
+
+    #[test]
+    fn groups_are_told_apart_from_instances() {
+        let cause = serde_json::json!({"code": "peer-silent", "text": "no advert for 3.571 s"});
+        let since = "2026-01-01T00:00:00.000Z";
+        let event = serde_json::json!({
+            "type": "group-event", "sequence": 4, "group": "pair", "from": "BACKUP", "to": "MASTER",
+            "cause": cause, "at": since
+        });
+        assert_eq!(render(&event), format!("{since}  group pair  BACKUP -> MASTER  no advert for 3.571 s\n"));
+        let snapshot = serde_json::json!({
+            "type": "snapshot", "sequence": 4,
+            "instances": [{"instance": "one", "state": "MASTER", "priority": 120, "cause": cause, "since": since}],
+            "groups": [{"group": "pair", "state": "MASTER", "cause": cause, "since": since}]
+        });
+        assert_eq!(
+            render(&snapshot),
+            format!(
+                "{since}  one  MASTER  priority 120  no advert for 3.571 s\n\
+                 {since}  group pair  MASTER  no advert for 3.571 s\n"
+            )
+        );
     }
 }

@@ -18,13 +18,14 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("running_ms", "running_ms"),
             ("config_path", "config_path"),
             ("instances", "instances"),
+            ("groups", "groups"),
             ("strays", "strays"),
             ("ipmgr", "ipmgr"),
             ("checks", "checks"),
         ],
     ),
     ("checkerd", &[("checks", "checks")]),
-    ("notifierd", &[("instances", "hooks")]),
+    ("notifierd", &[("instances", "hooks"), ("groups", "group_hooks")]),
 ];
 
 /// Prints the status.
@@ -41,7 +42,8 @@ pub(crate) fn run(runtime_dir: &Path, as_json: bool) -> Result<(), Failure> {
     }
 }
 
-/// One object from all daemons: `instances` from vrrp-core, `checks` from checkerd, `hooks` from notifierd.
+/// One object from all daemons: `instances` and `groups` from vrrp-core, `checks` from checkerd, `hooks` (of instances)
+/// and `group_hooks` from notifierd.
 fn collect(runtime_dir: &Path) -> Value {
     let mut processes = Map::new();
     let mut whole = Map::new();
@@ -65,7 +67,7 @@ fn collect(runtime_dir: &Path) -> Value {
         let trouble = ipmgr.get("trouble").cloned().unwrap_or(Value::Null);
         processes.insert("ipmgr".to_owned(), json!({ "running": running, "trouble": trouble }));
     }
-    for list in ["instances", "checks", "hooks"] {
+    for list in ["instances", "groups", "checks", "hooks", "group_hooks"] {
         whole.entry(list).or_insert_with(|| json!([]));
     }
     whole.insert("processes".to_owned(), Value::Object(processes));
@@ -94,6 +96,9 @@ fn render(status: &Value) -> String {
     for instance in list(status, "instances") {
         render_instance(instance, Duration::from_millis(number(status, &["running_ms"])), &mut out);
     }
+    for group in list(status, "groups") {
+        render_group(group, &mut out);
+    }
     for check in list(status, "checks") {
         out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
         let (outcome, output) = (text(check, &["last_outcome"]), text(check, &["last_output"]).trim());
@@ -108,6 +113,13 @@ fn render(status: &Value) -> String {
         }
     }
     out
+}
+
+fn render_group(group: &Value, out: &mut String) {
+    let members: Vec<&str> = list(group, "members").iter().filter_map(Value::as_str).collect();
+    let (name, state) = (text(group, &["name"]), text(group, &["state"]));
+    *out += &format!("group {name}  {state}  {}\n", members.join(" "));
+    *out += &format!("    since {}: {}\n", text(group, &["since"]), text(group, &["cause", "text"]));
 }
 
 fn render_instance(instance: &Value, running: Duration, out: &mut String) {
@@ -182,6 +194,10 @@ mod tests {
                 "master": {"address": "192.168.1.11", "priority": 120, "silent_ms": 300},
                 "remarks": [{"reason": "checksum", "dropped": true, "count": 2, "last_from": "192.168.1.9"}]
             }],
+            "groups": [{
+                "name": "pair", "state": "BACKUP", "since": "2026-01-01T00:00:00.000Z",
+                "cause": {"code": "eligible", "text": "nothing is in the way"}, "members": ["api_vip", "inside"]
+            }],
             "checks": [{"name": "chk", "verdict": "down", "last_outcome": "exit 1", "last_output": "no process\n"}],
             "processes": {"notifierd": {"running": false, "trouble": "notifierd is not running"}}
         });
@@ -192,6 +208,8 @@ mod tests {
              \x20   master is 192.168.1.11 with priority 120, heard 300 ms ago\n\
              \x20   adverts: 0 sent, 12 heard\n\
              \x20   2 packets dropped: checksum (last from 192.168.1.9)\n\
+             group pair  BACKUP  api_vip inside\n\
+             \x20   since 2026-01-01T00:00:00.000Z: nothing is in the way\n\
              check chk  DOWN  exit 1  no process\n\
              notifierd: notifierd is not running\n"
         );

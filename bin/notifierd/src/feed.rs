@@ -126,7 +126,7 @@ impl Feed {
                 Some(News::Snapshot(snapshot))
             }
             Ok(Message::Event(event)) => Some(News::Event(event)),
-            Ok(Message::Status(_) | Message::Done { .. }) => None,
+            Ok(Message::GroupEvent(_) | Message::Status(_) | Message::Done { .. }) => None,
             Ok(Message::Error { error }) => {
                 self.complain(error);
                 None

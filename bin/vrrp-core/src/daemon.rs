@@ -84,7 +84,7 @@ impl Daemon {
         let shortest = shortest.unwrap_or(Duration::from_secs(1));
         let manager = Manager::new(&start.runtime_dir, start.fingerprint.as_u64(), shortest, now);
         Ok(Self {
-            feed: Feed::new(&setup.core.instances, &moment()),
+            feed: Feed::new(&setup.core, &moment()),
             core: Core::new(setup.core.clone(), now),
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
@@ -493,21 +493,27 @@ impl Daemon {
         }
     }
 
-    fn on_group_transition(&self, transition: &vrrp::GroupTransition) {
-        let Some(group) = self.setup.core.groups.get(transition.group.0) else { return };
-        let to = transition.to.map_or("STOP".to_owned(), |state| state.to_string());
-        log::info!("(group {}) Entering {to} STATE: {}", group.name, transition.cause);
-    }
-
     fn on_transition(&mut self, transition: &vrrp::Transition) {
         let Some(event) = self.feed.record(transition, &moment()) else { return };
         match transition.to {
             Some(state) => log::info!("({}) Entering {state} STATE: {}", event.instance, event.cause),
             None => log::info!("({}) stopped: {}", event.instance, event.cause),
         }
-        let message = Message::Event(event);
+        self.publish(&Message::Event(event));
+    }
+
+    fn on_group_transition(&mut self, transition: &vrrp::GroupTransition) {
+        let Some(event) = self.feed.record_group(transition, &moment()) else { return };
+        match transition.to {
+            Some(state) => log::info!("(group {}) Entering {state} STATE: {}", event.group, event.cause),
+            None => log::info!("(group {}) stopped: {}", event.group, event.cause),
+        }
+        self.publish(&Message::GroupEvent(event));
+    }
+
+    fn publish(&mut self, message: &Message) {
         for client in self.subscribers.clone() {
-            self.tell(client, &message);
+            self.tell(client, message);
         }
         self.summary_due = true;
     }

@@ -1,13 +1,13 @@
-//! The event feed: numbers transitions, remembers how every instance is, and serves whoever subscribes.
+//! The event feed: numbers transitions, remembers how every instance and every sync group is, for whoever subscribes.
 //!
 //! State is published, not only announced (pain C2): a subscriber first gets a snapshot, and one that reads
 //! too slowly gets a new snapshot in place of what it missed. Sans I/O: lines in, lines out.
 
 use std::collections::HashMap;
 
-use ipc::events::{Event, InstanceState, Message, Snapshot, Told};
+use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Message, Snapshot, Told};
 use model::{Cause, Instant, Priority, State};
-use vrrp::{InstanceConfig, InstanceId, Transition};
+use vrrp::{CoreConfig, GroupId, GroupTransition, InstanceId, Transition};
 
 /// A moment, in both forms that an event carries.
 #[derive(Clone, Debug)]
@@ -23,19 +23,27 @@ pub(crate) struct Moment {
 pub(crate) struct Feed {
     sequence: u64,
     states: Vec<InstanceState>,
+    groups: Vec<GroupState>,
 }
 
 impl Feed {
-    /// Every instance starts as INIT.
-    pub(crate) fn new(instances: &[InstanceConfig], at: &Moment) -> Self {
-        let states = instances.iter().map(|instance| InstanceState {
+    /// Everybody starts as INIT.
+    pub(crate) fn new(core: &CoreConfig, at: &Moment) -> Self {
+        let cause = Cause { code: "started".into(), text: "vrrp-core has just started".into() };
+        let states = core.instances.iter().map(|instance| InstanceState {
             instance: instance.name.clone(),
             state: Told::from(State::Init),
             priority: instance.priority,
-            cause: Cause { code: "starting".into(), text: "vrrp-core has just started".into() },
+            cause: cause.clone(),
             since: at.wall.clone(),
         });
-        Self { sequence: 0, states: states.collect() }
+        let groups = core.groups.iter().map(|group| GroupState {
+            group: group.name.clone(),
+            state: Told::from(State::Init),
+            cause: cause.clone(),
+            since: at.wall.clone(),
+        });
+        Self { sequence: 0, states: states.collect(), groups: groups.collect() }
     }
 
     /// Takes a transition and gives the event for subscribers; `None` for an instance that isn't there.
@@ -59,14 +67,39 @@ impl Feed {
         })
     }
 
+    /// The same for a sync group.
+    pub(crate) fn record_group(&mut self, transition: &GroupTransition, at: &Moment) -> Option<GroupEvent> {
+        let state = self.groups.get_mut(transition.group.0)?;
+        self.sequence += 1;
+        let from = state.state;
+        state.state = transition.to.map_or(Told::Stop, Told::from);
+        state.cause = transition.cause.clone();
+        state.since.clone_from(&at.wall);
+        Some(GroupEvent {
+            sequence: self.sequence,
+            group: state.group.clone(),
+            from,
+            to: state.state,
+            cause: state.cause.clone(),
+            at: at.wall.clone(),
+            monotonic: at.boot.as_nanos(),
+        })
+    }
+
     /// How everything is now.
     pub(crate) fn snapshot(&self) -> Message {
-        Message::Snapshot(Snapshot { sequence: self.sequence, instances: self.states.clone() })
+        let (instances, groups) = (self.states.clone(), self.groups.clone());
+        Message::Snapshot(Snapshot { sequence: self.sequence, instances, groups })
     }
 
     /// Since when the instance is as it is.
     pub(crate) fn since(&self, instance: InstanceId) -> Option<&str> {
         self.states.get(instance.0).map(|state| state.since.as_str())
+    }
+
+    /// Since when the group is as it is.
+    pub(crate) fn group_since(&self, group: GroupId) -> Option<&str> {
+        self.groups.get(group.0).map(|state| state.since.as_str())
     }
 
     /// How many instances are in each state, in one line for the service manager.
@@ -94,11 +127,15 @@ mod tests {
     use super::*;
 
     fn feed() -> (Feed, Moment) {
-        let text = "vrrp_instance one { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress { 10.0.0.1/32 } }\n";
+        let text = "
+vrrp_sync_group pair { group { one two } }
+vrrp_instance one { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress { 10.0.0.1/32 } }
+vrrp_instance two { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress { 10.0.0.2/32 } }
+";
         let config = config::parse("test.conf", text).config.expect("valid");
         let setup = crate::setup::Setup::new(&config);
         let at = Moment { wall: "2026-01-01T00:00:00.000Z".into(), boot: Instant::from_nanos(7) };
-        (Feed::new(&setup.core.instances, &at), at)
+        (Feed::new(&setup.core, &at), at)
     }
 
     fn transition(to: Option<State>) -> Transition {
@@ -120,7 +157,25 @@ mod tests {
         assert_eq!((second.from, second.to), (Told::Backup, Told::Master));
         let Message::Snapshot(snapshot) = feed.snapshot() else { panic!("not a snapshot") };
         assert_eq!((snapshot.sequence, snapshot.instances[0].state), (2, Told::Master));
-        assert_eq!(feed.summary(), "1 MASTER");
+        assert_eq!(feed.summary(), "1 MASTER, 1 INIT");
+    }
+
+    #[test]
+    fn groups_are_numbered_along_with_their_members() {
+        let (mut feed, at) = feed();
+        let cause = Cause { code: "peer-silent".into(), text: "why".into() };
+        let (group, to) = (GroupId(0), Some(State::Backup));
+        let transition_of_group = GroupTransition { group, from: State::Init, to, cause };
+        assert_eq!(feed.record(&transition(Some(State::Backup)), &at).map(|event| event.sequence), Some(1));
+        let event = feed.record_group(&transition_of_group, &at).unwrap();
+        assert_eq!((event.sequence, event.from, event.to), (2, Told::Init, Told::Backup));
+        let Message::Snapshot(snapshot) = feed.snapshot() else { panic!("not a snapshot") };
+        assert_eq!((snapshot.sequence, snapshot.groups[0].state), (2, Told::Backup));
+        assert_eq!(snapshot.groups[0].cause.code, "peer-silent");
+        let ended = GroupTransition { to: None, ..transition_of_group.clone() };
+        assert_eq!(feed.record_group(&ended, &at).map(|event| event.to), Some(Told::Stop));
+        let unknown = GroupTransition { group: GroupId(1), ..transition_of_group };
+        assert!(feed.record_group(&unknown, &at).is_none());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ipc::events::{CheckView, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status, Strays};
+use ipc::events::{
+    CheckView, GroupStatus, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status, Strays,
+};
 use model::{CheckName, Instant, State, Verdict};
-use vrrp::{Core, InstanceId, RemarkView};
+use vrrp::{Core, GroupId, GroupView, InstanceId, RemarkView};
 
 use crate::feed::Feed;
 use crate::setup::Setup;
@@ -61,6 +63,8 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
             refused: view.refused,
         })
     });
+    let groups = view.groups.into_iter().enumerate();
+    let groups = groups.filter_map(|(number, view)| group(view, GroupId(number), &around));
     let strays = view.links.into_iter().zip(&around.setup.core.links).map(|(view, name)| Strays {
         interface: name.clone(),
         remarks: view.strays.into_iter().map(remark).collect(),
@@ -70,6 +74,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         instances: instances.collect(),
+        groups: groups.collect(),
         strays: strays.filter(|strays| !strays.remarks.is_empty()).collect(),
         checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
         at: around.at,
@@ -83,6 +88,18 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn group(view: GroupView, id: GroupId, around: &Surroundings<'_>) -> Option<GroupStatus> {
+    let config = around.setup.core.groups.get(id.0)?;
+    let members = config.members.iter().filter_map(|member| around.setup.instance_config(*member));
+    Some(GroupStatus {
+        name: config.name.clone(),
+        state: view.state.unwrap_or(State::Init),
+        cause: view.cause,
+        since: around.feed.group_since(id).unwrap_or_default().to_owned(),
+        members: members.map(|member| member.name.clone()).collect(),
+    })
 }
 
 fn remark(view: RemarkView) -> Remark {

@@ -8,7 +8,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use model::{
-    Cause, CheckName, Family, InstanceName, LinkName, Priority, ProtocolVersion, State, Verdict, Vrid,
+    Cause, CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, State, Verdict,
+    Vrid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// One [`Message::Status`].
     Status,
-    /// A [`Message::Snapshot`], then every [`Message::Event`].
+    /// A [`Message::Snapshot`], then every [`Message::Event`] and [`Message::GroupEvent`].
     Subscribe,
     /// Take an instance out of the elections until it is undrained; answered by [`Message::Done`].
     Drain {
@@ -43,10 +44,12 @@ pub enum Request {
 pub enum Message {
     /// Always the first line.
     Hello(Hello),
-    /// How all instances are at `sequence`: numbered events follow from `sequence + 1`.
+    /// How all instances and sync groups are at `sequence`: numbered events follow from `sequence + 1`.
     Snapshot(Snapshot),
-    /// One transition.
+    /// One transition of an instance.
     Event(Event),
+    /// One transition of a sync group.
+    GroupEvent(GroupEvent),
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
     /// A request was carried out.
@@ -122,6 +125,9 @@ pub struct Snapshot {
     pub sequence: u64,
     /// One entry per instance, in the order of the configuration.
     pub instances: Vec<InstanceState>,
+    /// One entry per sync group, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupState>,
 }
 
 /// One instance in a snapshot.
@@ -139,10 +145,23 @@ pub struct InstanceState {
     pub since: String,
 }
 
-/// One transition, numbered.
+/// One sync group in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// Its name.
+    pub group: GroupName,
+    /// What its members tell together: FAULT or INIT if any does, MASTER if all do, otherwise BACKUP.
+    pub state: Told,
+    /// Why it is in this state: the cause of the member that moved first.
+    pub cause: Cause,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+}
+
+/// One transition of an instance, numbered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Counts from 1 in the life of this vrrp-core, without a gap.
+    /// Counts from 1 in the life of this vrrp-core, without a gap, [`GroupEvent`]s included.
     pub sequence: u64,
     /// Who.
     pub instance: InstanceName,
@@ -157,6 +176,25 @@ pub struct Event {
     /// When, RFC 3339 in UTC.
     pub at: String,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`: comparable with other readings on this host.
+    pub monotonic: u64,
+}
+
+/// One transition of a sync group, numbered like those of instances and after those of its members that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEvent {
+    /// One after that of the event before, whichever of the two kinds that was.
+    pub sequence: u64,
+    /// Who.
+    pub group: GroupName,
+    /// The state before.
+    pub from: Told,
+    /// The state now.
+    pub to: Told,
+    /// Why: the cause of the member that moved first.
+    pub cause: Cause,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub monotonic: u64,
 }
 
@@ -183,6 +221,9 @@ pub struct Status {
     pub checkerd: Peer,
     /// The virtual routers.
     pub instances: Vec<InstanceStatus>,
+    /// The sync groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupStatus>,
     /// What is known of each tracked check, as vrrp-core weighs it.
     pub checks: Vec<CheckView>,
     /// Packets that belonged to no instance, by link.
@@ -236,6 +277,21 @@ pub struct InstanceStatus {
     /// Addresses that the kernel refused, in its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: GroupName,
+    /// The state as told.
+    pub state: State,
+    /// Why it is in this state: the cause of the member that moved first.
+    pub cause: Cause,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+    /// The instances that move with it, in the order of the configuration.
+    pub members: Vec<InstanceName>,
 }
 
 /// Configured and present priority.
@@ -327,5 +383,51 @@ mod tests {
             )
         );
         assert_eq!(json::parse::<Message>(&line).unwrap(), event);
+    }
+
+    fn cause() -> Cause {
+        Cause { code: "peer-silent".into(), text: "no advert".into() }
+    }
+
+    #[test]
+    fn a_transition_of_a_group_reads_as_documented() {
+        let event = Message::GroupEvent(GroupEvent {
+            sequence: 4,
+            group: GroupName::new("pair").unwrap(),
+            from: Told::Backup,
+            to: Told::Master,
+            cause: cause(),
+            at: "2026-01-01T00:00:00.000Z".into(),
+            monotonic: 42,
+        });
+        let line = json::line(&event).unwrap();
+        assert_eq!(
+            String::from_utf8(line.clone()).unwrap(),
+            concat!(
+                r#"{"type":"group-event","sequence":4,"group":"pair","from":"BACKUP","to":"MASTER","#,
+                r#""cause":{"code":"peer-silent","text":"no advert"},"at":"2026-01-01T00:00:00.000Z","monotonic":42}"#,
+                "\n"
+            )
+        );
+        assert_eq!(json::parse::<Message>(&line).unwrap(), event);
+    }
+
+    /// What was said before there were groups is still said where there are none, and understood.
+    #[test]
+    fn a_snapshot_names_groups_where_there_are_any() {
+        let mut snapshot = Snapshot { sequence: 2, instances: Vec::new(), groups: Vec::new() };
+        let without = r#"{"type":"snapshot","sequence":2,"instances":[]}"#;
+        let line = json::line(&Message::Snapshot(snapshot.clone())).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap().trim_end(), without);
+        let parsed = json::parse::<Message>(without.as_bytes()).unwrap();
+        assert_eq!(parsed, Message::Snapshot(snapshot.clone()));
+        snapshot.groups.push(GroupState {
+            group: GroupName::new("pair").unwrap(),
+            state: Told::Master,
+            cause: cause(),
+            since: "2026-01-01T00:00:00.000Z".into(),
+        });
+        let line = json::line(&Message::Snapshot(snapshot.clone())).unwrap();
+        assert_eq!(json::parse::<Message>(&line).unwrap(), Message::Snapshot(snapshot));
     }
 }

@@ -111,6 +111,11 @@ impl Watch {
                 let at = Instant::from_nanos(event.monotonic);
                 self.become_state(node, event.instance.as_str(), (event.to, text), at);
             }
+            Message::GroupEvent(event) => {
+                let text = format!("sync group {}: {}", event.group, event.cause);
+                let at = Instant::from_nanos(event.monotonic);
+                self.news.push((at, node.to_owned(), event.to.to_string(), text));
+            }
             Message::Snapshot(snapshot) => {
                 for it in snapshot.instances {
                     let text = format!("{} with priority {}: {}", it.instance, it.priority, it.cause);
