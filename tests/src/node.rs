@@ -159,11 +159,17 @@ impl Node {
         let _ = self.sh(&format!("kill -9 {}", pids.first().copied().unwrap_or_default()));
     }
 
+    /// What `handover run` and its daemons have printed so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.run.borrow().as_ref().map(lines).unwrap_or_default()
+    }
+
     /// Everything for a person who has to find out what happened.
     #[must_use]
     pub fn story(&self) -> String {
         let status = self.status().map_or_else(|| "none".to_owned(), |status| format!("{status:#}"));
-        let log = self.run.borrow().as_ref().map(lines).unwrap_or_default();
+        let log = self.log();
         format!("== {}\nstatus: {status}\nhooks: {:?}\nlog:\n{log}\n", self.host.name(), self.hooks())
     }
 }

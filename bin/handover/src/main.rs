@@ -6,6 +6,7 @@ mod client;
 mod drain;
 mod events;
 mod lab;
+mod recipe;
 mod run;
 mod simulate;
 mod status;

@@ -3,26 +3,24 @@
 //! For where there is no systemd: a container, a lab, a demo. It never speaks to the daemons; it starts, waits, stops.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::Instant;
 use reactor::{Interest, Reactor, Ready, Token};
 use service::{Exit, Failure};
-use sys::privilege::Capability;
-use sys::process::{Child, Credentials, Rights, Signal, Spec, Stdio, spawn};
+use sys::process::{Child, Signal, spawn};
 
+use crate::recipe::Recipe;
 use crate::supervise::{Daemon, Deaths, Remedy};
 
 /// The group that owns both directories where it exists.
-const GROUP: &str = "_handover";
+pub(crate) const GROUP: &str = "_handover";
 /// Sticky, so that no daemon can take away another's socket or file.
 const SHARED_MODE: u32 = 0o1775;
 /// How often it is looked whether all daemons serve their sockets, until they do.
 const READY_POLL: Duration = Duration::from_millis(20);
-/// Variables of sd_notify(3) and its siblings.
-const FROM_SYSTEMD: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID"];
 /// What ends everything, in order.
 const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT];
 
@@ -46,8 +44,8 @@ pub(crate) fn run(config: &Path, directories: &Directories) -> Result<(), Failur
 /// Where the daemons meet, and where they remember.
 #[derive(Clone, Debug)]
 pub(crate) struct Directories {
-    runtime: PathBuf,
-    state: PathBuf,
+    pub(crate) runtime: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 impl Directories {
@@ -89,7 +87,7 @@ fn lock(runtime_dir: &Path) -> Result<fs::File, Failure> {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     sys::user::effective_uid() == 0
 }
 
@@ -112,7 +110,7 @@ fn beside_us() -> Result<PathBuf, Failure> {
 #[derive(Debug)]
 struct Ward {
     daemon: Daemon,
-    spec: Recipe,
+    recipe: Recipe,
     running: Option<Running>,
     start_at: Option<Instant>,
     deaths: Deaths,
@@ -126,75 +124,6 @@ struct Running {
     kill_at: Option<Instant>,
 }
 
-/// What is needed to start a daemon, as often as it takes.
-#[derive(Debug)]
-struct Recipe {
-    program: PathBuf,
-    config: PathBuf,
-    directories: Directories,
-    credentials: Option<Credentials>,
-    rights: Rights,
-}
-
-impl Recipe {
-    fn new(daemon: Daemon, programs: &Path, config: &Path, directories: &Directories) -> Self {
-        Self {
-            program: programs.join(daemon.program()),
-            config: config.to_owned(),
-            directories: directories.clone(),
-            credentials: credentials(daemon),
-            rights: rights(daemon),
-        }
-    }
-
-    fn spec(&self) -> Spec {
-        let spec = Spec::new(&self.program)
-            .argument("--config")
-            .argument(&self.config)
-            .argument("--runtime-dir")
-            .argument(&self.directories.runtime)
-            .argument("--state-dir")
-            .argument(&self.directories.state)
-            .rights(self.rights.clone())
-            .die_with_parent(Signal::TERM)
-            .stdout(Stdio::Inherit)
-            .stderr(Stdio::Inherit);
-        // What systemd told us in variables was meant for us alone.
-        let variables = std::env::vars_os().filter(|(name, _)| !FROM_SYSTEMD.iter().any(|it| name == it));
-        let spec = variables.fold(spec.clear_environment(), |spec, (name, value)| spec.variable(name, value));
-        match &self.credentials {
-            Some(credentials) => spec.credentials(credentials.clone()),
-            None => spec,
-        }
-    }
-}
-
-/// The daemon's own account, if there is one and we may become it.
-fn credentials(daemon: Daemon) -> Option<Credentials> {
-    let user = sys::user::lookup(daemon.user()).ok().flatten()?;
-    if !is_root() || !sys::user::can_become(user.uid).unwrap_or(false) {
-        return None;
-    }
-    let gid = sys::user::group(GROUP).ok().flatten().unwrap_or(user.gid);
-    Some(Credentials { uid: user.uid, gid, groups: user.groups })
-}
-
-/// The table of ARCHITECTURE.md, as far as we have those rights ourselves. A script that the configuration has run as
-/// root is root, whoever starts it; so nothing is taken from the bounding set of those that start scripts.
-fn rights(daemon: Daemon) -> Rights {
-    let held = |wanted: &[Capability]| {
-        let has = |it: &Capability| sys::privilege::has(*it).unwrap_or(false);
-        wanted.iter().copied().filter(has).collect()
-    };
-    match daemon {
-        Daemon::Ipmgr => Rights::Exactly(held(&[Capability::NetAdmin, Capability::NetRaw])),
-        Daemon::VrrpCore => Rights::Exactly(Vec::new()),
-        Daemon::Checkerd | Daemon::Notifierd => {
-            Rights::Ambient(held(&[Capability::SetUid, Capability::SetGid, Capability::Kill]))
-        }
-    }
-}
-
 /// The supervisor's whole state.
 struct Supervisor {
     reactor: Reactor,
@@ -202,7 +131,18 @@ struct Supervisor {
     runtime_dir: PathBuf,
     /// Set once everything is to stop; an error if it is a daemon's doing.
     stopping: Option<Result<(), Exit>>,
+    /// What lay at the place of each socket before we started anything: left by those before us.
+    leftovers: Vec<Option<SocketId>>,
     announced: bool,
+}
+
+/// A socket's file: another one has another number, or was made at another time.
+type SocketId = (u64, i64, i64);
+
+fn socket_id(runtime_dir: &Path, daemon: Daemon) -> Option<SocketId> {
+    let path = runtime_dir.join(format!("{}.sock", daemon.program()));
+    let about = fs::symlink_metadata(path).ok()?;
+    Some((about.ino(), about.ctime(), about.ctime_nsec()))
 }
 
 impl Supervisor {
@@ -213,7 +153,7 @@ impl Supervisor {
         let now = sys::clock::now();
         let wards = Daemon::ALL.map(|daemon| Ward {
             daemon,
-            spec: Recipe::new(daemon, programs, config, directories),
+            recipe: Recipe::new(daemon, programs, config, directories),
             running: None,
             start_at: Some(now),
             deaths: Deaths::default(),
@@ -223,6 +163,7 @@ impl Supervisor {
             reactor,
             wards,
             runtime_dir: directories.runtime.clone(),
+            leftovers: Daemon::ALL.map(|daemon| socket_id(&directories.runtime, daemon)).to_vec(),
             stopping: None,
             announced: false,
         })
@@ -232,7 +173,7 @@ impl Supervisor {
         let mut ready = Vec::new();
         loop {
             let now = sys::clock::now();
-            self.start_due(now)?;
+            self.start_due(now);
             self.stop_next(now);
             if let Some(result) = self.stopping
                 && self.wards.iter().all(|ward| ward.running.is_none())
@@ -267,22 +208,28 @@ impl Supervisor {
         }
     }
 
-    fn start_due(&mut self, now: Instant) -> Result<(), Failure> {
-        for (number, ward) in self.wards.iter_mut().enumerate() {
+    fn start_due(&mut self, now: Instant) {
+        for number in 0..self.wards.len() {
+            let Some(ward) = self.wards.get_mut(number) else { continue };
             if self.stopping.is_some() || ward.start_at.is_none_or(|at| at > now) {
                 continue;
             }
             ward.start_at = None;
-            let child = spawn(&ward.spec.spec()).map_err(|error| {
-                Failure::new(Exit::Failed, format!("start {}: {error}", ward.daemon.program()))
-            })?;
-            log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
-            self.reactor
-                .register(Token(number), &child, Interest::READABLE)
-                .map_err(|error| Failure::io("watch a daemon", &error))?;
-            ward.running = Some(Running { child, since: now, kill_at: None });
+            let watched = spawn(&ward.recipe.spec()).map_err(|error| error.to_string()).and_then(|child| {
+                let watched = self.reactor.register(Token(number), &child, Interest::READABLE);
+                watched.map(|()| child).map_err(|error| format!("watch it: {error}"))
+            });
+            match watched {
+                Ok(child) => {
+                    log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
+                    ward.running = Some(Running { child, since: now, kill_at: None });
+                }
+                Err(error) => {
+                    let remedy = ward.deaths.not_started();
+                    self.heal(number, remedy, &format!("can't be started: {error}"), now);
+                }
+            }
         }
-        Ok(())
     }
 
     /// A daemon's descriptor became readable: it has ended.
@@ -300,13 +247,21 @@ impl Supervisor {
             log::debug!("{name} has stopped ({how})");
             return;
         }
-        match ward.deaths.ended(how, since, now) {
+        let remedy = ward.deaths.ended(how, since, now, !self.announced);
+        self.heal(token.0, remedy, &format!("has ended ({how})"), now);
+    }
+
+    /// Starts it again in time, or stops everything.
+    fn heal(&mut self, number: usize, remedy: Remedy, what: &str, now: Instant) {
+        let Some(ward) = self.wards.get_mut(number) else { return };
+        let name = ward.daemon.program();
+        match remedy {
             Remedy::RestartAfter(delay) => {
-                log::error!("{name} has died ({how}); starting it again in {} ms", delay.as_millis());
+                log::error!("{name} {what}; starting it again in {} ms", delay.as_millis());
                 ward.start_at = Some(now + delay);
             }
             Remedy::GiveUp(exit) => {
-                log::error!("{name} has ended ({how}): a restart won't help, see its last message");
+                log::error!("{name} {what}: a restart won't help, see its last message");
                 self.stopping = Some(Err(exit));
             }
         }
@@ -351,8 +306,11 @@ impl Supervisor {
 
     /// Once every daemon serves its socket, the service manager (if there is one) hears it.
     fn announce_readiness(&mut self) {
-        let serves = |daemon: &Daemon| self.runtime_dir.join(format!("{}.sock", daemon.program())).exists();
-        if !self.announced && Daemon::ALL.iter().all(serves) {
+        let serves = |(daemon, leftover): (&Daemon, &Option<SocketId>)| {
+            let present = socket_id(&self.runtime_dir, *daemon);
+            present.is_some() && present != *leftover
+        };
+        if !self.announced && Daemon::ALL.iter().zip(&self.leftovers).all(serves) {
             self.announced = true;
             log::info!("all daemons are up; 'handover status --runtime-dir {}'", self.runtime_dir.display());
             service::notify_ready("all daemons are up");

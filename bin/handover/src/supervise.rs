@@ -79,22 +79,33 @@ pub(crate) enum Remedy {
 }
 
 impl Deaths {
-    /// A daemon that was started at `started` has ended.
-    pub(crate) fn ended(&mut self, how: Ended, started: Instant, now: Instant) -> Remedy {
+    /// A daemon that was started at `started` has ended. One that says "don't restart me" is believed only while it has
+    /// `never_worked`: later the others go on without it, and whatever keeps it from starting may be mended.
+    pub(crate) fn ended(&mut self, how: Ended, started: Instant, now: Instant, never_worked: bool) -> Remedy {
         for exit in [Exit::Usage, Exit::Rights, Exit::Configuration] {
             if how == Ended::Code(i32::from(exit.code())) {
-                return Remedy::GiveUp(exit);
+                return if never_worked { Remedy::GiveUp(exit) } else { Remedy::RestartAfter(LONGEST_DELAY) };
             }
         }
         if now.since(started) >= HEALTHY_AFTER {
             self.in_a_row = 0;
         }
+        Remedy::RestartAfter(self.next_delay())
+    }
+
+    /// It couldn't even be started.
+    pub(crate) fn not_started(&mut self) -> Remedy {
+        self.in_a_row = self.in_a_row.max(1);
+        Remedy::RestartAfter(self.next_delay())
+    }
+
+    fn next_delay(&mut self) -> Duration {
         let delay = match self.in_a_row {
             0 => Duration::ZERO,
             n => FIRST_DELAY.saturating_mul(1 << (n - 1).min(10)).min(LONGEST_DELAY),
         };
         self.in_a_row = self.in_a_row.saturating_add(1);
-        Remedy::RestartAfter(delay)
+        delay
     }
 }
 
@@ -107,7 +118,7 @@ mod tests {
     #[test]
     fn the_first_restart_is_immediate_and_later_ones_back_off() {
         let mut deaths = Deaths::default();
-        let delays: Vec<Remedy> = (0..9).map(|_| deaths.ended(Ended::Signal(9), NOW, NOW)).collect();
+        let delays: Vec<Remedy> = (0..9).map(|_| deaths.ended(Ended::Signal(9), NOW, NOW, false)).collect();
         assert_eq!(delays[0], Remedy::RestartAfter(Duration::ZERO));
         assert_eq!(delays[1], Remedy::RestartAfter(Duration::from_millis(100)));
         assert_eq!(delays[2], Remedy::RestartAfter(Duration::from_millis(200)));
@@ -118,17 +129,24 @@ mod tests {
     fn a_long_life_is_forgiven() {
         let mut deaths = Deaths::default();
         for _ in 0..5 {
-            deaths.ended(Ended::Code(1), NOW, NOW);
+            deaths.ended(Ended::Code(1), NOW, NOW, false);
         }
         let later = NOW + HEALTHY_AFTER;
-        assert_eq!(deaths.ended(Ended::Code(1), NOW, later), Remedy::RestartAfter(Duration::ZERO));
+        assert_eq!(deaths.ended(Ended::Code(1), NOW, later, false), Remedy::RestartAfter(Duration::ZERO));
     }
 
     #[test]
     fn do_not_restart_me_is_heard() {
         let mut deaths = Deaths::default();
-        assert_eq!(deaths.ended(Ended::Code(78), NOW, NOW), Remedy::GiveUp(Exit::Configuration));
-        assert_eq!(deaths.ended(Ended::Code(77), NOW, NOW), Remedy::GiveUp(Exit::Rights));
+        assert_eq!(deaths.ended(Ended::Code(78), NOW, NOW, true), Remedy::GiveUp(Exit::Configuration));
+        assert_eq!(deaths.ended(Ended::Code(77), NOW, NOW, true), Remedy::GiveUp(Exit::Rights));
+    }
+
+    #[test]
+    fn the_others_go_on_without_one_that_worked_before() {
+        let mut deaths = Deaths::default();
+        assert_eq!(deaths.ended(Ended::Code(78), NOW, NOW, false), Remedy::RestartAfter(LONGEST_DELAY));
+        assert_eq!(Deaths::default().not_started(), Remedy::RestartAfter(FIRST_DELAY));
     }
 
     #[test]

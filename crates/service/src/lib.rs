@@ -36,13 +36,23 @@ pub struct Start {
 /// `about` is the one-line description that `--help` shows.
 pub fn run(name: &'static str, about: &'static str, body: fn(Start) -> Result<(), Failure>) -> ExitCode {
     log::start(name);
-    match start(name, about).and_then(|start| start.map_or(Ok(()), body)) {
+    match supervised().and_then(|()| start(name, about)).and_then(|start| start.map_or(Ok(()), body)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             ::log::error!("{failure}");
             failure.exit.into()
         }
     }
+}
+
+/// A variable by which `handover run` says who it is; its daemons end when it does, however it ends.
+pub const SUPERVISOR: &str = "HANDOVER_SUPERVISOR";
+
+/// Ends with the supervisor, if there is one.
+fn supervised() -> Result<(), Failure> {
+    let Some(parent) = std::env::var(SUPERVISOR).ok().and_then(|pid| pid.parse().ok()) else { return Ok(()) };
+    sys::process::die_with(parent, sys::process::Signal::TERM)
+        .map_err(|error| Failure::io("tie ourselves to the supervisor", &error))
 }
 
 /// `None` when the options asked for nothing but help or the version, which has been printed.

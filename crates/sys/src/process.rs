@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio as StdStdio};
 
 use rustix::process::{
-    Pid, PidfdFlags, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitid,
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
@@ -254,6 +255,17 @@ impl Spec {
     pub fn program(&self) -> &Path {
         &self.program
     }
+}
+
+/// Has the calling process get `signal` when its parent ends (PR_SET_PDEATHSIG). For a program that gained rights when
+/// it was executed: then the kernel has forgotten what [`Spec::die_with_parent`] asked for.
+///
+/// # Errors
+/// `ESRCH` if `parent` isn't its parent any more: it has ended already, and the signal would never come.
+pub fn die_with(parent: u32, signal: Signal) -> io::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if now == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 
 /// Why a child couldn't be started: the kernel's error and at what it came.

@@ -1,0 +1,88 @@
+//! `handover run` when its daemons or it itself come to harm: no orphan, and one daemon's trouble stays its own.
+
+use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use lab::Lab;
+
+const VIP: &str = "192.168.1.100";
+const FILE: &str = "/etc/handover/handover.conf";
+
+fn config(priority: u8) -> String {
+    format!(
+        "vrrp_instance api_vip {{
+  version 3
+  interface eth0
+  virtual_router_id 5
+  priority {priority}
+  advert_int 0.3
+  virtual_ipaddress {{ {VIP}/32 }}
+  notify {HOOK}
+}}
+"
+    )
+}
+
+fn master(lab: &Lab) -> Node {
+    let node = Node::new(lab, "a", &["192.168.1.11/24"], &config(150));
+    node.start();
+    eventually(lab, &[&node], "a is MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    node
+}
+
+#[test]
+fn no_daemon_outlives_the_supervisor() {
+    let lab = start_lab();
+    let node = master(&lab);
+    node.kill("handover");
+    eventually(&lab, &[&node], "every daemon has ended by itself", || {
+        ["ipmgr", "vrrp-core", "checkerd", "notifierd"].iter().all(|name| node.pids(name).is_empty())
+    });
+    // They were asked, not killed: nothing is left on the interface, and a new start works.
+    assert!(!node.holds(VIP), "the address was left behind");
+    node.start();
+    eventually(&lab, &[&node], "a is MASTER again", || node.state() == "MASTER" && node.holds(VIP));
+}
+
+#[test]
+fn a_daemon_that_cannot_come_back_leaves_the_address_where_it_is() {
+    let lab = start_lab();
+    let node = master(&lab);
+    let broken = config(150) + "garbage {\n";
+    node.host().write_file(FILE, &broken, 0o644).expect("break the file");
+    node.kill("notifierd");
+    eventually(&lab, &[&node], "status says that notifierd is away", || {
+        node.at("/processes/notifierd/running") == "false"
+    });
+    node.host().write_file(FILE, &config(150), 0o644).expect("mend the file");
+    eventually(&lab, &[&node], "notifierd is back", || node.at("/processes/notifierd/running") == "true");
+    assert_eq!(node.state(), "MASTER", "{}", node.story());
+    assert!(node.holds(VIP));
+    assert_eq!(node.at("/instances/0/cause/code"), "no-master", "it never moved: {}", node.story());
+}
+
+/// The address may move, but it may not be nowhere: ipmgr has restarted with a file that vrrp-core doesn't run.
+#[test]
+fn an_ipmgr_with_another_configuration_makes_room_for_the_peer() {
+    let lab = start_lab();
+    let a = master(&lab);
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(100));
+    b.start();
+    eventually(&lab, &[&a, &b], "b is BACKUP", || b.state() == "BACKUP");
+    a.host().write_file(FILE, &config(151), 0o644).expect("edit the file");
+    a.kill("ipmgr");
+    eventually(&lab, &[&a, &b], "b takes over", || b.state() == "MASTER" && b.holds(VIP));
+    assert_eq!(a.state(), "FAULT", "{}", a.story());
+    assert!(a.at("/processes/ipmgr/trouble").contains("another configuration"), "{}", a.story());
+    let lines = a.log().lines().filter(|line| line.contains("another configuration")).count();
+    assert!(lines < 20, "{lines} lines about it");
+}
+
+#[test]
+fn a_second_supervisor_in_the_same_directory_is_refused() {
+    let lab = start_lab();
+    let node = master(&lab);
+    let handover = handover_tests::programs::on_host("handover");
+    let output = node.host().run([&handover, "run", "-f", FILE, "--runtime-dir", RUNTIME_DIR]).expect("run");
+    assert_eq!(output.exit, lab::Exit::Code(1), "{}", output.stderr);
+    assert!(output.stderr.contains("another 'handover run' uses /run/handover"), "{}", output.stderr);
+    assert_eq!(node.state(), "MASTER");
+}
