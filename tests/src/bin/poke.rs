@@ -21,8 +21,6 @@ use vrrp::packet::{self, AddressList, Advert, Authentication, ChecksumForm, Dial
 const BURSTS: u32 = 200;
 /// An attack with garbage has this many packets, and begins again.
 const GARBAGE_KINDS: u32 = 1024;
-/// A hardware address that no host of a lab has.
-const CLAIMANT: MacAddress = MacAddress([0x52, 0x54, 0, 0, 0, 0x66]);
 /// Who may do nothing.
 const NOBODY: u32 = 65_534;
 
@@ -34,13 +32,13 @@ fn main() -> ExitCode {
         ["attack", kind, link, source, destination, rate, seconds] => {
             attack(kind, link, (source, destination), rate, seconds)
         }
-        ["claim", link, address, times] => claim(link, address, times),
+        ["claim", link, address, mac, times] => claim(link, address, mac, times),
         ["frame", path, length] => frame(Path::new(path), length),
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
         ["until-ready", program, rest @ ..] => until_ready(program, rest),
         _ => {
             Err("usage: poke flood LINK SOURCE RATE SECONDS | attack KIND LINK SOURCE DESTINATION RATE SECONDS | \
-                 claim LINK ADDRESS TIMES | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
+                 claim LINK ADDRESS MAC TIMES | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
                 .into())
         }
     };
@@ -179,15 +177,17 @@ fn with_header(
     Ok(packet)
 }
 
-/// Says by ARP or NA that the address lives at [`CLAIMANT`].
-fn claim(link: &str, address: &str, times: &str) -> Outcome {
+/// Says by ARP or NA that the address lives at that hardware address.
+fn claim(link: &str, address: &str, mac: &str, times: &str) -> Outcome {
     let index = sys::netlink::Route::open()?.link_index(link)?;
     let socket = AnnounceSocket::from_fd(sys::announce::open(index)?)?;
     let address: IpAddr = address.parse()?;
+    let bytes: Result<Vec<u8>, _> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
+    let mac = MacAddress(bytes?.try_into().map_err(|_| "six bytes make a hardware address")?);
     for _ in 0..times.parse::<u32>()? {
         match address {
-            IpAddr::V4(address) => socket.gratuitous_arp(CLAIMANT, address)?,
-            IpAddr::V6(address) => socket.unsolicited_na(CLAIMANT, address, false)?,
+            IpAddr::V4(address) => socket.gratuitous_arp(mac, address)?,
+            IpAddr::V6(address) => socket.unsolicited_na(mac, address, false)?,
         }
     }
     Ok(ExitCode::SUCCESS)
