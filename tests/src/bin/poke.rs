@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a flood has a rate, and a test's helper may poll")]
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -21,6 +21,8 @@ use vrrp::packet::{self, AddressList, Advert, Authentication, ChecksumForm, Dial
 const BURSTS: u32 = 200;
 /// An attack with garbage has this many packets, and begins again.
 const GARBAGE_KINDS: u32 = 1024;
+/// How often somebody else may be quicker.
+const MAX_RETRIES: usize = 100;
 /// Who may do nothing.
 const NOBODY: u32 = 65_534;
 
@@ -193,10 +195,23 @@ fn claim(link: &str, address: &str, mac: &str, times: &str) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A frame of that length to a SOCK_SEQPACKET socket; then waits for the other side to close.
+/// A frame of that length to a SOCK_SEQPACKET socket; then waits for the other side to close. Who belongs there comes back
+/// at once and takes our place, maybe before we have spoken: then it is tried again.
 fn frame(path: &Path, length: &str) -> Outcome {
-    let connection = Connection::connect(path)?;
-    connection.send(&vec![0x55; length.parse()?], None)?;
+    let frame = vec![0x55; length.parse()?];
+    let connect = || -> io::Result<Connection> {
+        let connection = Connection::connect(path)?;
+        connection.send(&frame, None)?;
+        Ok(connection)
+    };
+    let mut connection = connect();
+    for _ in 0..MAX_RETRIES {
+        match &connection {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => connection = connect(),
+            Err(_) | Ok(_) => break,
+        }
+    }
+    let connection = connection?;
     let mut buffer = vec![0; 1 << 17];
     loop {
         match connection.receive(&mut buffer) {
