@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use handover_tests::node::{LIMIT, Node, eventually, start_lab};
+use handover_tests::node::{HOOK, LIMIT, Node, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Capture, Frame, Lab, Packet};
 use serde_json::Value;
@@ -136,4 +136,37 @@ fn a_host_that_takes_the_address_is_named_and_bounded() {
         let next = wire.wait_for(LIMIT, |frame| adverts(frame) || announces(frame, "a", VIP4));
         assert!(next.is_some_and(|frame| adverts(&frame)), "{}", a.story());
     }
+}
+
+/// Threat model: claims as fast as a host can make them. No advert is late enough for the backup to notice.
+#[test]
+fn a_flood_of_claims_silences_nobody() {
+    const CLAIMS: u64 = 300_000;
+    let lab = start_lab();
+    let with_hook = |priority: u8| {
+        let text = config(3, 5, VIP4).replace("priority 250", &format!("priority {priority}"));
+        text.replace("advert_int", &format!("notify {HOOK}\n  advert_int"))
+    };
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &with_hook(150));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &with_hook(100));
+    let mallory = lab.add_host("mallory", &["192.168.1.66/24"]).expect("host");
+    a.start();
+    eventually(&lab, &[&a], "a is MASTER", || a.state() == "MASTER" && a.holds(VIP4));
+    b.start();
+    eventually(&lab, &[&a, &b], "b is BACKUP", || b.state() == "BACKUP");
+
+    let flood = [&on_host("poke"), "claim", "eth0", VIP4, CLAIMANT, &CLAIMS.to_string()];
+    let output = mallory.run(flood).expect("poke");
+    assert!(output.success(), "{}", output.stderr);
+    let adverts = || a.at("/instances/0/adverts_sent").parse().unwrap_or(0_u64);
+    let before = adverts();
+    eventually(&lab, &[&a, &b], "a goes on", || adverts() > before + 3);
+    println!("{} of {CLAIMS} claims were looked at", rivals(&a, VIP4));
+    assert!(rivals(&a, VIP4) > CLAIMS / 100, "no flood at all\n{}", a.story());
+    assert_eq!((a.state(), b.state()), ("MASTER".to_owned(), "BACKUP".to_owned()));
+    assert!(b.hooks().iter().all(|told| !told.contains("MASTER")), "{}{}", a.story(), b.story());
+    assert_eq!(rivals(&b, VIP4), 0, "a backup has no rival\n{}", b.story());
+    // One at once, and one for all that were held back.
+    let told = a.story().matches("is claimed by").count();
+    assert!((1..=3).contains(&told), "{told} lines\n{}", a.story());
 }
