@@ -1,4 +1,5 @@
-//! Which hook runs next: one lane per instance, one hook at a time in each, a bounded number in all. Sans I/O.
+//! Which hook runs next: one lane per instance and per sync group, one hook at a time in each, a bounded number in all.
+//! Sans I/O.
 //!
 //! What it must never do: run a hook for a state that hooks were last run for, or let an old state be told after a newer
 //! one. A lane holds at most one state that waits: a newer one takes its place (levels, not edges), so nothing can grow.
@@ -6,18 +7,19 @@
 
 use std::collections::VecDeque;
 
-use config::{Hook, Hooks, Instance};
-use ipc::events::{Event, Told};
-use model::InstanceName;
+use config::{Config, Hook, Hooks};
+use ipc::events::Told;
 
-/// Hooks that run at the same time, for different instances.
+use crate::occasion::{Occasion, Subject};
+
+/// Hooks that run at the same time, for different instances and groups.
 pub(crate) const MAX_PARALLEL: usize = 32;
 
-/// An instance by its place in the configuration.
+/// An instance or a sync group: first all instances, then all groups, in the order of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaneId(pub(crate) usize);
 
-/// One of an instance's hooks.
+/// One of the hooks of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `notify_master`
@@ -75,8 +77,8 @@ pub(crate) struct Start {
     /// Which one.
     pub(crate) kind: Kind,
     /// For what.
-    pub(crate) event: Event,
-    /// The state that hooks were run for before; the event's own idea of it if there was none.
+    pub(crate) occasion: Occasion,
+    /// The state that hooks were run for before; the occasion's own idea of it if there was none.
     pub(crate) previous: Told,
 }
 
@@ -93,29 +95,33 @@ pub(crate) enum Offered {
     Untold,
 }
 
-/// The hooks of one instance.
+/// The hooks of one instance or one sync group.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    name: InstanceName,
+    subject: Subject,
     hooks: Hooks,
     told: Option<Told>,
     active: Option<Active>,
-    waiting: Option<Event>,
+    waiting: Option<Occasion>,
     superseded: u64,
 }
 
 #[derive(Debug)]
 struct Active {
-    event: Event,
+    occasion: Occasion,
     previous: Told,
     left: VecDeque<Kind>,
     running: Option<Kind>,
 }
 
 impl Lane {
-    /// Its instance.
-    pub(crate) const fn name(&self) -> &InstanceName {
-        &self.name
+    const fn new(subject: Subject, hooks: Hooks) -> Self {
+        Self { subject, hooks, told: None, active: None, waiting: None, superseded: 0 }
+    }
+
+    /// Whose it is.
+    pub(crate) const fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// Its hooks.
@@ -130,12 +136,12 @@ impl Lane {
 
     /// The state that waits.
     pub(crate) fn waiting(&self) -> Option<Told> {
-        self.waiting.as_ref().map(|event| event.to)
+        self.waiting.as_ref().map(Occasion::to)
     }
 
     /// The hook that runs, and for which state.
     pub(crate) fn running(&self) -> Option<(Kind, Told)> {
-        self.active.as_ref().and_then(|active| active.running.map(|kind| (kind, active.event.to)))
+        self.active.as_ref().and_then(|active| active.running.map(|kind| (kind, active.occasion.to())))
     }
 
     /// States that were overtaken.
@@ -143,21 +149,22 @@ impl Lane {
         self.superseded
     }
 
-    fn offer(&mut self, event: Event) -> Offered {
-        if Kind::of(event.to).is_none() {
+    fn offer(&mut self, occasion: Occasion) -> Offered {
+        let state = occasion.to();
+        if Kind::of(state).is_none() {
             return Offered::Untold;
         }
-        let overtaken = self.waiting.take().map(|older| older.to);
+        let overtaken = self.waiting.take().map(|older| older.to());
         self.superseded = self.superseded.saturating_add(u64::from(overtaken.is_some()));
-        if self.told == Some(event.to) {
+        if self.told == Some(state) {
             return Offered::Same(overtaken);
         }
-        self.waiting = Some(event);
+        self.waiting = Some(occasion);
         overtaken.map_or(Offered::Taken, Offered::Overtook)
     }
 
     /// The next hook of the state that is begun, else the first of the one that waits.
-    fn next(&mut self) -> Option<(Kind, Event, Told)> {
+    fn next(&mut self) -> Option<(Kind, Occasion, Told)> {
         loop {
             if let Some(active) = &mut self.active {
                 if active.running.is_some() {
@@ -165,16 +172,17 @@ impl Lane {
                 }
                 if let Some(kind) = active.left.pop_front() {
                     active.running = Some(kind);
-                    return Some((kind, active.event.clone(), active.previous));
+                    return Some((kind, active.occasion.clone(), active.previous));
                 }
             }
             self.active = None;
-            let event = self.waiting.take()?;
-            let previous = self.told.unwrap_or(event.from);
-            self.told = Some(event.to);
-            let kinds = Kind::of(event.to).into_iter().chain([Kind::Any]);
+            let occasion = self.waiting.take()?;
+            let state = occasion.to();
+            let previous = self.told.unwrap_or(occasion.from());
+            self.told = Some(state);
+            let kinds = Kind::of(state).into_iter().chain([Kind::Any]);
             let left = kinds.filter(|kind| kind.hook(&self.hooks).is_some()).collect();
-            self.active = Some(Active { event, previous, left, running: None });
+            self.active = Some(Active { occasion, previous, left, running: None });
         }
     }
 
@@ -194,19 +202,19 @@ pub(crate) struct Board {
 
 impl Board {
     /// Nothing has been told to anybody.
-    pub(crate) fn new(instances: &[Instance]) -> Self {
-        let lane = |instance: &Instance| Lane {
-            name: instance.name.clone(),
-            hooks: instance.hooks.clone(),
-            told: None,
-            active: None,
-            waiting: None,
-            superseded: 0,
-        };
-        Self { lanes: instances.iter().map(lane).collect(), running: 0, turn: 0 }
+    pub(crate) fn new(config: &Config) -> Self {
+        let instances = config
+            .instances
+            .iter()
+            .map(|instance| Lane::new(Subject::Instance(instance.name.clone()), instance.hooks.clone()));
+        let groups = config
+            .groups
+            .iter()
+            .map(|group| Lane::new(Subject::Group(group.name.clone()), group.hooks.clone()));
+        Self { lanes: instances.chain(groups).collect(), running: 0, turn: 0 }
     }
 
-    /// All lanes, in the order of the configuration.
+    /// All lanes, by [`LaneId`].
     pub(crate) fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
@@ -216,10 +224,11 @@ impl Board {
         self.lanes.get(id.0)
     }
 
-    /// An instance is in a state. `None` if there is no such instance in our configuration.
-    pub(crate) fn offer(&mut self, event: Event) -> Option<Offered> {
-        let lane = self.lanes.iter_mut().find(|lane| lane.name == event.instance)?;
-        Some(lane.offer(event))
+    /// Somebody is in a state. `None` if our configuration doesn't know them.
+    pub(crate) fn offer(&mut self, occasion: Occasion) -> Option<Offered> {
+        let subject = occasion.subject();
+        let lane = self.lanes.iter_mut().find(|lane| lane.subject == subject)?;
+        Some(lane.offer(occasion))
     }
 
     /// The next hook to start. To be asked until there is none, after each offer and each end.
@@ -231,10 +240,10 @@ impl Board {
         for offset in 0..count {
             let id = LaneId((self.turn + offset) % count);
             let Some(lane) = self.lanes.get_mut(id.0) else { continue };
-            if let Some((kind, event, previous)) = lane.next() {
+            if let Some((kind, occasion, previous)) = lane.next() {
                 self.running += 1;
                 self.turn = id.0 + 1;
-                return Some(Start { lane: id, kind, event, previous });
+                return Some(Start { lane: id, kind, occasion, previous });
             }
         }
         None

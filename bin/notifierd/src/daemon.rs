@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use ipc::events::{Event, Told};
+use ipc::events::Told;
 use ipc::hooks::{Message, Request};
 use ipc::json;
 use model::Instant;
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Ready, Sent, Token};
-use runner::{Crew, End, Finished, Job, MAX_INPUT, Runner};
+use runner::{Crew, End, Finished, Job, Runner};
 use service::{Failure, Start};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use sys::privilege::{self, Capability};
 
 use crate::board::{Board, Kind, LaneId, Offered};
-use crate::feed::{Feed, News, event_of};
+use crate::feed::Feed;
 use crate::ledger::{Entry, Ledger};
+use crate::occasion::Occasion;
 use crate::status;
 
 const FEED: Token = Token(0);
@@ -70,11 +71,12 @@ impl Daemon {
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
         let fingerprint = start.fingerprint.to_string();
         let runner = Runner::new(start.config.global.script_user.clone());
+        let board = Board::new(&start.config);
         Ok(Self {
             feed: Feed::new(&start.runtime_dir, fingerprint, FEED, sys::clock::now()),
             crew: Crew::new(runner, SCRIPTS),
-            board: Board::new(&start.config.instances),
-            ledger: Ledger::new(start.config.instances.len()),
+            ledger: Ledger::new(board.lanes().len()),
+            board,
             leave_at: None,
             killed: false,
             start,
@@ -130,7 +132,7 @@ impl Daemon {
     fn on_time(&mut self, now: Instant) {
         self.feed.on_time(now, &self.reactor);
         for tag in self.crew.on_time(now) {
-            let name = self.board.lane(tag.lane).map(|lane| lane.name().to_string()).unwrap_or_default();
+            let name = self.board.lane(tag.lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
             let seconds = HOOK_TIMEOUT.as_secs();
             log::warn!(
                 "({name}) {} for {} takes more than {seconds} s; it is ended",
@@ -155,15 +157,8 @@ impl Daemon {
     fn on_ready(&mut self, token: Token) {
         let now = sys::clock::now();
         if token == FEED {
-            for news in self.feed.on_ready(&mut self.reactor, now) {
-                match news {
-                    News::Event(event) => self.offer(event),
-                    News::Snapshot(snapshot) => {
-                        for state in snapshot.instances {
-                            self.offer(event_of(state, snapshot.sequence, now));
-                        }
-                    }
-                }
+            for occasion in self.feed.on_ready(&mut self.reactor, now) {
+                self.offer(occasion);
             }
         } else if self.crew.owns(token) {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
@@ -177,9 +172,9 @@ impl Daemon {
         self.start_hooks(now);
     }
 
-    fn offer(&mut self, event: Event) {
-        let (name, state) = (event.instance.clone(), event.to);
-        match self.board.offer(event) {
+    fn offer(&mut self, occasion: Occasion) {
+        let (name, state) = (occasion.subject(), occasion.to());
+        match self.board.offer(occasion) {
             None => log::warn!("({name}) is {state}, but isn't in our configuration: no hook is run"),
             Some(Offered::Overtook(older)) => {
                 log::warn!("({name}) {older} was overtaken by {state} before its hooks could run");
@@ -196,7 +191,7 @@ impl Daemon {
             return;
         }
         while let Some(start) = self.board.poll_start() {
-            let tag = Tag { lane: start.lane, kind: start.kind, state: start.event.to };
+            let tag = Tag { lane: start.lane, kind: start.kind, state: start.occasion.to() };
             if let Err(why) = self.start_hook(&start, tag, now) {
                 let entry = Entry {
                     kind: tag.kind,
@@ -214,30 +209,17 @@ impl Daemon {
     fn start_hook(&mut self, start: &crate::board::Start, tag: Tag, now: Instant) -> Result<(), String> {
         let hooks = self.board.lane(start.lane).map(crate::board::Lane::hooks);
         let hook = hooks.and_then(|hooks| start.kind.hook(hooks)).ok_or("not in the configuration")?;
-        let event = &start.event;
+        let occasion = &start.occasion;
         let mut arguments = hook.command.arguments.clone();
         if start.kind == Kind::Any {
-            let (name, state, priority) = (&event.instance, event.to, event.priority);
-            arguments.extend([
-                "INSTANCE".to_owned(),
-                name.to_string(),
-                state.to_string(),
-                priority.to_string(),
-            ]);
+            arguments.extend(occasion.arguments());
         }
-        let line = json::line(event).ok().filter(|line| line.len() <= MAX_INPUT);
+        let line = occasion.line();
         let job = Job {
             program: &hook.command.program,
             arguments: &arguments,
             user: hook.user.as_ref(),
-            variables: &[
-                ("HANDOVER_INSTANCE", event.instance.to_string()),
-                ("HANDOVER_STATE", event.to.to_string()),
-                ("HANDOVER_PREVIOUS", start.previous.to_string()),
-                ("HANDOVER_CAUSE", event.cause.text.clone()),
-                ("HANDOVER_PRIORITY", event.priority.to_string()),
-                ("HANDOVER_SEQUENCE", event.sequence.to_string()),
-            ],
+            variables: &occasion.variables(start.previous),
             input: line.as_deref(),
             timeout: HOOK_TIMEOUT,
         };
@@ -258,7 +240,7 @@ impl Daemon {
 
     /// A hook has ended, or couldn't be started: told, remembered, and the lane is free for the next.
     fn close_entry(&mut self, lane: LaneId, entry: Entry) {
-        let name = self.board.lane(lane).map(|lane| lane.name().to_string()).unwrap_or_default();
+        let name = self.board.lane(lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
         let what = format!("({name}) {} for {}", entry.kind.word(), entry.state);
         if entry.succeeded {
             log::info!("{what} {} in {} ms", entry.outcome, entry.duration_ms);

@@ -3,24 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipc::events::{Event, InstanceState, Message, Request, Snapshot};
+use ipc::events::{Message, Request};
 use ipc::json::{self, PROTOCOL};
 use model::Instant;
 use reactor::{LineClient, Reactor, Sent, ServerEvent, Token};
+
+use crate::occasion::Occasion;
 
 /// From the first attempt to connect to the second; twice that to the third, and so on.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The longest time between two attempts.
 const LAST_RETRY: Duration = Duration::from_secs(1);
-
-/// What the feed told.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// How all instances are.
-    Snapshot(Snapshot),
-    /// One transition.
-    Event(Event),
-}
 
 /// The link.
 #[derive(Debug)]
@@ -94,12 +87,12 @@ impl Feed {
     }
 
     /// Takes what is there.
-    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, now: Instant) -> Vec<News> {
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, now: Instant) -> Vec<Occasion> {
         let events = self.client.as_mut().map(|client| client.on_ready(reactor)).unwrap_or_default();
         let mut news = Vec::new();
         for event in events {
             match event {
-                ServerEvent::Line(line) => news.extend(self.on_line(&line)),
+                ServerEvent::Line(line) => news.extend(self.on_line(&line, now)),
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.retry_at = now + self.retry_after;
@@ -110,7 +103,7 @@ impl Feed {
         news
     }
 
-    fn on_line(&mut self, line: &[u8]) -> Option<News> {
+    fn on_line(&mut self, line: &[u8], now: Instant) -> Vec<Occasion> {
         match json::parse(line) {
             Ok(Message::Hello(hello)) => {
                 if hello.protocol != PROTOCOL {
@@ -118,24 +111,19 @@ impl Feed {
                 } else if hello.config != self.config {
                     self.complain("it runs another configuration than we do; restart both".to_owned());
                 }
-                None
             }
             Ok(Message::Snapshot(snapshot)) => {
                 // It works: whatever happens next, try again soon.
                 self.retry_after = FIRST_RETRY;
-                Some(News::Snapshot(snapshot))
+                return Occasion::all_of(snapshot, now);
             }
-            Ok(Message::Event(event)) => Some(News::Event(event)),
-            Ok(Message::GroupEvent(_) | Message::Status(_) | Message::Done { .. }) => None,
-            Ok(Message::Error { error }) => {
-                self.complain(error);
-                None
-            }
-            Err(error) => {
-                self.complain(format!("a line that isn't understood: {error}"));
-                None
-            }
+            Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
+            Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
+            Ok(Message::Status(_) | Message::Done { .. }) => {}
+            Ok(Message::Error { error }) => self.complain(error),
+            Err(error) => self.complain(format!("a line that isn't understood: {error}")),
         }
+        Vec::new()
     }
 
     fn complain(&mut self, trouble: String) {
@@ -146,20 +134,6 @@ impl Feed {
     }
 }
 
-/// A state in a snapshot, told like the transition that led to it; what it came from isn't known any more.
-pub(crate) fn event_of(state: InstanceState, sequence: u64, now: Instant) -> Event {
-    Event {
-        sequence,
-        instance: state.instance,
-        from: ipc::events::Told::Init,
-        to: state.state,
-        priority: state.priority,
-        cause: state.cause,
-        at: state.since,
-        monotonic: now.as_nanos(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,9 +141,9 @@ mod tests {
     #[test]
     fn garbage_is_told_and_changes_nothing() {
         let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
-        assert_eq!(feed.on_line(b"{not json"), None);
+        assert_eq!(feed.on_line(b"{not json", Instant::ZERO), []);
         assert!(feed.trouble.as_ref().unwrap().contains("isn't understood"));
-        assert_eq!(feed.on_line(br#"{"type":"tomorrow's message"}"#), None);
+        assert_eq!(feed.on_line(br#"{"type":"tomorrow's message"}"#, Instant::ZERO), []);
     }
 
     #[test]

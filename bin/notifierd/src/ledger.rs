@@ -5,7 +5,7 @@ use ipc::hooks::HookRun;
 
 use crate::board::{Kind, LaneId};
 
-/// What is remembered of one instance.
+/// What is remembered of one instance or sync group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     /// The hook that ended last.
@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     pub(crate) output: String,
 }
 
-/// All instances, by number.
+/// All lanes, by number.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     accounts: Vec<Account>,
@@ -36,8 +36,8 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Nothing has happened yet.
-    pub(crate) fn new(instances: usize) -> Self {
-        Self { accounts: vec![Account::default(); instances] }
+    pub(crate) fn new(lanes: usize) -> Self {
+        Self { accounts: vec![Account::default(); lanes] }
     }
 
     /// What is known of one.

@@ -1,6 +1,6 @@
-//! notifierd runs hooks for vrrp-core's events: in order, one at a time for each instance.
+//! notifierd runs hooks for vrrp-core's events: in order, one at a time for each instance and each sync group.
 //!
-//! What it runs is in its own configuration; the feed only tells which instance is in which state. Whatever becomes of a
+//! What it runs is in its own configuration; the feed only tells which of them is in which state. Whatever becomes of a
 //! hook, and of this process, no address moves for it. Running programs is in the crate `runner`; here is what connects
 //! it with the feed.
 
@@ -8,6 +8,7 @@ mod board;
 mod daemon;
 mod feed;
 mod ledger;
+mod occasion;
 mod status;
 
 use std::process::ExitCode;

@@ -2,11 +2,12 @@
 
 use config::Fingerprint;
 use ipc::events::Hello;
-use ipc::hooks::{InstanceHooks, Message, Status};
+use ipc::hooks::{GroupHooks, HooksView, InstanceHooks, Message, Status};
 use ipc::json::PROTOCOL;
 
-use crate::board::{Board, LaneId};
-use crate::ledger::Ledger;
+use crate::board::{Board, Lane, LaneId};
+use crate::ledger::{Account, Ledger};
+use crate::occasion::Subject;
 
 /// The first line to everybody.
 pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
@@ -21,19 +22,14 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
 
 /// Everything.
 pub(crate) fn status(board: &Board, ledger: &Ledger, fingerprint: Fingerprint, connected: bool) -> Message {
-    let instances = board.lanes().iter().enumerate().map(|(i, lane)| {
-        let account = ledger.account(LaneId(i)).cloned().unwrap_or_default();
-        InstanceHooks {
-            instance: lane.name().clone(),
-            told: lane.told(),
-            queued: u64::from(lane.waiting().is_some()),
-            running: lane.running().map(|(kind, state)| format!("{} for {state}", kind.word())),
-            last: account.last,
-            runs: account.runs,
-            failures: account.failures,
-            superseded: lane.superseded(),
+    let (mut instances, mut groups) = (Vec::new(), Vec::new());
+    for (number, lane) in board.lanes().iter().enumerate() {
+        let hooks = view(lane, ledger.account(LaneId(number)).cloned().unwrap_or_default());
+        match lane.subject().clone() {
+            Subject::Instance(instance) => instances.push(InstanceHooks { instance, hooks }),
+            Subject::Group(group) => groups.push(GroupHooks { group, hooks }),
         }
-    });
+    }
     Message::Status(Status {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -41,6 +37,19 @@ pub(crate) fn status(board: &Board, ledger: &Ledger, fingerprint: Fingerprint, c
         at: service::stamp::rfc3339(sys::clock::wall()),
         config: fingerprint.to_string(),
         connected,
-        instances: instances.collect(),
+        instances,
+        groups,
     })
+}
+
+fn view(lane: &Lane, account: Account) -> HooksView {
+    HooksView {
+        told: lane.told(),
+        queued: u64::from(lane.waiting().is_some()),
+        running: lane.running().map(|(kind, state)| format!("{} for {state}", kind.word())),
+        last: account.last,
+        runs: account.runs,
+        failures: account.failures,
+        superseded: lane.superseded(),
+    }
 }

@@ -9,10 +9,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use harness::{Client, Daemon, PATIENCE, Scratch};
-use ipc::events::{self, Event, Hello, InstanceState, Snapshot, Told};
-use ipc::hooks::{InstanceHooks, Message};
+use ipc::events::{self, Event, GroupEvent, GroupState, Hello, InstanceState, Snapshot, Told};
+use ipc::hooks::{HooksView, Message, Status};
 use ipc::json;
-use model::{Cause, InstanceName, Priority};
+use model::{Cause, GroupName, InstanceName, Priority};
 use sys::process::{Exit, Signal};
 
 fn start(scratch: &Scratch, config: &str) -> Daemon {
@@ -52,8 +52,13 @@ impl Core {
         UnixListener::bind(scratch.path("vrrp-core.sock")).unwrap()
     }
 
-    /// Waits for notifierd, which has to subscribe, and tells it how things are.
+    /// Waits for notifierd, which has to subscribe, and tells it how instances are.
     fn accept(listener: &UnixListener, states: &[(&str, Told)]) -> Self {
+        Self::accept_with(listener, states, &[])
+    }
+
+    /// As `accept`, with sync groups.
+    fn accept_with(listener: &UnixListener, states: &[(&str, Told)], groups: &[(&str, Told)]) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut core = Self { stream, sequence: 0 };
@@ -74,8 +79,15 @@ impl Core {
             cause: cause(),
             since: "2026-01-01T00:00:00.000Z".into(),
         };
+        let group = |(group, state): &(&str, Told)| GroupState {
+            group: GroupName::new(*group).unwrap(),
+            state: *state,
+            cause: cause(),
+            since: "2026-01-01T00:00:00.000Z".into(),
+        };
         let instances = states.iter().map(state).collect();
-        core.say(&events::Message::Snapshot(Snapshot { sequence: 0, instances }));
+        let groups = groups.iter().map(group).collect();
+        core.say(&events::Message::Snapshot(Snapshot { sequence: 0, instances, groups }));
         core
     }
 
@@ -96,14 +108,32 @@ impl Core {
             monotonic: 42,
         }));
     }
+
+    fn group_event(&mut self, group: &str, from: Told, to: Told) {
+        self.sequence += 1;
+        self.say(&events::Message::GroupEvent(GroupEvent {
+            sequence: self.sequence,
+            group: GroupName::new(group).unwrap(),
+            from,
+            to,
+            cause: cause(),
+            at: "2026-01-01T00:00:00.000Z".into(),
+            monotonic: 42,
+        }));
+    }
 }
 
-fn status(client: &mut Client) -> Vec<InstanceHooks> {
+fn whole_status(client: &mut Client) -> Status {
     client.send(r#"{"request":"status"}"#).unwrap();
     client.find(|message| match message {
-        Message::Status(status) => Some(status.instances),
+        Message::Status(status) => Some(status),
         Message::Hello(_) | Message::Error { .. } => None,
     })
+}
+
+/// Of each instance.
+fn status(client: &mut Client) -> Vec<HooksView> {
+    whole_status(client).instances.into_iter().map(|it| it.hooks).collect()
 }
 
 fn told(daemon: &Daemon, scratch: &Scratch, lines: usize) -> Vec<String> {
@@ -145,6 +175,57 @@ fn hooks_run_in_order_with_keepalived_arguments_and_more_in_the_environment() {
         json::parse::<Event>(scratch.read("stdin").as_bytes()).ok().filter(|event| event.sequence == 3)
     });
     assert_eq!((event.instance, event.to, event.monotonic), (name("api_vip"), Told::Backup, 42));
+}
+
+#[test]
+fn the_hooks_of_a_group_are_told_of_the_group_and_queued_like_those_of_instances() {
+    let scratch = Scratch::new("notifierd-group");
+    let hook = recorder(&scratch);
+    let env =
+        format!("#!/bin/sh\nenv > {0}.new\ncat >> {0}.new\nmv {0}.new {0}\n", scratch.path("env").display());
+    let env = scratch.write("env-hook", &env, 0o755);
+    let group = format!(
+        "vrrp_sync_group pair {{\n group {{\n A B\n }}\n notify_master \"{hook} as master\"\n notify_fault {}\n notify {hook}\n}}\n",
+        env.display()
+    );
+    let config = group + &instance("A", 1, "") + &instance("B", 2, "");
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &config);
+    let both = |state| [("A", state), ("B", state)];
+    let mut core = Core::accept_with(&listener, &both(Told::Backup), &[("pair", Told::Backup)]);
+    assert_eq!(
+        told(&daemon, &scratch, 1),
+        ["GROUP pair BACKUP 0 | BACKUP after INIT: the test wants it"],
+        "members have no hooks"
+    );
+    core.event("A", Told::Backup, Told::Master);
+    core.event("B", Told::Backup, Told::Master);
+    core.group_event("pair", Told::Backup, Told::Master);
+    assert_eq!(
+        told(&daemon, &scratch, 3)[1..],
+        [
+            "as master | MASTER after BACKUP: the test wants it",
+            "GROUP pair MASTER 0 | MASTER after BACKUP: the test wants it",
+        ]
+    );
+    // What happened while the feed was gone is made up for, what is known isn't told again.
+    drop(core);
+    let core = Core::accept_with(&listener, &both(Told::Master), &[("pair", Told::Master)]);
+    drop(core);
+    let mut core = Core::accept_with(&listener, &both(Told::Fault), &[("pair", Told::Fault)]);
+    let all = told(&daemon, &scratch, 4);
+    assert_eq!(all[3..], ["GROUP pair FAULT 0 | FAULT after MASTER: the test wants it"]);
+    let env = scratch.read("env");
+    assert!(env.contains("HANDOVER_GROUP=pair\n") && !env.contains("HANDOVER_INSTANCE"), "{env}");
+    assert!(env.contains(r#""group":"pair""#), "the event is on standard input: {env}");
+    core.group_event("pair", Told::Fault, Told::Stop);
+    assert!(told(&daemon, &scratch, 5)[4].starts_with("GROUP pair STOP 0"));
+    let mut client = daemon.connect();
+    let group = daemon.until("six hooks", || {
+        Some(whole_status(&mut client).groups.remove(0)).filter(|group| group.hooks.runs == 6)
+    });
+    assert_eq!((group.group.as_str(), group.hooks.told), ("pair", Some(Told::Stop)));
+    assert_eq!(whole_status(&mut client).instances.len(), 2);
 }
 
 #[test]

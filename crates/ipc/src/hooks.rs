@@ -1,8 +1,8 @@
-//! notifierd's socket: what was run for which instance, as JSON Lines. The prose is docs/events.md.
+//! notifierd's socket: what was run for which instance or sync group, as JSON Lines. The prose is docs/events.md.
 //!
 //! The server speaks first (`hello`). A client may send `{"request":"status"}` and gets one `status`.
 
-use model::InstanceName;
+use model::{GroupName, InstanceName};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Hello, Told};
@@ -47,6 +47,9 @@ pub struct Status {
     pub connected: bool,
     /// Every instance, in the order of the configuration.
     pub instances: Vec<InstanceHooks>,
+    /// Every sync group, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupHooks>,
 }
 
 /// The hooks of one instance.
@@ -54,6 +57,24 @@ pub struct Status {
 pub struct InstanceHooks {
     /// Its name.
     pub instance: InstanceName,
+    /// How they are, in the same object.
+    #[serde(flatten)]
+    pub hooks: HooksView,
+}
+
+/// The hooks of one sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupHooks {
+    /// Its name.
+    pub group: GroupName,
+    /// How they are, in the same object.
+    #[serde(flatten)]
+    pub hooks: HooksView,
+}
+
+/// What was and is run for one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HooksView {
     /// The last state for which hooks were begun; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
@@ -103,6 +124,15 @@ mod tests {
 
     #[test]
     fn a_status_survives_its_line() {
+        let hooks = HooksView {
+            told: Some(Told::Master),
+            queued: 0,
+            running: None,
+            last: None,
+            runs: 1,
+            failures: 0,
+            superseded: 0,
+        };
         let status = Message::Status(Status {
             protocol: json::PROTOCOL,
             version: "0.1.0".into(),
@@ -112,15 +142,13 @@ mod tests {
             connected: true,
             instances: vec![InstanceHooks {
                 instance: InstanceName::new("api_vip").unwrap(),
-                told: Some(Told::Master),
-                queued: 0,
-                running: None,
-                last: None,
-                runs: 1,
-                failures: 0,
-                superseded: 0,
+                hooks: hooks.clone(),
             }],
+            groups: vec![GroupHooks { group: GroupName::new("pair").unwrap(), hooks }],
         });
-        assert_eq!(json::parse::<Message>(&json::line(&status).unwrap()).unwrap(), status);
+        let line = json::line(&status).unwrap();
+        assert_eq!(json::parse::<Message>(&line).unwrap(), status);
+        let whole: serde_json::Value = json::parse(&line).unwrap();
+        assert_eq!(whole.pointer("/groups/0/told").and_then(|told| told.as_str()), Some("MASTER"), "{whole}");
     }
 }

@@ -1,10 +1,11 @@
-use config::{Config, Loaded};
-use model::{Cause, Priority};
+use config::Loaded;
+use ipc::events::{Event, GroupEvent};
+use model::{Cause, GroupName, InstanceName, Priority};
 use proptest::prelude::*;
 
 use super::*;
 
-fn instances(count: usize, hooks: &str) -> Vec<Instance> {
+fn instances(count: usize, hooks: &str) -> String {
     let one = |i| {
         format!(
             "vrrp_instance I{i} {{\n interface eth0\n virtual_router_id {}\n virtual_ipaddress {{\n 192.0.2.{}\n }}\n {hooks}\n}}\n",
@@ -12,34 +13,52 @@ fn instances(count: usize, hooks: &str) -> Vec<Instance> {
             i + 1
         )
     };
-    let text: String = (0..count).map(one).collect();
+    (0..count).map(one).collect()
+}
+
+fn board_of(text: &str) -> Board {
     let Loaded { config, report, .. } = config::parse("test", text.as_bytes());
-    let Config { instances, .. } = config.unwrap_or_else(|| panic!("{:?}", report.one_line()));
-    instances
+    Board::new(&config.unwrap_or_else(|| panic!("{:?}", report.one_line())))
 }
 
 fn board(hooks: &str) -> Board {
-    Board::new(&instances(1, hooks))
+    board_of(&instances(1, hooks))
 }
 
-fn event(instance: usize, sequence: u64, to: Told) -> Event {
-    Event {
+fn cause() -> Cause {
+    Cause { code: "test".into(), text: "a test".into() }
+}
+
+fn event(instance: usize, sequence: u64, to: Told) -> Occasion {
+    Occasion::Instance(Event {
         sequence,
         instance: InstanceName::new(format!("I{instance}")).unwrap(),
         from: Told::Init,
         to,
         priority: Priority(100),
-        cause: Cause { code: "test".into(), text: "a test".into() },
+        cause: cause(),
         at: String::new(),
         monotonic: 0,
-    }
+    })
+}
+
+fn group_event(group: &str, sequence: u64, to: Told) -> Occasion {
+    Occasion::Group(GroupEvent {
+        sequence,
+        group: GroupName::new(group).unwrap(),
+        from: Told::Init,
+        to,
+        cause: cause(),
+        at: String::new(),
+        monotonic: 0,
+    })
 }
 
 const ALL: &str = "notify_master /m\n notify_backup /b\n notify_fault /f\n notify_stop /s\n notify /n";
 
 /// Which hook, for which state, after which.
 fn next(board: &mut Board) -> Option<(Kind, Told, Told)> {
-    board.poll_start().map(|start| (start.kind, start.event.to, start.previous))
+    board.poll_start().map(|start| (start.kind, start.occasion.to(), start.previous))
 }
 
 #[test]
@@ -106,7 +125,7 @@ fn an_instance_without_hooks_is_idle_and_an_unknown_one_unknown() {
 #[test]
 fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
     let count = MAX_PARALLEL + 3;
-    let mut board = Board::new(&instances(count, "notify /n"));
+    let mut board = board_of(&instances(count, "notify /n"));
     (0..count).for_each(|i| {
         board.offer(event(i, 1, Told::Backup));
     });
@@ -119,6 +138,32 @@ fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
     }
     let second: Vec<usize> = std::iter::from_fn(|| board.poll_start()).map(|start| start.lane.0).collect();
     assert_eq!(second, [MAX_PARALLEL, MAX_PARALLEL + 1, MAX_PARALLEL + 2, 0]);
+}
+
+fn sequence_and_state(occasion: &Occasion) -> (u64, Told) {
+    match occasion {
+        Occasion::Instance(event) => (event.sequence, event.to),
+        Occasion::Group(event) => (event.sequence, event.to),
+    }
+}
+
+/// A group is told apart from a member of the same name, and neither waits for the other.
+#[test]
+fn a_group_has_a_lane_of_its_own() {
+    let text =
+        instances(2, "notify /n") + "vrrp_sync_group I0 {\n group {\n I0 I1\n }\n notify_master /m\n}\n";
+    let mut board = board_of(&text);
+    assert_eq!(board.offer(event(0, 1, Told::Master)), Some(Offered::Taken));
+    assert_eq!(board.offer(group_event("I0", 2, Told::Master)), Some(Offered::Taken));
+    let begun: Vec<Start> = std::iter::from_fn(|| board.poll_start()).collect();
+    let begun: Vec<(LaneId, Kind)> = begun.iter().map(|start| (start.lane, start.kind)).collect();
+    assert_eq!(begun, [(LaneId(0), Kind::Any), (LaneId(2), Kind::Master)]);
+    let names: Vec<String> = board.lanes().iter().map(|lane| lane.subject().to_string()).collect();
+    assert_eq!(names, ["I0", "I1", "group I0"]);
+    // The same rules: overtaken states are told to nobody, and nothing is told twice.
+    assert_eq!(board.offer(group_event("I0", 3, Told::Backup)), Some(Offered::Taken));
+    assert_eq!(board.offer(group_event("I0", 4, Told::Master)), Some(Offered::Same(Some(Told::Backup))));
+    assert_eq!(board.offer(group_event("I1", 5, Told::Master)), None);
 }
 
 fn any_state() -> impl Strategy<Value = Told> {
@@ -140,11 +185,11 @@ proptest! {
                 }
                 None => board.ended(LaneId(0)),
             }
-            told.extend(board.poll_start().map(|start| (start.event.sequence, start.event.to)));
+            told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
         }
         for _ in 0..2 {
             board.ended(LaneId(0));
-            told.extend(board.poll_start().map(|start| (start.event.sequence, start.event.to)));
+            told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
         }
         prop_assert!(board.is_idle());
         prop_assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
