@@ -21,6 +21,7 @@ use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, Prot
 use sim::{Fault, NodeId, Scenario, Violation};
 use vrrp::{
     Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, TrackedCheck,
+    default_group,
 };
 
 const DEFAULT_SEEDS: u64 = 100;
@@ -213,6 +214,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         addresses: vec![IpAddr::V4(Ipv4Addr::new(192, 168, 1, 100))],
         source: None,
         peers: Vec::new(),
+        group: default_group(Family::V4),
         checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
         tracked_links: Vec::new(),
         follows_source: false,

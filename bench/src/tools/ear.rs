@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{Family, LinkName, Vrid};
 use reactor::{Interest, Reactor, Ready, Token};
-use sys::advert::{AdvertSocket, Received};
+use sys::advert::{AdvertSocket, GROUP_V4, Received};
 
 use super::say;
 use crate::Outcome;
@@ -26,7 +26,8 @@ pub(super) fn listen(links: usize, instances: usize) -> Outcome<()> {
         let name = format!("eth{number}");
         let index = route.link_index(&name).map_err(|error| error.to_string())?;
         let link = LinkName::new(&name).map_err(|error| error.to_string())?;
-        let socket = sys::advert::open(&link, index, Family::V4, &vrids).map_err(failed)?;
+        let socket =
+            sys::advert::open(&link, index, Family::V4, &vrids, &[GROUP_V4.into()]).map_err(failed)?;
         let socket = AdvertSocket::from_fd(socket, Family::V4).map_err(failed)?;
         reactor.register(Token(number), &socket, Interest::READABLE).map_err(failed)?;
         sockets.push(socket);

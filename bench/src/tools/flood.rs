@@ -33,7 +33,7 @@ pub(super) fn run(flood: &Flood) -> Outcome<()> {
     let index = sys::netlink::Route::open().map_err(failed)?.link_index("eth0");
     let index = index.map_err(|error| error.to_string())?;
     let vrid = Vrid::new(1).ok_or("1 is no VRID")?;
-    let socket = sys::advert::open(&link, index, Family::V4, &[vrid]).map_err(failed)?;
+    let socket = sys::advert::open(&link, index, Family::V4, &[vrid], &[]).map_err(failed)?;
     let socket = AdvertSocket::from_fd(socket, Family::V4).map_err(failed)?;
     // RFC 9568 5.2: version 3 type 1, VRID, priority, one address, interval, checksum, address.
     let message = [0x31, 1, 255, 1, 0, flood.interval_centis, 0xde, 0xad, 10, 1, 0, 1];

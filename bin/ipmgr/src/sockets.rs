@@ -15,9 +15,17 @@ use model::{Family, LinkName, Vrid};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Use {
     /// The virtual routers whose adverts are heard there.
-    vrids: BTreeMap<Family, BTreeSet<Vrid>>,
+    routers: BTreeMap<Family, Routers>,
     /// The addresses that live there: they have to be announced, and nobody else may claim them.
     addresses: BTreeMap<Family, BTreeSet<IpAddr>>,
+}
+
+/// What tells adverts that are for us from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Routers {
+    vrids: BTreeSet<Vrid>,
+    /// Also those of instances with peers: somebody who sends there what belongs to a peer is worth a remark.
+    groups: BTreeSet<IpAddr>,
 }
 
 /// Every link of the configuration and its use.
@@ -25,7 +33,9 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
     let mut uses: BTreeMap<LinkName, Use> = BTreeMap::new();
     for instance in &config.instances {
         let link = uses.entry(instance.link.clone()).or_default();
-        link.vrids.entry(instance.family).or_default().insert(instance.vrid);
+        let routers = link.routers.entry(instance.family).or_default();
+        routers.vrids.insert(instance.vrid);
+        routers.groups.insert(instance.multicast_group);
         for address in &instance.addresses {
             let link = uses.entry(address.link.clone()).or_default();
             link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);
@@ -47,9 +57,10 @@ impl Use {
     /// The first that can't be opened; then none is.
     pub(crate) fn open(&self, name: &LinkName, index: u32) -> io::Result<Vec<(Report, OwnedFd)>> {
         let mut sockets = Vec::new();
-        for (family, vrids) in &self.vrids {
+        for (family, Routers { vrids, groups }) in &self.routers {
             let vrids: Vec<Vrid> = vrids.iter().copied().collect();
-            let socket = sys::advert::open(name, index, *family, &vrids)?;
+            let groups: Vec<IpAddr> = groups.iter().copied().collect();
+            let socket = sys::advert::open(name, index, *family, &vrids, &groups)?;
             sockets.push((Report::AdvertSocket { link: name.clone(), family: *family }, socket));
         }
         for (family, addresses) in &self.addresses {

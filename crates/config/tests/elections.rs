@@ -117,9 +117,9 @@ fn the_right_word_is_named_at_the_wrong_place() {
 fn multicast() {
     check_all(
         &[
-            ("mcast_dst_ip 224.0.0.18", &["warning not-supported"]),
-            ("mcast_dst_ip 10.0.0.18", &["warning not-supported", "error bad-address"]),
-            ("mcast_dst_ip ff02::12", &["warning not-supported", "error bad-address"]),
+            ("mcast_dst_ip 224.0.0.18", &[]),
+            ("mcast_dst_ip 10.0.0.18", &["error bad-address"]),
+            ("mcast_dst_ip ff02::12", &["error bad-address"]),
             ("mcast_src_ip 10.0.0.8", &[]),
             ("mcast_src_ip 224.0.0.1", &["error bad-address"]),
             ("mcast_src_ip fe80::8", &["error mixed-families"]),
@@ -128,18 +128,12 @@ fn multicast() {
         ],
         with,
     );
-    check_all(
-        &[
-            ("mcast_dst_ip ff02::77", &["warning not-supported"]),
-            ("mcast_dst_ip ff05::77", &["warning not-supported", "error bad-address"]),
-        ],
-        with_v6,
-    );
+    check_all(&[("mcast_dst_ip ff02::77", &[]), ("mcast_dst_ip ff05::77", &["error bad-address"])], with_v6);
     check_all(
         &[
             ("vrrp_mcast_group4 224.0.0.18\n vrrp_mcast_group6 ff02::12", &[]),
-            ("vrrp_mcast_group4 224.0.0.77", &["warning not-supported"]),
-            ("vrrp_mcast_group4 ff02::77", &["warning not-supported", "error bad-address"]),
+            ("vrrp_mcast_group4 224.0.0.77", &[]),
+            ("vrrp_mcast_group4 ff02::77", &["error bad-address"]),
         ],
         with_global,
     );
@@ -163,7 +157,7 @@ fn unicast() {
             ("unicast_ttl 255", &[]),
             ("check_unicast_src", &["note as-usual"]),
             ("unicast_fault_no_peer", &[]),
-            ("mcast_dst_ip 224.0.0.18", &["warning not-supported", "warning no-effect"]),
+            ("mcast_dst_ip 224.0.0.18", &["warning no-effect"]),
             ("mcast_src_ip 10.0.0.7", &["warning own-peer", "warning given-twice"]),
             ("mcast_src_ip 10.0.0.8", &[]),
         ],

@@ -54,6 +54,7 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
         source: instance.source,
         peers: instance.peers.iter().map(peer).collect(),
+        group: instance.multicast_group,
         checks: instance.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
         tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
         follows_source: instance.follows_source,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use model::{Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, default_group};
 
 use crate::oracle::{Disturbance, Violation};
 use crate::report::Failure;
@@ -163,6 +163,7 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             addresses: vec![std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 1, 5))],
             source: None,
             peers: Vec::new(),
+            group: default_group(Family::V4),
             checks: Vec::new(),
             tracked_links: Vec::new(),
             follows_source: false,

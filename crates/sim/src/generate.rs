@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Verdict, Vrid};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck, default_group};
 
 use crate::host::address;
 use crate::rng::Rng;
@@ -204,6 +204,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         addresses: virtual_addresses(plan),
         source: None,
         peers: Vec::new(),
+        group: default_group(plan.family),
         checks,
         tracked_links: Vec::new(),
         follows_source: false,

@@ -112,7 +112,7 @@ mod tests {
     use std::net::IpAddr;
 
     use model::{Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
-    use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck};
+    use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck, default_group};
 
     use crate::report::Happening;
     use crate::scenario::Scenario;
@@ -144,6 +144,7 @@ mod tests {
             addresses: vec![IpAddr::from([10, 1, 1, 5])],
             source: None,
             peers: Vec::new(),
+            group: default_group(Family::V4),
             checks: vec![tracked],
             tracked_links: Vec::new(),
             follows_source: false,

@@ -22,9 +22,9 @@ pub use ipv4::parse as parse_ipv4;
 
 /// VRRP's number among the IP protocols (IANA).
 pub const PROTOCOL: i32 = 112;
-/// Where IPv4 adverts go (RFC 9568 5.1.1.2).
+/// Where IPv4 adverts go by default (RFC 9568 5.1.1.2).
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-/// Where IPv6 adverts go (RFC 9568 5.1.2.2).
+/// Where IPv6 adverts go by default (RFC 9568 5.1.2.2).
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// A buffer of this many bytes holds any IP packet.
 pub const MAX_PACKET: usize = 65_535;
@@ -42,11 +42,18 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 const MAX_EARLY_PACKETS: usize = 4096;
 
 /// Opens the socket of `link`, whose index is `index`, that hears adverts for `vrids` only: bound to the interface,
-/// a member of the group, without loopback of our own multicasts, non-blocking and closed on exec.
+/// a member of `groups`, which are of that family, without loopback of our own multicasts, non-blocking and closed on exec.
 ///
 /// # Errors
-/// EPERM without the capabilities named above, ENODEV if the interface is not there (any more), ENOBUFS or ENOMEM.
-pub fn open(link: &LinkName, index: u32, family: Family, vrids: &[Vrid]) -> io::Result<OwnedFd> {
+/// EPERM without the capabilities named above, ENODEV if the interface is not there (any more), ENOBUFS or ENOMEM:
+/// also for more IPv4 groups than `net.ipv4.igmp_max_memberships`. `InvalidInput` for a group of the other family.
+pub fn open(
+    link: &LinkName,
+    index: u32,
+    family: Family,
+    vrids: &[Vrid],
+    groups: &[IpAddr],
+) -> io::Result<OwnedFd> {
     let domain = match family {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,
@@ -68,7 +75,6 @@ pub fn open(link: &LinkName, index: u32, family: Family, vrids: &[Vrid]) -> io::
                 &Ipv4Addr::UNSPECIFIED,
                 index,
             )?;
-            sockopt::set_ip_add_membership_with_ifindex(&socket, &GROUP_V4, &Ipv4Addr::UNSPECIFIED, index)?;
         }
         Family::V6 => {
             socket.set_multicast_hops_v6(HOP_LIMIT.into())?;
@@ -79,10 +85,25 @@ pub fn open(link: &LinkName, index: u32, family: Family, vrids: &[Vrid]) -> io::
             socket.set_multicast_if_v6(index)?;
             socket.set_recv_hoplimit_v6(true)?;
             ipv6::request_packet_information(socket.as_fd())?;
-            socket.join_multicast_v6(&GROUP_V6, index)?;
         }
     }
+    for group in groups {
+        join(&socket, index, family, *group)?;
+    }
     Ok(socket.into())
+}
+
+fn join(socket: &Socket, index: u32, family: Family, group: IpAddr) -> io::Result<()> {
+    match (family, group) {
+        (Family::V4, IpAddr::V4(group)) => {
+            Ok(sockopt::set_ip_add_membership_with_ifindex(socket, &group, &Ipv4Addr::UNSPECIFIED, index)?)
+        }
+        (Family::V6, IpAddr::V6(group)) => socket.join_multicast_v6(&group, index),
+        (Family::V4 | Family::V6, _) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("group {group} on a socket for {family}"),
+        )),
+    }
 }
 
 /// A raw socket hears every interface and every VRID until it is told otherwise; what it heard is not for us.

@@ -79,6 +79,8 @@ pub struct InstanceConfig {
     pub follows_source: bool,
     /// Unicast peers; empty means multicast.
     pub peers: Vec<Peer>,
+    /// The multicast group where it speaks and hears without peers; [`crate::default_group`] unless configured.
+    pub group: IpAddr,
     /// Checks that decide on its fitness and priority.
     pub checks: Vec<TrackedCheck>,
     /// Other interfaces that do.

@@ -3,11 +3,11 @@
 //! It must never write its state outside of [`Instance::transition`]. RFC 9568 sections 5 and 6.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Family, Instant, Priority, ProtocolVersion};
+use model::{Instant, Priority, ProtocolVersion};
 
 use crate::cause::Cause;
 use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
@@ -19,10 +19,6 @@ use crate::remarks::{Remark, Remarks};
 use crate::state::{Holding, State};
 use crate::status::{InstanceView, MasterView};
 use crate::timers;
-
-/// Where multicast adverts go (RFC 9568 5.1.1.2, 5.1.2.2).
-const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
-const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
 
 /// What the core wants done, in order.
 #[derive(Debug, Default)]
@@ -199,13 +195,10 @@ impl Instance {
             },
         };
         let form = self.config.manners.checksum;
-        let group = match self.config.family {
-            Family::V4 => [GROUP_V4],
-            Family::V6 => [GROUP_V6],
-        };
-        let group = group.into_iter().filter(|_| self.config.peers.is_empty());
+        let group = self.config.peers.is_empty().then_some(self.config.group);
         let peers = self.config.peers.iter().map(|peer| peer.address);
         group
+            .into_iter()
             .chain(peers)
             .map(|destination| {
                 let message = Arc::from(packet::emit(&advert, form, source, destination)?);

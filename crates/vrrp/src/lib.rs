@@ -25,5 +25,5 @@ mod timers;
 
 pub use crate::core::Core;
 pub use door::*;
-pub use settings::{Announcements, Manners, Peer, TrackedLink};
+pub use settings::{Announcements, Manners, Peer, TrackedLink, default_group};
 pub use status::{GroupView, InstanceView, LinkView, MasterView, RemarkView, Status};

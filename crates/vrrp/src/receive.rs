@@ -141,7 +141,8 @@ pub(crate) fn judge<'a>(
         }
     }
     check_addresses(&advert, packet.source, link_local_first)?;
-    if packet.destination.is_multicast() == unicast {
+    let here = if unicast { !packet.destination.is_multicast() } else { packet.destination == config.group };
+    if !here {
         return Err(Rejected::Destination(packet.destination));
     }
     if unicast {

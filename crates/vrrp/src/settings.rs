@@ -2,8 +2,10 @@
 //!
 //! Plain values that the machine reads; nothing here decides. The words of keepalived.conf stand at each field.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+
+use model::Family;
 
 use crate::door::LinkId;
 use crate::packet::ChecksumForm;
@@ -55,6 +57,15 @@ impl From<IpAddr> for Peer {
     /// However many hops away, as in keepalived.
     fn from(address: IpAddr) -> Self {
         Self { address, min_ttl: u8::MIN, max_ttl: u8::MAX }
+    }
+}
+
+/// Where VRRP lives by itself (RFC 9568 5.1.1.2, 5.1.2.2).
+#[must_use]
+pub const fn default_group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
     }
 }
 

@@ -60,7 +60,7 @@ fn flood(link: &str, source: &str, rate: &str, seconds: &str) -> Outcome {
     let (rate, seconds): (u32, u32) = (rate.parse()?, seconds.parse()?);
     let index = sys::netlink::Route::open()?.link_index(link)?;
     let vrid = Vrid::new(5).ok_or("VRID")?;
-    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[vrid])?;
+    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[vrid], &[])?;
     let socket = AdvertSocket::from_fd(socket, Family::V4)?;
     let source = IpAddr::V4(source.parse::<Ipv4Addr>()?);
     let mut sent: u32 = 0;
@@ -94,7 +94,7 @@ fn attack(kind: &str, link: &str, (from, to): (&str, &str), rate: &str, seconds:
     let packets = packets(kind, source, destination)?;
     let index = sys::netlink::Route::open()?.link_index(link)?;
     // Hears nothing, and takes packets with the header that we write.
-    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[])?;
+    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[], &[])?;
     let socket = SockRef::from(&socket);
     let to = SocketAddrV4::new(destination, 0).into();
     let begin = sys::clock::now();

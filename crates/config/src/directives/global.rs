@@ -38,8 +38,8 @@ pub(super) const ROWS: &[Directive] = &[
     // Protocol.
     used("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
     used("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
-    understood("vrrp_mcast_group4", AT, Address, "is the IPv4 group").default("224.0.0.18"),
-    understood("vrrp_mcast_group6", AT, Address, "is the IPv6 group").default("ff02::12"),
+    used("vrrp_mcast_group4", AT, Address, "is the IPv4 group").default("224.0.0.18"),
+    used("vrrp_mcast_group6", AT, Address, "is the IPv6 group").default("ff02::12"),
     used("default_interface", AT, Link, "is the interface of instances that name none"),
     used("dynamic_interfaces", AT, Flag(&["allow_if_changes"]), "allows interfaces to be absent"),
     used("vrrp_lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),

@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("unicast_fault_no_peer", AT, Nothing, "forbids multicast when there are no peers"),
     used("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
     not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),
-    understood("mcast_dst_ip", AT, Address, "is the multicast group of this instance"),
+    used("mcast_dst_ip", AT, Address, "is the multicast group of this instance"),
     used("track_src_ip", AT, Nothing, "is FAULT without its source address"),
     used("dont_track_primary", AT, Nothing, "ignores the interface's state"),
     not_yet("vrf", AT, Link, "is the routing domain"),

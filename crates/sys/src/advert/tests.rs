@@ -10,6 +10,9 @@ const B4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 const A6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa));
 const B6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xb));
 const VRID: u8 = 7;
+/// A group that an administrator may choose; the sockets of these tests have joined it, too.
+const OTHER_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 77);
+const OTHER_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x77);
 
 /// Addresses of one family: side A, side B, the group.
 const ADDRESSES: [(Family, IpAddr, IpAddr, IpAddr); 2] =
@@ -18,7 +21,11 @@ const ADDRESSES: [(Family, IpAddr, IpAddr, IpAddr); 2] =
 fn socket(cable: &Cable, side: Side, family: Family, vrids: &[u8]) -> AdvertSocket {
     let index = cable.index(side);
     let vrids: Vec<Vrid> = vrids.iter().filter_map(|id| Vrid::new(*id)).collect();
-    let fd = open(&LinkName::new(Cable::link(side)).unwrap(), index, family, &vrids).unwrap();
+    let groups = match family {
+        Family::V4 => [IpAddr::V4(GROUP_V4), IpAddr::V4(OTHER_V4)],
+        Family::V6 => [IpAddr::V6(GROUP_V6), IpAddr::V6(OTHER_V6)],
+    };
+    let fd = open(&LinkName::new(Cable::link(side)).unwrap(), index, family, &vrids, &groups).unwrap();
     AdvertSocket::from_fd(fd, family).unwrap()
 }
 
@@ -51,6 +58,34 @@ fn multicast_and_unicast_arrive_with_their_header() {
         assert_eq!(next(&sender, &mut [0; 2048]), Received::Packet(answer), "its own multicast came back");
         assert_eq!(sender.receive(&mut [0; 2048]).unwrap(), None);
     }
+}
+
+#[test]
+fn every_group_that_was_joined_is_heard_and_no_other() {
+    let Some(cable) = Cable::lay() else { return };
+    let strangers = [IpAddr::from([224, 0, 0, 99]), "ff02::99".parse().unwrap()];
+    let others = [IpAddr::V4(OTHER_V4), IpAddr::V6(OTHER_V6)];
+    for (((family, a, _, group), stranger), other) in ADDRESSES.into_iter().zip(strangers).zip(others) {
+        let sender = socket(&cable, Side::A, family, &[VRID]);
+        let receiver = socket(&cable, Side::B, family, &[VRID]);
+        let text = message(0x31, VRID);
+        for destination in [stranger, other, group] {
+            sender.send(a, destination, &text).unwrap();
+        }
+        for destination in [other, group] {
+            let expected = Packet { source: a, destination, ttl: 255, message: &text };
+            assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
+        }
+    }
+}
+
+#[test]
+fn a_group_of_the_other_family_is_refused() {
+    let Some(cable) = Cable::lay() else { return };
+    let link = LinkName::new(Cable::link(Side::A)).unwrap();
+    let index = cable.index(Side::A);
+    let refused = open(&link, index, Family::V6, &[], &[IpAddr::V4(GROUP_V4)]).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
 }
 
 /// Part of V3-RX-3 and V3-RX-6: what no instance of this interface can want does not wake us.
@@ -125,7 +160,7 @@ fn sockets_work_in_a_thread_that_has_no_capability() {
         (addresses, sender, socket(&cable, Side::B, family, &[VRID]))
     });
     drop_all_capabilities();
-    let refused = open(&LinkName::new(Cable::link(Side::B)).unwrap(), 2, Family::V4, &[]).unwrap_err();
+    let refused = open(&LinkName::new(Cable::link(Side::B)).unwrap(), 2, Family::V4, &[], &[]).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
     for ((family, a, b, group), sender, receiver) in &pairs {
         let text = message(0x31, VRID);
@@ -172,6 +207,6 @@ fn mixed_families_and_foreign_descriptors_are_refused() {
 fn an_interface_that_is_not_there_is_said_to_be_so() {
     let Some(cable) = Cable::lay() else { return };
     cable.enter(Side::A);
-    let error = open(&LinkName::new("nowhere0").unwrap(), 999, Family::V4, &[]).unwrap_err();
+    let error = open(&LinkName::new("nowhere0").unwrap(), 999, Family::V4, &[], &[]).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
 }

@@ -89,7 +89,7 @@ fn what_the_protocol_cannot_say_is_a_fault_with_a_reason() {
         InstanceConfig { advert_interval: ms(1500), ..v2(100) },
         InstanceConfig { addresses: Vec::new(), ..v3(100) },
         InstanceConfig { addresses: vec![VIP6], ..v3(100) },
-        InstanceConfig { family: model::Family::V6, addresses: vec![VIP6], ..v2(100) },
+        InstanceConfig { family: model::Family::V6, group: GROUP6, addresses: vec![VIP6], ..v2(100) },
     ] {
         let mut host = Host::new(config);
         assert_eq!(host.state(), Some(State::Fault));

@@ -162,11 +162,29 @@ fn unicast_wants_a_configured_peer() {
     let config = InstanceConfig { peers: vec![LOWER.into()], ..v3(100) };
     assert_dropped(config.clone(), &message_to(&v3(100), GREATER, OWN, 200), "not-a-peer");
     assert_dropped(config.clone(), &message(&v3(100), LOWER, 200), "destination");
+    assert_dropped(
+        config.clone(),
+        &message_to(&v3(100), LOWER, "224.0.0.77".parse().unwrap(), 200),
+        "destination",
+    );
     assert_dropped(v3(100), &message_to(&v3(100), GREATER, OWN, 200), "destination");
     // A peer may be some hops away.
     let mut host = Host::new(config);
     host.hear(&Message { ttl: 60, ..message_to(&v3(100), LOWER, OWN, 200) });
     assert_eq!(host.view().adverts_received, 1);
+}
+
+#[test]
+fn another_group_is_another_network() {
+    // V3-RX-10: with a group of its own, an instance doesn't hear the usual one, nor the other way round.
+    for (ours, from, group) in [(v3(100), GREATER, "224.0.0.77"), (v6(100), PEER6, "ff02::77")] {
+        let elsewhere = InstanceConfig { group: group.parse().unwrap(), ..ours.clone() };
+        assert_dropped(elsewhere.clone(), &message(&ours, from, 200), "destination");
+        assert_dropped(ours.clone(), &message(&elsewhere, from, 200), "destination");
+        let mut host = Host::new(elsewhere.clone());
+        host.hear(&message(&elsewhere, from, 200));
+        assert_eq!(host.view().adverts_received, 1);
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         addresses: vec![VIP],
         source: None,
         peers: Vec::new(),
+        group: GROUP,
         checks: Vec::new(),
         tracked_links: Vec::new(),
         follows_source: false,
@@ -70,7 +71,7 @@ pub(crate) fn v2(priority: u8) -> InstanceConfig {
 
 /// The same over IPv6.
 pub(crate) fn v6(priority: u8) -> InstanceConfig {
-    InstanceConfig { family: Family::V6, addresses: vec![VIP6], ..v3(priority) }
+    InstanceConfig { family: Family::V6, group: GROUP6, addresses: vec![VIP6], ..v3(priority) }
 }
 
 pub(crate) fn check_name(name: &str) -> CheckName {
@@ -105,11 +106,7 @@ pub(crate) struct Message {
 
 /// What a peer with the configuration `of` would send from `source` with `priority`.
 pub(crate) fn message(of: &InstanceConfig, source: IpAddr, priority: u8) -> Message {
-    let destination = match of.family {
-        Family::V4 => GROUP,
-        Family::V6 => GROUP6,
-    };
-    message_to(of, source, destination, priority)
+    message_to(of, source, of.group, priority)
 }
 
 pub(crate) fn message_to(of: &InstanceConfig, source: IpAddr, destination: IpAddr, priority: u8) -> Message {
