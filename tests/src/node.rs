@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use lab::{Host, Lab, Proc, Signal, Spec};
+use lab::{Host, Lab, Link, Proc, Signal, Spec};
 use serde_json::Value;
 
 use crate::programs::{on_host, program};
@@ -42,8 +42,19 @@ impl Node {
     /// The lab can't do it.
     #[must_use]
     pub fn new(lab: &Lab, name: &str, addresses: &[&str], config: &str) -> Self {
-        let host = lab.add_host(name, addresses).unwrap_or_else(|error| panic!("host {name}: {error}"));
-        host.write_file("/etc/handover/handover.conf", config, 0o600).expect("write the configuration");
+        let link =
+            Link::new("eth0", "eth0", addresses).unwrap_or_else(|error| panic!("host {name}: {error}"));
+        Self::with_links(lab, name, vec![link], config)
+    }
+
+    /// As [`Self::new`], with any interfaces.
+    ///
+    /// # Panics
+    /// The lab can't do it.
+    #[must_use]
+    pub fn with_links(lab: &Lab, name: &str, links: Vec<Link>, config: &str) -> Self {
+        let host = lab.add_host_with(name, links).unwrap_or_else(|error| panic!("host {name}: {error}"));
+        host.write_file(CONFIG, config, 0o600).expect("write the configuration");
         let hook = format!("#!/bin/sh\necho \"$@\" >> {HOOK_LOG}\n");
         host.write_file(HOOK, &hook, 0o755).expect("write the hook");
         Self { host, run: RefCell::new(None) }
@@ -137,7 +148,8 @@ impl Node {
             "for d in /proc/[0-9]*; do read -r c < $d/comm && [ \"$c\" = {name} ] && echo ${{d#/proc/}}; done 2>/dev/null; :"
         );
         let output = self.sh(&script);
-        output.lines().filter_map(|line| line.parse().ok()).collect()
+        // Number 1 is the lab's, whatever it is called.
+        output.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid != 1).collect()
     }
 
     /// Runs a line of shell on the host and gives what it printed, whatever its status.
