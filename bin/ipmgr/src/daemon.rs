@@ -444,20 +444,23 @@ impl Daemon {
             let spots = instance.addresses.iter().map(Spot::of);
             let mut failures: Vec<String> =
                 spots.filter_map(|spot| self.failures.get(&spot).cloned()).collect();
-            let report = match answer {
+            let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     if self.claims.of(id) != Claim::Ordered {
                         failures = vec!["a later order withdrew the addresses".to_owned()];
                     }
-                    log::info!("({name}) setting VIPs.");
-                    Report::Installed { instance: name, order, failures: core_ipmgr::bounded(failures) }
+                    let line = format!("({name}) setting VIPs.");
+                    let failures = core_ipmgr::bounded(failures);
+                    (Report::Installed { instance: name, order, failures }, line)
                 }
                 Answer::Withdrawn { order, why, .. } => {
-                    log::info!("({name}) removing VIPs.");
-                    Report::Withdrawn { instance: name, order, why }
+                    let line = format!("({name}) removing VIPs.");
+                    (Report::Withdrawn { instance: name, order, why }, line)
                 }
             };
+            // The announcements wait for the answer, and nobody for the log.
             self.with_core(|core| core.send(&report, None));
+            log::info!("{line}");
         }
     }
 
