@@ -8,6 +8,8 @@ use service::{Exit, Failure};
 
 use crate::client::status_of;
 
+/// The most characters of a script's output that are shown; `--json` has them all.
+const MAX_OUTPUT: usize = 200;
 /// Who can be asked, and what is taken from whose answer under which name. ipmgr answers nobody but vrrp-core, which
 /// tells how it is; vrrp-core has a view of the checks, too, but checkerd knows them better.
 const ASKED: [(&str, &[(&str, &str)]); 3] = [
@@ -103,9 +105,12 @@ fn render(status: &Value) -> String {
         out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
         let (outcome, output) = (text(check, &["last_outcome"]), text(check, &["last_output"]).trim());
         for part in [outcome, output].into_iter().filter(|part| !part.is_empty()) {
-            out += &format!("  {}", part.replace('\n', " | "));
+            out += &format!("  {}", printable(part));
         }
         out.push('\n');
+    }
+    for hook in list(status, "hooks") {
+        render_hook(hook, &mut out);
     }
     for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
         if let Some(trouble) = trouble(status, program) {
@@ -113,6 +118,31 @@ fn render(status: &Value) -> String {
         }
     }
     out
+}
+
+/// What a script wrote, on one line, without what a terminal would obey, and cut.
+fn printable(text: &str) -> String {
+    let mut line: String =
+        text.replace('\n', " | ").chars().filter(|c| !c.is_control()).take(MAX_OUTPUT).collect();
+    if text.chars().count() > MAX_OUTPUT {
+        line += " ...";
+    }
+    line
+}
+
+/// Hooks are worth a line while they run, wait or have failed.
+fn render_hook(hook: &Value, out: &mut String) {
+    let name = text(hook, &["instance"]);
+    let running = text(hook, &["running"]);
+    if !running.is_empty() {
+        *out += &format!("hook of {name}: {running} is running, {} waiting\n", number(hook, &["queued"]));
+    }
+    let outcome = text(hook, &["last", "outcome"]);
+    if !outcome.is_empty() && outcome != "succeeded" {
+        let (kind, state) = (text(hook, &["last", "hook"]), text(hook, &["last", "state"]));
+        let output = printable(text(hook, &["last", "output"]).trim());
+        *out += &format!("hook of {name}: {kind} for {state}: {outcome}  {output}\n");
+    }
 }
 
 fn render_group(group: &Value, out: &mut String) {
@@ -229,6 +259,23 @@ mod tests {
         assert_eq!(line("MASTER", 0, 7_320_000), format!("9 sent, 0 heard in 2 h 2 min {advice}"));
         assert_eq!(line("MASTER", 1, 61_000), "9 sent, 1 heard");
         assert_eq!(line("BACKUP", 0, 61_000), "9 sent, 0 heard");
+    }
+
+    #[test]
+    fn what_a_script_wrote_cannot_command_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\u{7}b\nc"), "a[2Jb | c");
+        assert_eq!(printable(&"x".repeat(300)).len(), MAX_OUTPUT + 4);
+    }
+
+    #[test]
+    fn a_hook_that_runs_or_has_failed_is_shown() {
+        let mut out = String::new();
+        render_hook(&json!({"instance": "v", "running": "notify for MASTER", "queued": 1}), &mut out);
+        let last = json!({"hook": "notify", "state": "BACKUP", "outcome": "exit 1", "output": "no\n"});
+        render_hook(&json!({"instance": "v", "last": last}), &mut out);
+        let said =
+            "hook of v: notify for MASTER is running, 1 waiting\nhook of v: notify for BACKUP: exit 1  no\n";
+        assert_eq!(out, said);
     }
 
     #[test]
