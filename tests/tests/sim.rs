@@ -214,6 +214,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         addresses: vec![IpAddr::V4(Ipv4Addr::new(192, 168, 1, 100))],
         source: None,
         peers: Vec::new(),
+        unicast_ttl: u8::MAX,
         group: default_group(Family::V4),
         checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
         tracked_links: Vec::new(),

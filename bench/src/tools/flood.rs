@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Family, LinkName, Vrid};
 use reactor::Reactor;
-use sys::advert::{AdvertSocket, GROUP_V4};
+use sys::advert::{AdvertSocket, GROUP_V4, TTL};
 
 use super::say;
 use crate::Outcome;
@@ -51,7 +51,7 @@ pub(super) fn run(flood: &Flood) -> Outcome<()> {
         let due = elapsed.saturating_mul(flood.rate.into()) / NANOS_PER_SECOND;
         while sent < due {
             // A full queue loses packets, as a real flood would.
-            let _ = socket.send(flood.source.into(), GROUP_V4.into(), &message);
+            let _ = socket.send(flood.source.into(), GROUP_V4.into(), TTL, &message);
             sent += 1;
         }
         next = next + gap;

@@ -177,7 +177,9 @@ impl Wire {
     pub(crate) fn transmit(&self, transmit: &Transmit) -> io::Result<()> {
         let family = Family::of(transmit.source);
         match self.adverts.get(&(transmit.link, family)) {
-            Some(socket) => socket.send(transmit.source, transmit.destination, &transmit.message),
+            Some(socket) => {
+                socket.send(transmit.source, transmit.destination, transmit.ttl, &transmit.message)
+            }
             None => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "ipmgr has handed over no socket for this link",

@@ -153,7 +153,7 @@ fn with_peers(lines: &str) -> String {
 fn unicast() {
     check_all(
         &[
-            ("unicast_ttl 64", &["warning not-supported"]),
+            ("unicast_ttl 64", &[]),
             ("unicast_ttl 255", &[]),
             ("check_unicast_src", &["note as-usual"]),
             ("unicast_fault_no_peer", &[]),

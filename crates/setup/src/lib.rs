@@ -55,6 +55,7 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
         source: instance.source,
         peers: instance.peers.iter().map(peer).collect(),
         group: instance.multicast_group,
+        unicast_ttl: instance.unicast_ttl,
         checks: instance.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
         tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
         follows_source: instance.follows_source,

@@ -163,6 +163,7 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             addresses: vec![std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 1, 5))],
             source: None,
             peers: Vec::new(),
+            unicast_ttl: u8::MAX,
             group: default_group(Family::V4),
             checks: Vec::new(),
             tracked_links: Vec::new(),

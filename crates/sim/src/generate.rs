@@ -204,6 +204,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         addresses: virtual_addresses(plan),
         source: None,
         peers: Vec::new(),
+        unicast_ttl: u8::MAX,
         group: default_group(plan.family),
         checks,
         tracked_links: Vec::new(),

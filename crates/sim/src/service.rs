@@ -144,6 +144,7 @@ mod tests {
             addresses: vec![IpAddr::from([10, 1, 1, 5])],
             source: None,
             peers: Vec::new(),
+            unicast_ttl: u8::MAX,
             group: default_group(Family::V4),
             checks: vec![tracked],
             tracked_links: Vec::new(),

@@ -29,8 +29,8 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// A buffer of this many bytes holds any IP packet.
 pub const MAX_PACKET: usize = 65_535;
 
-/// TTL and hop limit of every advert (V3-PKT-6).
-const HOP_LIMIT: u8 = 255;
+/// TTL and hop limit of adverts, unless an administrator wants another for peers (V3-PKT-6).
+pub const TTL: u8 = 255;
 /// ToS and traffic class: DSCP CS6, "internetwork control" (RFC 4594 3.2).
 const TRAFFIC_CLASS: u8 = 0xc0;
 /// `TC_PRIO_CONTROL` (linux/pkt_sched.h): our own queueing discipline sends adverts before anything else.
@@ -77,8 +77,6 @@ pub fn open(
             )?;
         }
         Family::V6 => {
-            socket.set_multicast_hops_v6(HOP_LIMIT.into())?;
-            socket.set_unicast_hops_v6(HOP_LIMIT.into())?;
             socket.set_tclass_v6(TRAFFIC_CLASS.into())?;
             socket.set_multicast_loop_v6(false)?;
             socket.set_multicast_all_v6(false)?;
@@ -213,22 +211,22 @@ impl AdvertSocket {
         }
     }
 
-    /// Sends one message to the group or to one peer, from `source`, with TTL or hop limit 255.
+    /// Sends one message to the group or to one peer, from `source`, with that TTL or hop limit.
     ///
     /// # Errors
     /// `InvalidInput` if the addresses are not of this socket's family; else sendmsg(2): `WouldBlock` if the queue is
     /// full, EMSGSIZE beyond the interface's MTU, ENETDOWN, EINVAL for an IPv6 source that is not on the interface.
-    pub fn send(&self, source: IpAddr, destination: IpAddr, message: &[u8]) -> io::Result<()> {
+    pub fn send(&self, source: IpAddr, destination: IpAddr, ttl: u8, message: &[u8]) -> io::Result<()> {
         match (self.family, source, destination) {
             (Family::V4, IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let header = ipv4::header(source, destination, message.len())?;
+                let header = ipv4::header(source, destination, ttl, message.len())?;
                 let to = SocketAddrV4::new(destination, 0).into();
                 self.send_message(&to, &[IoSlice::new(&header), IoSlice::new(message)], &[])
             }
             (Family::V6, IpAddr::V6(source), IpAddr::V6(destination)) => {
                 // Scope 0 means the interface that the socket is bound to.
                 let to = SocketAddrV6::new(destination, 0, 0, 0).into();
-                self.send_message(&to, &[IoSlice::new(message)], &ipv6::source_label(source))
+                self.send_message(&to, &[IoSlice::new(message)], &ipv6::labels(source, ttl))
             }
             (Family::V4 | Family::V6, ..) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

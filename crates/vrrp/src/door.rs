@@ -79,6 +79,8 @@ pub struct InstanceConfig {
     pub follows_source: bool,
     /// Unicast peers; empty means multicast.
     pub peers: Vec<Peer>,
+    /// TTL or hop limit of adverts to peers.
+    pub unicast_ttl: u8,
     /// The multicast group where it speaks and hears without peers; [`crate::default_group`] unless configured.
     pub group: IpAddr,
     /// Checks that decide on its fitness and priority.
@@ -203,7 +205,7 @@ pub struct Packet<'a> {
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Send this message as protocol 112, TTL / hop limit 255.
+    /// Send this message as protocol 112.
     Transmit(Transmit),
     /// Order the instance's addresses to be added; answered by [`Input::Installed`].
     Install {
@@ -243,6 +245,8 @@ pub struct Transmit {
     pub source: IpAddr,
     /// The group or one peer.
     pub destination: IpAddr,
+    /// TTL or hop limit for the IP header: 255 by multicast (V3-PKT-6), to peers as configured.
+    pub ttl: u8,
     /// The VRRP message with its checksum. Built once per change, shared by every send.
     pub message: Arc<[u8]>,
 }

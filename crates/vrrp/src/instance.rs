@@ -195,14 +195,14 @@ impl Instance {
             },
         };
         let form = self.config.manners.checksum;
-        let group = self.config.peers.is_empty().then_some(self.config.group);
-        let peers = self.config.peers.iter().map(|peer| peer.address);
+        let group = self.config.peers.is_empty().then_some((self.config.group, receive::TTL));
+        let peers = self.config.peers.iter().map(|peer| (peer.address, self.config.unicast_ttl));
         group
             .into_iter()
             .chain(peers)
-            .map(|destination| {
+            .map(|(destination, ttl)| {
                 let message = Arc::from(packet::emit(&advert, form, source, destination)?);
-                Ok(Transmit { instance: self.id, link: self.config.link, source, destination, message })
+                Ok(Transmit { instance: self.id, link: self.config.link, source, destination, ttl, message })
             })
             .collect()
     }

@@ -14,8 +14,8 @@ use crate::packet::{self, Advert, Authentication, ChecksumForm, Dialect, Malform
 use crate::remarks::Remark;
 use crate::settings::Peer;
 
-/// What every advert on a link must arrive with (V3-RX-1): one hop would make it 254.
-const TTL: u8 = 255;
+/// What every multicast advert is sent with (V3-PKT-6) and must arrive with (V3-RX-1): one hop would make it 254.
+pub(crate) const TTL: u8 = 255;
 
 /// Why a packet was dropped, with the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::{Family, LinkName, MacAddress, Priority, Vrid};
 use socket2::SockRef;
-use sys::advert::{AdvertSocket, GROUP_V4};
+use sys::advert::{AdvertSocket, GROUP_V4, TTL};
 use sys::announce::AnnounceSocket;
 use sys::process::{Credentials, Signal, Spec, Stdio, spawn};
 use sys::seqpacket::{Connection, Received};
@@ -68,7 +68,7 @@ fn flood(link: &str, source: &str, rate: &str, seconds: &str) -> Outcome {
         for _ in 0..rate / BURSTS {
             let message = garbage(sent);
             // A full queue loses packets as a real flood would.
-            let _ = socket.send(source, IpAddr::V4(GROUP_V4), &message);
+            let _ = socket.send(source, IpAddr::V4(GROUP_V4), TTL, &message);
             sent = sent.wrapping_add(1);
         }
         std::thread::sleep(Duration::from_secs(1) / BURSTS);

@@ -2,7 +2,7 @@
 
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
 use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
-use super::{Again, Directive, Place, not_ours, not_yet, understood, used};
+use super::{Again, Directive, Place, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Instance];
 const MILLISECONDS_10: u64 = 10_000;
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("virtual_rules", AT, Nothing, "lists rules that move"),
     not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface"),
     used("mcast_src_ip", AT, Address, "is what adverts are sent from"),
-    understood("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
+    used("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
     used("unicast_fault_no_peer", AT, Nothing, "forbids multicast when there are no peers"),
     used("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
     not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),

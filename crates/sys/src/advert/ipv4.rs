@@ -13,7 +13,7 @@ use pnet_packet::ipv4::{Ipv4Packet, MutableIpv4Packet};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::{HOP_LIMIT, Malformed, Packet, Received, TRAFFIC_CLASS};
+use super::{Malformed, Packet, Received, TRAFFIC_CLASS};
 
 /// Bytes of a header without options.
 const HEADER: usize = 20;
@@ -62,7 +62,12 @@ pub fn parse(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
 
 /// The header in front of a message of `length` bytes. The kernel fills in identification and checksum (raw(7)); "don't
 /// fragment" stays unset.
-pub(super) fn header(source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> io::Result<[u8; HEADER]> {
+pub(super) fn header(
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    length: usize,
+) -> io::Result<[u8; HEADER]> {
     let too_long = || io::Error::from(Errno::MSGSIZE);
     let total = u16::try_from(HEADER.saturating_add(length)).map_err(|_| too_long())?;
     let mut bytes = [0; HEADER];
@@ -71,7 +76,7 @@ pub(super) fn header(source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> 
     header.set_header_length(HEADER_WORDS);
     header.set_dscp(TRAFFIC_CLASS >> 2);
     header.set_total_length(total);
-    header.set_ttl(HOP_LIMIT);
+    header.set_ttl(ttl);
     header.set_next_level_protocol(IpNextHeaderProtocols::Vrrp);
     header.set_source(source);
     header.set_destination(destination);
@@ -90,7 +95,7 @@ mod tests {
     const GROUP: Ipv4Addr = super::super::GROUP_V4;
 
     fn packet(message: &[u8]) -> Vec<u8> {
-        let mut packet = header(SOURCE, GROUP, message.len()).unwrap().to_vec();
+        let mut packet = header(SOURCE, GROUP, super::super::TTL, message.len()).unwrap().to_vec();
         packet.extend_from_slice(message);
         packet
     }
@@ -106,8 +111,8 @@ mod tests {
             192, 0, 2, 1,
             224, 0, 0, 18,
         ];
-        assert_eq!(header(SOURCE, GROUP, 8).unwrap(), golden);
-        assert!(header(SOURCE, GROUP, 65_516).is_err());
+        assert_eq!(header(SOURCE, GROUP, 255, 8).unwrap(), golden);
+        assert!(header(SOURCE, GROUP, 255, 65_516).is_err());
     }
 
     #[test]

@@ -18,6 +18,10 @@ const ADDRESS: usize = 16;
 const PACKET_INFORMATION: usize = mem::size_of::<libc::in6_pktinfo>();
 /// One label with packet information, padded.
 const SOURCE_LABEL: usize = (LABEL_HEADER + PACKET_INFORMATION).next_multiple_of(LABEL_ALIGNMENT);
+/// One label with a hop limit, padded; and both of them.
+const HOP_LIMIT_LABEL: usize =
+    (LABEL_HEADER + mem::size_of::<libc::c_int>()).next_multiple_of(LABEL_ALIGNMENT);
+const SEND_LABELS: usize = SOURCE_LABEL + HOP_LIMIT_LABEL;
 /// Room for the two labels that we ask for, and some to spare.
 const MAX_LABELS: usize = 128;
 
@@ -144,15 +148,34 @@ fn read_label_header(bytes: &[u8]) -> Option<(usize, i32, i32)> {
     ))
 }
 
-/// Ancillary data that names the source address; interface 0 is the one that the socket is bound to.
-pub(super) fn source_label(source: Ipv6Addr) -> [u8; SOURCE_LABEL] {
-    let mut label = [0; SOURCE_LABEL];
-    let bytes = (LABEL_HEADER + PACKET_INFORMATION)
+/// Ancillary data that names the source address and the hop limit.
+pub(super) fn labels(source: Ipv6Addr, hop_limit: u8) -> [u8; SEND_LABELS] {
+    let mut labels = [0; SEND_LABELS];
+    let bytes = source_label(source).into_iter().chain(hop_limit_label(hop_limit.into()));
+    for (place, byte) in labels.iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    labels
+}
+
+/// The interface behind the address stays 0: that is the one that the socket is bound to.
+fn source_label(source: Ipv6Addr) -> [u8; SOURCE_LABEL] {
+    label(libc::IPV6_PKTINFO, PACKET_INFORMATION, &source.octets())
+}
+
+fn hop_limit_label(value: libc::c_int) -> [u8; HOP_LIMIT_LABEL] {
+    label(libc::IPV6_HOPLIMIT, mem::size_of::<libc::c_int>(), &value.to_ne_bytes())
+}
+
+/// `size` bytes that begin with `data`, behind their `struct cmsghdr`.
+fn label<const LENGTH: usize>(kind: libc::c_int, size: usize, data: &[u8]) -> [u8; LENGTH] {
+    let mut label = [0; LENGTH];
+    let bytes = (LABEL_HEADER + size)
         .to_ne_bytes()
         .into_iter()
         .chain(libc::IPPROTO_IPV6.to_ne_bytes())
-        .chain(libc::IPV6_PKTINFO.to_ne_bytes())
-        .chain(source.octets());
+        .chain(kind.to_ne_bytes())
+        .chain(data.iter().copied());
     for (place, byte) in label.iter_mut().zip(bytes) {
         *place = byte;
     }
@@ -167,15 +190,6 @@ mod tests {
 
     const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa);
 
-    fn hop_limit_label(value: i32) -> Vec<u8> {
-        let mut label = (LABEL_HEADER + 4).to_ne_bytes().to_vec();
-        label.extend(libc::IPPROTO_IPV6.to_ne_bytes());
-        label.extend(libc::IPV6_HOPLIMIT.to_ne_bytes());
-        label.extend(value.to_ne_bytes());
-        label.resize(label.len().next_multiple_of(LABEL_ALIGNMENT), 0);
-        label
-    }
-
     #[test]
     fn labels_are_found_in_any_order_among_others() {
         let other = {
@@ -188,6 +202,12 @@ mod tests {
         let backwards = [&hop_limit_label(255)[..], &other, &source_label(SOURCE)].concat();
         assert_eq!(read_labels(&forwards), expected);
         assert_eq!(read_labels(&backwards), expected);
+    }
+
+    #[test]
+    fn what_is_sent_reads_as_it_was_meant() {
+        let expected = Labels { destination: Some(SOURCE), hop_limit: Some(64) };
+        assert_eq!(read_labels(&labels(SOURCE, 64)), expected);
     }
 
     #[test]

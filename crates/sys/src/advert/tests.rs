@@ -40,7 +40,7 @@ fn next<'buffer>(socket: &AdvertSocket, buffer: &'buffer mut [u8]) -> Received<'
     socket.receive(buffer).unwrap().expect("readable")
 }
 
-/// V3-PKT-6, TTL and hop limit 255 to the group and to one peer; and our own multicasts don't come back.
+/// V3-PKT-6, TTL and hop limit 255 to the group, another to one peer; and our own multicasts don't come back.
 #[test]
 fn multicast_and_unicast_arrive_with_their_header() {
     let Some(cable) = Cable::lay() else { return };
@@ -48,12 +48,12 @@ fn multicast_and_unicast_arrive_with_their_header() {
         let sender = socket(&cable, Side::A, family, &[VRID]);
         let receiver = socket(&cable, Side::B, family, &[VRID]);
         let text = message(0x31, VRID);
-        for destination in [group, b] {
-            sender.send(a, destination, &text).unwrap();
-            let expected = Packet { source: a, destination, ttl: 255, message: &text };
+        for (destination, ttl) in [(group, 255), (b, 64), (b, 1)] {
+            sender.send(a, destination, ttl, &text).unwrap();
+            let expected = Packet { source: a, destination, ttl, message: &text };
             assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
         }
-        receiver.send(b, a, &text).unwrap();
+        receiver.send(b, a, TTL, &text).unwrap();
         let answer = Packet { source: b, destination: a, ttl: 255, message: &text };
         assert_eq!(next(&sender, &mut [0; 2048]), Received::Packet(answer), "its own multicast came back");
         assert_eq!(sender.receive(&mut [0; 2048]).unwrap(), None);
@@ -70,7 +70,7 @@ fn every_group_that_was_joined_is_heard_and_no_other() {
         let receiver = socket(&cable, Side::B, family, &[VRID]);
         let text = message(0x31, VRID);
         for destination in [stranger, other, group] {
-            sender.send(a, destination, &text).unwrap();
+            sender.send(a, destination, TTL, &text).unwrap();
         }
         for destination in [other, group] {
             let expected = Packet { source: a, destination, ttl: 255, message: &text };
@@ -105,7 +105,7 @@ fn the_filter_passes_our_vrids_in_any_version_and_nothing_else() {
         ];
         let wanted = [message(0x31, VRID), message(0x21, 1), message(0xf1, 200)];
         for text in unwanted.into_iter().chain(wanted.iter().map(|text| &text[..])) {
-            sender.send(a, group, text).unwrap();
+            sender.send(a, group, TTL, text).unwrap();
         }
         for text in &wanted {
             let expected = Packet { source: a, destination: group, ttl: 255, message: text };
@@ -144,7 +144,7 @@ fn a_packet_longer_than_the_buffer_is_reported_and_gone() {
     for (family, a, b, _) in ADDRESSES {
         let sender = socket(&cable, Side::A, family, &[VRID]);
         let receiver = socket(&cable, Side::B, family, &[VRID]);
-        sender.send(a, b, &message(0x31, VRID)).unwrap();
+        sender.send(a, b, TTL, &message(0x31, VRID)).unwrap();
         assert_eq!(next(&receiver, &mut [0; 4]), Received::Malformed(Malformed::TooLong));
         assert_eq!(receiver.receive(&mut [0; 2048]).unwrap(), None);
     }
@@ -165,7 +165,7 @@ fn sockets_work_in_a_thread_that_has_no_capability() {
     for ((family, a, b, group), sender, receiver) in &pairs {
         let text = message(0x31, VRID);
         for destination in [*group, *b] {
-            sender.send(*a, destination, &text).unwrap();
+            sender.send(*a, destination, TTL, &text).unwrap();
             let expected = Packet { source: *a, destination, ttl: 255, message: &text };
             assert_eq!(next(receiver, &mut [0; 2048]), Received::Packet(expected), "{family}");
         }
@@ -185,7 +185,7 @@ fn an_ipv4_source_need_not_be_on_the_interface() {
     ip(&["address", "flush", "dev", "veth-a"]);
     let source = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
     let text = message(0x31, VRID);
-    sender.send(source, IpAddr::V4(GROUP_V4), &text).unwrap();
+    sender.send(source, IpAddr::V4(GROUP_V4), TTL, &text).unwrap();
     let expected = Packet { source, destination: IpAddr::V4(GROUP_V4), ttl: 255, message: &text };
     assert_eq!(next(&receiver, &mut [0; 2048]), Received::Packet(expected));
 }
@@ -194,8 +194,8 @@ fn an_ipv4_source_need_not_be_on_the_interface() {
 fn mixed_families_and_foreign_descriptors_are_refused() {
     let Some(cable) = Cable::lay() else { return };
     let sender = socket(&cable, Side::A, Family::V4, &[VRID]);
-    assert_eq!(sender.send(A4, B6, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    assert_eq!(sender.send(A6, B6, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(sender.send(A4, B6, TTL, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(sender.send(A6, B6, TTL, b"").unwrap_err().kind(), io::ErrorKind::InvalidInput);
     let copy = sender.as_fd().try_clone_to_owned().unwrap();
     assert_eq!(AdvertSocket::from_fd(copy, Family::V6).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     let udp = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();

@@ -108,20 +108,22 @@ fn ipv6_goes_the_same_way() {
 fn a_group_of_its_own_is_where_it_speaks() {
     // V3-PKT-6, and the checksum is over that destination (V3-PKT-4).
     let group = "224.0.0.77".parse().unwrap();
-    let mut host = Host::new(InstanceConfig { group, ..v3(100) });
+    let mut host = Host::new(InstanceConfig { group, unicast_ttl: 64, ..v3(100) });
     let outputs = assert_takes_over_after(&mut host, DOWN_100);
     let transmit = transmits(&outputs)[0];
-    assert_eq!(transmit.destination, group);
+    assert_eq!((transmit.destination, transmit.ttl), (group, 255), "the TTL is for peers only");
     assert!(handover_vrrp::packet::parse(&transmit.message, OWN, group).is_ok());
 }
 
 #[test]
 fn each_unicast_peer_gets_its_advert() {
     // V3-PKT-4, V3-PKT-6
-    let mut host = Host::new(InstanceConfig { peers: vec![LOWER.into(), GREATER.into()], ..v3(100) });
+    let peers = vec![LOWER.into(), GREATER.into()];
+    let mut host = Host::new(InstanceConfig { peers, unicast_ttl: 64, ..v3(100) });
     let outputs = assert_takes_over_after(&mut host, DOWN_100);
-    let to: Vec<_> = transmits(&outputs).iter().map(|transmit| transmit.destination).collect();
-    assert_eq!(to, [LOWER, GREATER]);
+    let to: Vec<_> =
+        transmits(&outputs).iter().map(|transmit| (transmit.destination, transmit.ttl)).collect();
+    assert_eq!(to, [(LOWER, 64), (GREATER, 64)]);
     for transmit in transmits(&outputs) {
         let (_, form) =
             handover_vrrp::packet::parse(&transmit.message, transmit.source, transmit.destination).unwrap();

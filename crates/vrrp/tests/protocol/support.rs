@@ -54,6 +54,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         addresses: vec![VIP],
         source: None,
         peers: Vec::new(),
+        unicast_ttl: 255,
         group: GROUP,
         checks: Vec::new(),
         tracked_links: Vec::new(),
