@@ -28,6 +28,22 @@ pub fn start_lab() -> Lab {
     Lab::start(&program("handover")).unwrap_or_else(|error| panic!("start a lab: {error}"))
 }
 
+/// Puts [`HOOK`] on a host.
+///
+/// # Panics
+/// The lab can't do it.
+pub fn install_hook(host: &Host) {
+    let hook = format!("#!/bin/sh\necho \"$@\" >> {HOOK_LOG}\n");
+    host.write_file(HOOK, &hook, 0o755).expect("write the hook");
+}
+
+/// The arguments of every run of [`HOOK`] on a host so far, one line each.
+#[must_use]
+pub fn hook_log(host: &Host) -> Vec<String> {
+    let text = host.read_file(HOOK_LOG).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
 /// One node.
 #[derive(Debug)]
 pub struct Node {
@@ -55,8 +71,7 @@ impl Node {
     pub fn with_links(lab: &Lab, name: &str, links: Vec<Link>, config: &str) -> Self {
         let host = lab.add_host_with(name, links).unwrap_or_else(|error| panic!("host {name}: {error}"));
         host.write_file(CONFIG, config, 0o600).expect("write the configuration");
-        let hook = format!("#!/bin/sh\necho \"$@\" >> {HOOK_LOG}\n");
-        host.write_file(HOOK, &hook, 0o755).expect("write the hook");
+        install_hook(&host);
         Self { host, run: RefCell::new(None) }
     }
 
@@ -134,8 +149,7 @@ impl Node {
     /// The arguments of every run of [`HOOK`] so far, one line each.
     #[must_use]
     pub fn hooks(&self) -> Vec<String> {
-        let text = self.host.read_file(HOOK_LOG).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        hook_log(&self.host)
     }
 
     /// The processes of that name on the host, by their numbers there.

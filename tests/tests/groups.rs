@@ -1,9 +1,10 @@
 //! Sync groups on real hosts: two virtual routers on two links that are master together or not at all, and the hooks
-//! that are told so.
+//! that are told so, in the words in which keepalived tells them.
 
 use std::time::Duration;
 
-use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::keepalived::{self, Keepalived};
+use handover_tests::node::{HOOK, LIMIT, Node, RUNTIME_DIR, eventually, hook_log, install_hook, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Lab, Link, Spec};
 use serde_json::Value;
@@ -165,4 +166,68 @@ fn nobody_waits_for_the_slowest_timer() {
     eventually(&lab, &[&b], "b is master of all again", || is_all(&b, "MASTER"));
     assert_eq!(b.at("/instances/0/cause/code"), "peer-silent", "{}", b.story());
     assert_eq!(b.at("/instances/1/cause/code"), "group", "{}", b.story());
+}
+
+/// Keepalived starts hooks of one transition side by side.
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+/// One file, keepalived on one bridge and Handover on another: the hooks of the group are told the same, word by word.
+#[test]
+fn hooks_are_told_of_the_group_what_keepalived_tells_them() {
+    if !keepalived::is_installed() {
+        return;
+    }
+    let lab = start_lab();
+    let instance = |name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{
+  version 3
+  interface eth0
+  virtual_router_id {vrid}
+  advert_int 0.3
+  virtual_ipaddress {{
+    192.168.1.{vrid}/32
+  }}
+}}
+"
+        )
+    };
+    let hook = |of: &str| format!("  notify{of} \"{HOOK} own words of notify{of}\"\n");
+    let hooks = ["", "_master", "_backup", "_fault", "_stop"].map(hook).concat();
+    let config = format!("vrrp_sync_group pair {{\n  group {{\n    one\n    two\n  }}\n{hooks}}}\n")
+        + &instance("one", 101)
+        + &instance("two", 102);
+    let link = Link::new("eth0", "elsewhere", &["192.168.1.12/24"]).expect("a link");
+    let ours = Node::with_links(&lab, "ours", vec![link], &config);
+    let theirs = Keepalived::new(&lab, "theirs", &["192.168.1.11/24"], &config);
+    install_hook(theirs.host());
+    let told = || [ours.hooks(), hook_log(theirs.host())].map(sorted);
+    let both_told = |state: &str, times: usize| {
+        let general = format!("own words of notify GROUP pair {state} 0");
+        let same = lab.wait_for(LIMIT, || {
+            let [ours, theirs] = told();
+            ours == theirs && ours.iter().filter(|line| **line == general).count() == times
+        });
+        let stories = || format!("{}{}", ours.story(), theirs.story());
+        assert!(same, "told when {state} was to come the {times}. time: {:?}\n{}", told(), stories());
+    };
+    ours.start();
+    theirs.start();
+    both_told("MASTER", 1);
+    for host in [ours.host(), theirs.host()] {
+        host.link_down("eth0").expect("take the link down");
+    }
+    both_told("FAULT", 1);
+    for host in [ours.host(), theirs.host()] {
+        host.link_up("eth0").expect("bring the link up");
+    }
+    both_told("MASTER", 2);
+    ours.stop();
+    theirs.stop();
+    both_told("STOP", 1);
+    let [ours, _] = told();
+    assert!(ours.contains(&"own words of notify_stop".to_owned()), "only `notify` is told more: {ours:?}");
 }
