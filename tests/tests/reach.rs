@@ -74,3 +74,33 @@ fn groups_of_ones_own_are_networks_of_their_own() {
         nodes.iter().for_each(|node| node.stop());
     }
 }
+
+/// `unicast_ttl`: what a peer sees, and what it may insist on with `min_ttl` and `max_ttl` (V3-RX-1).
+#[test]
+fn adverts_to_peers_go_as_far_as_they_may() {
+    for (addresses, vip) in
+        [(["192.168.1.11", "192.168.1.12"], "192.168.1.100/24"), (["fd00::11", "fd00::12"], "fe80::100/64")]
+    {
+        let lab = start_lab();
+        let wire = lab.capture().expect("capture");
+        let config = |priority, [own, peer]: [&str; 2], ttl: u8| {
+            let reach = format!(
+                "unicast_src_ip {own}\n unicast_ttl {ttl}\n unicast_peer {{\n {peer} min_ttl 63 max_ttl 64\n }}"
+            );
+            instance(priority, vip, &reach)
+        };
+        let [own, peer] = addresses;
+        let host = |address: &str| format!("{address}/{}", if address.contains(':') { 64 } else { 24 });
+        let a = Node::new(&lab, "a", &[&host(own)], &config(150, [own, peer], 64));
+        let b = Node::new(&lab, "b", &[&host(peer)], &config(100, [peer, own], 64));
+        a.start();
+        b.start();
+        eventually(&lab, &[&a, &b], "a is MASTER and b hears it", || {
+            a.state() == "MASTER" && b.state() == "BACKUP" && heard(&b) > 3
+        });
+        let advert = wire.wait_for(LIMIT, |frame| is_advert(frame, "a"));
+        assert_eq!(advert.as_ref().and_then(reach), Some((peer.parse().expect("an address"), 64)));
+        a.stop();
+        b.stop();
+    }
+}
