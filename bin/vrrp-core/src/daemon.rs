@@ -19,7 +19,8 @@ use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::manager::Manager;
 use crate::operator::Desk;
-use crate::setup::{CarrierId, Setup};
+use crate::pacing::{Announcement, Pacer};
+use crate::setup::{CarrierId, Placed, Setup};
 use crate::status::{Surroundings, assemble};
 use crate::wire::{Drained, Wire};
 
@@ -32,6 +33,8 @@ const FIRST_LINK: usize = 2;
 const FIRST_CARRIER: usize = 1 << 19;
 /// The server's listener and clients.
 const SERVER: usize = 1 << 20;
+/// Announcements of as many links that may go in one turn, as with the backlog.
+const PACED_TURN: usize = 32;
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 
@@ -59,6 +62,7 @@ struct Daemon {
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
     backlog: Backlog,
+    pacer: Pacer,
     /// The service manager hasn't heard of the last transitions.
     summary_due: bool,
     stopping: bool,
@@ -95,6 +99,7 @@ impl Daemon {
             })?,
             held: Vec::new(),
             backlog: Backlog::default(),
+            pacer: Pacer::new(start.config.global.pacing),
             summary_due: false,
             stopping: false,
             finished: false,
@@ -134,7 +139,7 @@ impl Daemon {
     fn next_deadline(&self) -> Option<Instant> {
         let links =
             [Some(self.manager.next_deadline()), self.manager.absence_due(), self.checker.next_deadline()];
-        links.into_iter().chain([self.core.next_deadline()]).flatten().min()
+        links.into_iter().chain([self.core.next_deadline(), self.pacer.next_deadline()]).flatten().min()
     }
 
     fn on_time(&mut self, now: Instant) -> Result<(), Failure> {
@@ -444,6 +449,7 @@ impl Daemon {
                 self.act(output, now);
             }
         }
+        self.announce_paced();
         if self.backlog.is_empty() && std::mem::take(&mut self.summary_due) {
             service::notify_status(&self.feed.summary());
         }
@@ -462,7 +468,7 @@ impl Daemon {
             Output::Withdraw { instance, order } => {
                 self.order(instance, now, |instance| Order::Withdraw { instance, order: order.0 });
             }
-            Output::Announce(instance) => self.announce(instance),
+            Output::Announce(instance) => self.announce(instance, now),
             Output::Transition(transition) => self.on_transition(&transition),
             Output::GroupTransition(transition) => self.on_group_transition(&transition),
             Output::Notice(notice) => {
@@ -484,12 +490,38 @@ impl Daemon {
         }
     }
 
-    fn announce(&self, id: InstanceId) {
-        for placed in self.setup.addresses(id) {
-            match self.wire.announce(placed) {
-                Ok(()) => log::debug!("announced {placed} on {}", placed.link),
-                Err(error) => log::warn!("announce {placed} on {}: {error}", placed.link),
+    /// It may have waited: what isn't true any more would take the addresses away from whoever has them now.
+    fn announce(&mut self, id: InstanceId, now: Instant) {
+        if !self.core.may_announce(id) {
+            return;
+        }
+        for (place, placed) in self.setup.addresses(id).iter().enumerate() {
+            let family = Family::of(placed.address);
+            match self.setup.carrier(&placed.link) {
+                Some(carrier) if !self.pacer.distance(family).is_zero() => {
+                    self.pacer.push((carrier, family), Announcement { instance: id, place }, now);
+                }
+                Some(_) | None => self.tell_neighbours(placed),
             }
+        }
+    }
+
+    /// What kept its distance and may go now.
+    fn announce_paced(&mut self) {
+        for _ in 0..PACED_TURN {
+            // Not the time at which the turn began: the distance is between frames.
+            let next = self.pacer.pop(sys::clock::now(), |instance| self.core.may_announce(instance));
+            let Some(Announcement { instance, place }) = next else { return };
+            if let Some(placed) = self.setup.addresses(instance).get(place) {
+                self.tell_neighbours(placed);
+            }
+        }
+    }
+
+    fn tell_neighbours(&self, placed: &Placed) {
+        match self.wire.announce(placed) {
+            Ok(()) => log::debug!("announced {placed} on {}", placed.link),
+            Err(error) => log::warn!("announce {placed} on {}: {error}", placed.link),
         }
     }
 

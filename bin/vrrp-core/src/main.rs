@@ -10,6 +10,7 @@ mod drains;
 mod feed;
 mod manager;
 mod operator;
+mod pacing;
 mod setup;
 mod status;
 mod wire;

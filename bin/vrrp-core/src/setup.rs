@@ -92,7 +92,7 @@ impl Setup {
 }
 
 /// A link that carries addresses. It may be one on which no instance speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CarrierId(pub(crate) usize);
 
 /// An address and where it lives.

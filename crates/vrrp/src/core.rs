@@ -201,6 +201,13 @@ impl Core {
         self.instances.get(id.0).map(Instance::view)
     }
 
+    /// Whether the instance is master with its addresses in place now. [`Output::Announce`] is true only as long: who puts
+    /// one off asks before it goes.
+    #[must_use]
+    pub fn may_announce(&self, id: InstanceId) -> bool {
+        self.instances.get(id.0).is_some_and(Instance::may_announce)
+    }
+
     /// One link; `None` if there is no such place in the configuration.
     #[must_use]
     pub fn link(&self, id: LinkId) -> Option<LinkView> {

@@ -293,6 +293,11 @@ impl Instance {
         matches!(self.state, State::Active(_))
     }
 
+    /// Whether it is master and its addresses are in place (V3-FSM-15).
+    pub(crate) const fn may_announce(&self) -> bool {
+        matches!(self.state, State::Active(Holding { install_by: None, .. }))
+    }
+
     /// Until when a master that it may not preempt can't be said to be late.
     pub(crate) fn held_back_until(&self) -> Option<Instant> {
         match self.state {

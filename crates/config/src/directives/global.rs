@@ -4,7 +4,7 @@ use super::Argument::{
     Address, Bool, Command, Flag, Free, Link, Nothing, Number, OneOf, Seconds, Text, User,
 };
 use super::root::MAX_TIMER;
-use super::{Directive, Place, not_ours, not_yet, understood, used};
+use super::{Directive, Place, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Global];
 /// Words that `vrrp_instance` has as well, with the same meaning.
@@ -64,10 +64,8 @@ pub(super) const ROWS: &[Directive] = &[
     used("vrrp_garp_master_refresh_repeat", AT, COUNT, "is how many of them").default("1"),
     used("vrrp_garp_lower_prio_delay", AT, SECONDS, "is when ARPs follow a lower priority"),
     used("vrrp_garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
-    understood("vrrp_garp_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two ARPs")
-        .default("0"),
-    understood("vrrp_gna_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two NAs")
-        .default("0"),
+    used("vrrp_garp_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two ARPs").default("0"),
+    used("vrrp_gna_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two NAs").default("0"),
     used("vrrp_min_garp", AT, Bool, "sends as few ARPs as possible"),
     not_yet("vrrp_garp_extra_if", AT, Free, "keeps VMACs known"),
     not_yet("vrrp_vmac_garp_intvl", AT, Free, "is the old name of `vrrp_garp_extra_if`"),

@@ -1,0 +1,207 @@
+//! Announcements that keep a distance from one another (`vrrp_garp_interval`, `vrrp_gna_interval`).
+//!
+//! Some switches drop ARP that comes in bursts. So each link has two lanes, one for gratuitous ARP and one for neighbour
+//! advertisements, and in each lane one announcement goes at a time. It must never sleep, send or hold up anything else: it
+//! says what may go now and when the next may. What has become untrue while it waited is dropped: to announce an address
+//! that has moved on would take it away from its new master. Read RFC 9568 6.4.2 first.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use config::Pacing;
+use model::{Family, Instant};
+use vrrp::InstanceId;
+
+use crate::setup::CarrierId;
+
+/// How often one address may be waiting. Whoever asks for more than the distance lets through gets the distance.
+const MAX_WAITING: u16 = 255;
+
+/// A link, and ARP or neighbour advertisements.
+pub(crate) type LaneId = (CarrierId, Family);
+
+/// One address to be announced: whose, and its place among that instance's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Announcement {
+    pub(crate) instance: InstanceId,
+    pub(crate) place: usize,
+}
+
+/// What waits, on all links.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    distances: Pacing,
+    lanes: HashMap<LaneId, Lane>,
+    /// The lanes in which something waits, by the time when it may go.
+    due: BTreeSet<(Instant, LaneId)>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    /// Each once. Who has more to come goes to the end, so that no address is announced twice before each is once.
+    order: VecDeque<Announcement>,
+    /// How often each is to be announced.
+    counts: HashMap<Announcement, u16>,
+    /// When the distance to the last one is kept.
+    free_at: Instant,
+}
+
+impl Pacer {
+    /// Nothing waits.
+    pub(crate) fn new(distances: Pacing) -> Self {
+        Self { distances, lanes: HashMap::new(), due: BTreeSet::new() }
+    }
+
+    /// The least time between two announcements of that kind; zero for none.
+    pub(crate) const fn distance(&self, family: Family) -> Duration {
+        match family {
+            Family::V4 => self.distances.arp,
+            Family::V6 => self.distances.neighbour,
+        }
+    }
+
+    /// Adds one at the end of a lane.
+    pub(crate) fn push(&mut self, id: LaneId, what: Announcement, now: Instant) {
+        let lane = self.lanes.entry(id).or_insert_with(|| Lane {
+            order: VecDeque::new(),
+            counts: HashMap::new(),
+            free_at: now,
+        });
+        if lane.order.is_empty() {
+            self.due.insert((lane.free_at.max(now), id));
+        }
+        lane.push(what);
+    }
+
+    /// Takes out what may go now, if it still `holds`.
+    pub(crate) fn pop(&mut self, now: Instant, holds: impl Fn(InstanceId) -> bool) -> Option<Announcement> {
+        loop {
+            let (at, id) = *self.due.first()?;
+            if at > now {
+                return None;
+            }
+            self.due.pop_first();
+            let distance = self.distance(id.1);
+            let lane = self.lanes.get_mut(&id)?;
+            // What was dropped was not sent, and costs the next one nothing. Without a next one, nothing is left.
+            if let Some(what) = lane.pop(&holds) {
+                lane.free_at = now + distance;
+                if !lane.order.is_empty() {
+                    self.due.insert((lane.free_at, id));
+                }
+                return Some(what);
+            }
+        }
+    }
+
+    /// When the next may go; `None` if nothing waits.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}
+
+impl Lane {
+    fn push(&mut self, what: Announcement) {
+        let count = self.counts.entry(what).or_default();
+        if *count == 0 {
+            self.order.push_back(what);
+        }
+        *count = count.saturating_add(1).min(MAX_WAITING);
+    }
+
+    fn pop(&mut self, holds: impl Fn(InstanceId) -> bool) -> Option<Announcement> {
+        while let Some(what) = self.order.pop_front() {
+            let left = self.counts.remove(&what).unwrap_or_default().saturating_sub(1);
+            if !holds(what.instance) {
+                continue;
+            }
+            if left > 0 {
+                self.counts.insert(what, left);
+                self.order.push_back(what);
+            }
+            return Some(what);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARP: LaneId = (CarrierId(0), Family::V4);
+    const OTHER_LINK: LaneId = (CarrierId(1), Family::V4);
+    const NA: LaneId = (CarrierId(0), Family::V6);
+
+    const fn at(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
+    }
+
+    const fn of(instance: usize, place: usize) -> Announcement {
+        Announcement { instance: InstanceId(instance), place }
+    }
+
+    fn pacer() -> Pacer {
+        Pacer::new(Pacing { arp: Duration::from_millis(10), neighbour: Duration::from_millis(100) })
+    }
+
+    /// All that goes out from `now` on, with its time in milliseconds, when the loop wakes at the deadlines.
+    fn run(pacer: &mut Pacer, mut now: Instant) -> Vec<(u64, Announcement)> {
+        let mut gone = Vec::new();
+        while let Some(deadline) = pacer.next_deadline() {
+            now = now.max(deadline);
+            while let Some(what) = pacer.pop(now, |_| true) {
+                gone.push((u64::try_from(now.since(Instant::ZERO).as_millis()).unwrap(), what));
+            }
+        }
+        gone
+    }
+
+    #[test]
+    fn the_first_goes_at_once_and_the_others_keep_their_distance() {
+        let mut pacer = pacer();
+        for place in [0, 1, 0, 1] {
+            pacer.push(ARP, of(0, place), at(5));
+        }
+        // The distance is to the one before, however late that was; and no address twice before each is once.
+        let gone = run(&mut pacer, at(5));
+        assert_eq!(gone, [(5, of(0, 0)), (15, of(0, 1)), (25, of(0, 0)), (35, of(0, 1))]);
+        pacer.push(ARP, of(0, 0), at(36));
+        assert_eq!(pacer.next_deadline(), Some(at(45)), "also to one that left the lane empty");
+        assert_eq!(run(&mut pacer, at(60)), [(60, of(0, 0))]);
+        pacer.push(ARP, of(0, 0), at(200));
+        assert_eq!(pacer.next_deadline(), Some(at(200)));
+    }
+
+    #[test]
+    fn links_and_kinds_do_not_wait_for_each_other() {
+        let mut pacer = pacer();
+        for lane in [ARP, OTHER_LINK, NA, ARP, NA] {
+            pacer.push(lane, of(0, lane.0.0), at(0));
+        }
+        let times: Vec<u64> = run(&mut pacer, at(0)).into_iter().map(|(ms, _)| ms).collect();
+        assert_eq!(times, [0, 0, 0, 10, 100]);
+    }
+
+    #[test]
+    fn what_is_no_longer_true_is_dropped_and_costs_nothing() {
+        let mut pacer = pacer();
+        for what in [of(0, 0), of(0, 0), of(0, 1), of(1, 0)] {
+            pacer.push(ARP, what, at(0));
+        }
+        assert_eq!(pacer.pop(at(0), |instance| instance.0 == 1), Some(of(1, 0)));
+        assert_eq!((pacer.pop(at(1000), |_| true), pacer.next_deadline()), (None, None));
+        pacer.push(ARP, of(0, 0), at(1000));
+        assert_eq!(pacer.pop(at(1000), |_| false), None);
+        assert_eq!(pacer.next_deadline(), None);
+    }
+
+    #[test]
+    fn whoever_asks_for_too_much_gets_the_distance() {
+        let mut pacer = pacer();
+        for _ in 0..100_000 {
+            pacer.push(ARP, of(0, 0), at(0));
+        }
+        assert_eq!(run(&mut pacer, at(0)).len(), usize::from(MAX_WAITING));
+    }
+}
