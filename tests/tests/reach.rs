@@ -1,9 +1,16 @@
 //! Where adverts go and how far, and how fast announcements follow one another: what an administrator may set, on real hosts.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use handover_tests::node::{LIMIT, Node, eventually, start_lab};
+use handover_tests::node::{HOOK, LIMIT, Node, eventually, start_lab};
 use lab::{Frame, Packet};
+use model::Instant;
+
+/// How many addresses are announced with a distance.
+const ADDRESSES: u8 = 40;
+/// How often each is, when they are in place.
+const ROUND: usize = 5;
 
 /// An instance with VRID 5 that is quick enough for a test.
 fn instance(priority: u8, addresses: &str, more: &str) -> String {
@@ -15,6 +22,7 @@ fn instance(priority: u8, addresses: &str, more: &str) -> String {
   priority {priority}
   advert_int 0.3
   virtual_ipaddress {{ {addresses} }}
+  notify {HOOK}
   {more}
 }}
 "
@@ -31,6 +39,15 @@ fn reach(frame: &Frame) -> Option<(IpAddr, u8)> {
     match &frame.packet {
         Packet::Vrrp { destination, ttl, .. } => Some((*destination, *ttl)),
         Packet::Arp { .. } | Packet::NeighbourAdvertisement { .. } => None,
+    }
+}
+
+/// Whether a frame tells everybody where an address lives. (An ordinary ARP question is for somebody else.)
+fn is_announcement(frame: &Frame) -> bool {
+    match &frame.packet {
+        Packet::Arp { sender, target, .. } => sender == target,
+        Packet::NeighbourAdvertisement { source, target } => source == target,
+        Packet::Vrrp { .. } => false,
     }
 }
 
@@ -100,6 +117,58 @@ fn adverts_to_peers_go_as_far_as_they_may() {
         });
         let advert = wire.wait_for(LIMIT, |frame| is_advert(frame, "a"));
         assert_eq!(advert.as_ref().and_then(reach), Some((peer.parse().expect("an address"), 64)));
+        a.stop();
+        b.stop();
+    }
+}
+
+/// `vrrp_garp_interval`, `vrrp_gna_interval`: announcements keep their distance, and adverts go on meanwhile (V3-FSM-4).
+#[test]
+fn announcements_keep_their_distance_and_delay_no_advert() {
+    let distance = Duration::from_millis(20);
+    let defaults = "global_defs {\n vrrp_garp_interval 0.02\n vrrp_gna_interval 0.02\n}\n";
+    let last_octets = 100..100 + ADDRESSES;
+    let v4: String = last_octets.clone().map(|octet| format!("192.168.1.{octet}/24\n")).collect();
+    let v6: String = last_octets.map(|octet| format!("fe80::{octet}/64\n")).collect();
+    for addresses in [v4, v6] {
+        let lab = start_lab();
+        let wire = lab.capture().expect("capture");
+        let a = Node::new(
+            &lab,
+            "a",
+            &["192.168.1.11/24"],
+            &format!("{defaults}{}", instance(150, &addresses, "")),
+        );
+        let b = Node::new(
+            &lab,
+            "b",
+            &["192.168.1.12/24"],
+            &format!("{defaults}{}", instance(100, &addresses, "")),
+        );
+        a.start();
+        b.start();
+        let (mut announced, mut adverts): (Vec<Instant>, usize) = (Vec::new(), 0);
+        while announced.len() < ROUND * usize::from(ADDRESSES) {
+            let next = wire.wait_for(LIMIT, |frame| {
+                frame.host == "a" && (is_advert(frame, "a") || is_announcement(frame))
+            });
+            let frame =
+                next.unwrap_or_else(|| panic!("{} announcements only\n{}", announced.len(), a.story()));
+            if is_announcement(&frame) {
+                announced.push(frame.at);
+            } else if !announced.is_empty() {
+                adverts += 1;
+            }
+        }
+        let (first, last) = (announced.first().expect("some"), announced.last().expect("some"));
+        let took = last.since(*first);
+        // The capture is as late as the machine is busy, so single gaps prove nothing; all of them together do.
+        let least = distance * u32::try_from(announced.len() - 1).expect("few");
+        assert!(took >= least * 9 / 10, "{} announcements within {took:?}", announced.len());
+        assert!(adverts >= 3, "{adverts} adverts during {took:?}");
+        eventually(&lab, &[&a, &b], "b hears a", || heard(&b) > 3);
+        assert_eq!((a.state(), b.state()), ("MASTER".to_owned(), "BACKUP".to_owned()), "{}", b.story());
+        assert!(b.hooks().iter().all(|line| !line.contains("MASTER")), "{}", b.story());
         a.stop();
         b.stop();
     }
