@@ -30,7 +30,9 @@ struct Routers {
 
 /// Every link of the configuration and its use.
 pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
-    let mut uses: BTreeMap<LinkName, Use> = BTreeMap::new();
+    // Those that are only tracked need no socket; vrrp-core has to hear of them all the same.
+    let mut uses: BTreeMap<LinkName, Use> =
+        config.links().into_iter().map(|link| (link.clone(), Use::default())).collect();
     for instance in &config.instances {
         let link = uses.entry(instance.link.clone()).or_default();
         let routers = link.routers.entry(instance.family).or_default();
@@ -40,12 +42,6 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
             let link = uses.entry(address.link.clone()).or_default();
             link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);
         }
-        for tracked in &instance.links {
-            uses.entry(tracked.link.clone()).or_default();
-        }
-    }
-    for tracked in config.groups.iter().flat_map(|group| &group.links) {
-        uses.entry(tracked.link.clone()).or_default();
     }
     uses
 }

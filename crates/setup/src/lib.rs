@@ -4,10 +4,10 @@
 //! reference in a valid configuration resolves, so nothing can fail; nothing here decides, and nothing is looked up on
 //! the machine. Read `crates/vrrp/src/door.rs` first: what a core is made from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use config::{Config, Instance, SyncGroup, TrackedCheck};
-use model::{InstanceName, LinkName};
+use model::{CheckName, InstanceName, LinkName};
 use vrrp::packet::ChecksumForm;
 use vrrp::{
     Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, TrackedLink,
@@ -17,10 +17,14 @@ use vrrp::{
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
     let mut links = Links::default();
-    let instances = config.instances.iter().map(|it| instance_config(config, it, &mut links)).collect();
-    let groups = group_configs(config, &mut links);
+    let init_fail = config.checks.iter().filter(|check| check.init_fail).map(|check| &check.name).collect();
+    let instances = config.instances.iter().map(|it| instance_config(it, &init_fail, &mut links)).collect();
+    let groups = group_configs(config, &init_fail, &mut links);
     CoreConfig { links: links.in_order, instances, groups, startup_delay: config.global.startup_delay }
 }
+
+/// The checks that count as failed until their first result. Looked up for every tracker of thousands of instances.
+type InitFail<'a> = HashSet<&'a CheckName>;
 
 /// The numbers of links.
 #[derive(Debug, Default)]
@@ -38,7 +42,7 @@ impl Links {
     }
 }
 
-fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> InstanceConfig {
+fn instance_config(instance: &Instance, init_fail: &InitFail<'_>, links: &mut Links) -> InstanceConfig {
     InstanceConfig {
         name: instance.name.clone(),
         link: links.number(&instance.link),
@@ -56,7 +60,7 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
         peers: instance.peers.iter().map(peer).collect(),
         group: instance.multicast_group,
         unicast_ttl: instance.unicast_ttl,
-        checks: instance.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
+        checks: instance.checks.iter().map(|tracked| tracked_check(tracked, init_fail)).collect(),
         tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
         follows_source: instance.follows_source,
         follows_link: instance.follows_link,
@@ -66,24 +70,24 @@ fn instance_config(config: &Config, instance: &Instance, links: &mut Links) -> I
 }
 
 /// A member that was configured is there: the configuration would be invalid otherwise.
-fn group_configs(config: &Config, links: &mut Links) -> Vec<GroupConfig> {
+fn group_configs(config: &Config, init_fail: &InitFail<'_>, links: &mut Links) -> Vec<GroupConfig> {
     let places: HashMap<&InstanceName, usize> =
         config.instances.iter().enumerate().map(|(at, instance)| (&instance.name, at)).collect();
     let mut group = |group: &SyncGroup| GroupConfig {
         name: group.name.clone(),
         members: group.members.iter().filter_map(|name| places.get(name)).map(|at| InstanceId(*at)).collect(),
-        checks: group.checks.iter().map(|tracked| tracked_check(config, tracked)).collect(),
+        checks: group.checks.iter().map(|tracked| tracked_check(tracked, init_fail)).collect(),
         tracked_links: group.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
     };
     config.groups.iter().map(&mut group).collect()
 }
 
-fn tracked_check(config: &Config, tracked: &TrackedCheck) -> vrrp::TrackedCheck {
+fn tracked_check(tracked: &TrackedCheck, init_fail: &InitFail<'_>) -> vrrp::TrackedCheck {
     vrrp::TrackedCheck {
         check: tracked.check.clone(),
         weight: tracked.weight.value,
         reverse: tracked.weight.reverse,
-        init_fail: config.check(&tracked.check).is_some_and(|check| check.init_fail),
+        init_fail: init_fail.contains(&tracked.check),
     }
 }
 
@@ -187,6 +191,17 @@ vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtua
         assert_eq!(group.members, [InstanceId(2), InstanceId(0)]);
         assert_eq!((group.checks[0].check.as_str(), group.checks[0].weight), ("chk", 7));
         assert_eq!(core.links[group.tracked_links[0].link.0].as_str(), "eth9");
+    }
+
+    #[test]
+    fn init_fail_is_the_checks_own() {
+        let text = TEXT
+            .replace("weight 20 }", "weight 20 \n init_fail }\nvrrp_script fine { script \"/bin/true\" }");
+        let text = text.replace("track_script { chk weight", "track_script { fine \n chk weight");
+        let core = core_config(&config::parse("test.conf", text).config.expect("valid"));
+        let init_fail =
+            |at: usize| core.instances[at].checks.iter().map(|it| it.init_fail).collect::<Vec<_>>();
+        assert_eq!((init_fail(0), init_fail(2)), (vec![true], vec![false, true]));
     }
 
     #[test]
