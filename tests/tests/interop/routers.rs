@@ -1,6 +1,6 @@
 //! What runs on a host, and the configuration that both kinds read.
 //!
-//! The configuration is one text: what differs between two hosts are priorities and the addresses of unicast peers, never
+//! The configuration is one text: what differs between hosts are priorities and the addresses of unicast peers, never
 //! the language. That Handover reads keepalived's file is part of what is shown here.
 
 use std::fmt;
@@ -19,7 +19,7 @@ const V3_INTERVAL: Duration = Duration::from_millis(500);
 /// VRRPv2's shortest.
 const V2_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A virtual router as it stands in the configuration of both hosts.
+/// A virtual router as it stands in the configuration of all hosts.
 #[derive(Clone, Copy, Debug)]
 struct Dialect {
     name: &'static str,
@@ -76,19 +76,69 @@ impl Dialect {
     }
 }
 
+/// The members of the sync group, where there is one: a host's services for both families move together. The first one
+/// alone tracks the check.
+pub const GROUP: [&str; 2] = ["v3_ipv4", "v3_ipv6"];
+/// The host is fit for service while it has this file.
+pub const FITNESS: &str = "/tmp/fit";
+/// What a failed check costs where it has a weight.
+pub const WEIGHT: u8 = 20;
+
+/// What the instances make of the check of [`FITNESS`], in the words of all configurations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracking {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// While it fails, every priority is lower by [`WEIGHT`].
+    Weighted,
+    /// While it fails, every instance is in FAULT.
+    Fatal,
+    /// While it fails, the members of [`GROUP`] are in FAULT.
+    FatalInGroup,
+}
+
+impl Tracking {
+    /// What stands before the instances.
+    fn preamble(self) -> String {
+        let members = GROUP.join("\n    ");
+        let group = format!("vrrp_sync_group both {{\n  group {{\n    {members}\n  }}\n}}\n");
+        let check = format!(
+            "vrrp_script fit {{\n  script \"/usr/bin/test -e {FITNESS}\"\n  interval 1\n  fall 1\n  rise 1\n}}\n"
+        );
+        match self {
+            Self::Nothing => String::new(),
+            Self::Weighted | Self::Fatal => check,
+            Self::FatalInGroup => check + &group,
+        }
+    }
+
+    /// How that instance tracks the check.
+    fn line(self, instance: &str) -> Option<String> {
+        let tracked = match self {
+            Self::Nothing => None,
+            Self::Weighted => Some(format!("fit weight -{WEIGHT}")),
+            Self::Fatal => Some("fit".to_owned()),
+            Self::FatalInGroup => (instance == GROUP[0]).then(|| "fit".to_owned()),
+        };
+        tracked.map(|words| format!("track_script {{\n    {words}\n  }}"))
+    }
+}
+
 /// The virtual routers that the configuration is about.
 pub fn observed() -> Vec<VirtualRouter> {
     DIALECTS.iter().map(Dialect::observed).collect()
 }
 
-/// What one host's configuration says that the other's doesn't.
-#[derive(Clone, Copy, Debug)]
+/// What one host's configuration says; all but the tracking may differ from the others'.
+#[derive(Clone, Debug)]
 pub struct Own<'a> {
     pub address: &'a str,
-    pub peer: &'a str,
+    pub peers: Vec<&'a str>,
     pub priority: u8,
     pub password: &'a str,
     pub nopreempt: bool,
+    pub tracking: Tracking,
 }
 
 /// The whole file.
@@ -110,14 +160,15 @@ pub fn config(own: &Own<'_>) -> String {
         }
         if dialect.is_unicast {
             lines.push(format!("unicast_src_ip {}", own.address));
-            lines.push(format!("unicast_peer {{\n    {}\n  }}", own.peer));
+            lines.push(format!("unicast_peer {{\n    {}\n  }}", own.peers.join("\n    ")));
         }
+        lines.extend(own.tracking.line(dialect.name));
         let addresses = dialect.addresses.join("\n    ");
         lines.push(format!("virtual_ipaddress {{\n    {addresses}\n  }}"));
         format!("vrrp_instance {} {{\n  {}\n}}\n", dialect.name, lines.join("\n  "))
     });
     let global = "global_defs {\n  router_id interop\n}\n".to_owned();
-    [global].into_iter().chain(instances).collect()
+    [global, own.tracking.preamble()].into_iter().chain(instances).collect()
 }
 
 /// What a host runs.
@@ -128,6 +179,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its sign in the table of docs/interop.md.
+    pub const fn sign(self) -> char {
+        match self {
+            Self::Handover => 'H',
+            Self::Keepalived => 'K',
+        }
+    }
+
     /// A host that will run it.
     pub fn make(self, lab: &Lab, name: &str, addresses: &[&str], config: &str) -> Box<dyn Router> {
         match self {

@@ -1,37 +1,46 @@
-//! Two hosts on a bridge with an observer, and what a story does with them and expects of them.
+//! Two or three hosts on a bridge with an observer, and what a story does with them and expects of them.
 //!
-//! An expectation that fails ends the test with everything that is known: both configurations, both logs, all adverts
+//! An expectation that fails ends the test with everything that is known: all configurations, all logs, all adverts
 //! with their times, and who held which addresses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use handover_tests::keepalived;
 use handover_tests::node::{RUNTIME_DIR, start_lab};
 use handover_tests::observer::{Observer, VirtualRouter};
 use lab::Lab;
+use model::Instant;
 
-use crate::routers::{self, Kind, Own, Router, Why};
+use crate::routers::{self, FITNESS, Kind, Own, Router, Tracking, Why};
 
-/// The first host: of the higher priority, where they differ.
+/// The first host: of the highest priority, where they differ.
 pub const PREFERRED: &str = "preferred";
 /// The second host: of the greater IPv4 address.
 pub const SECOND: &str = "second";
-const NAMES: [&str; 2] = [PREFERRED, SECOND];
-const ADDRESSES: [&str; 2] = ["192.0.2.11", "192.0.2.12"];
+/// The third host, in stories that have one: of the lowest priority.
+pub const THIRD: &str = "third";
+const NAMES: [&str; 3] = [PREFERRED, SECOND, THIRD];
+const ADDRESSES: [&str; 3] = ["192.0.2.11", "192.0.2.12", "192.0.2.13"];
+/// In the row of a story where the greater source address decides: whose that is may be chance.
+const GREATER: &str = "the greater";
 
-/// What a story asks of the configurations, the preferred host's first.
+/// What a story asks of the configurations, in the order of the hosts.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    pub priorities: [u8; 2],
-    pub passwords: [&'static str; 2],
+    pub priorities: [u8; 3],
+    pub passwords: [&'static str; 3],
     /// Of the preferred host.
     pub nopreempt: bool,
+    /// Every host is fit at first.
+    pub tracking: Tracking,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { priorities: [150, 100], passwords: ["s3cret", "s3cret"], nopreempt: false }
+        // Far apart, so that the skews of the second and the third are, too.
+        let priorities = [200, 150, 50];
+        Self { priorities, passwords: ["s3cret"; 3], nopreempt: false, tracking: Tracking::default() }
     }
 }
 
@@ -39,38 +48,63 @@ impl Default for Terms {
 pub struct Scene {
     lab: Lab,
     observer: Observer,
-    routers: [Box<dyn Router>; 2],
-    configs: [String; 2],
+    cast: Vec<Kind>,
+    routers: Vec<Box<dyn Router>>,
+    configs: Vec<String>,
+    /// By the name of the virtual router: what [`Scene::row`] tells.
+    settled: BTreeMap<&'static str, Vec<String>>,
 }
 
 fn position(name: &str) -> usize {
-    NAMES.iter().position(|it| *it == name).expect("one of the two hosts")
+    NAMES.iter().position(|it| *it == name).expect("one of the hosts")
 }
 
 impl Scene {
-    /// Two hosts, nothing started yet; `None` where there is no keepalived.
-    pub fn new(preferred: Kind, second: Kind, terms: &Terms) -> Option<Self> {
+    /// The hosts of this cast, nothing started yet; `None` where there is no keepalived.
+    pub fn new(cast: &[Kind], terms: &Terms) -> Option<Self> {
         if !keepalived::is_installed() {
             return None;
         }
         let lab = start_lab();
-        let configs = [0, 1].map(|index| {
+        let addresses = &ADDRESSES[..cast.len()];
+        let config = |index: usize| {
             routers::config(&Own {
-                address: ADDRESSES[index],
-                peer: ADDRESSES[1 - index],
+                address: addresses[index],
+                peers: addresses.iter().copied().filter(|it| *it != addresses[index]).collect(),
                 priority: terms.priorities[index],
                 password: terms.passwords[index],
                 nopreempt: terms.nopreempt && index == 0,
+                tracking: terms.tracking,
             })
-        });
-        let make = |kind: Kind, index: usize| {
-            let address = format!("{}/24", ADDRESSES[index]);
-            kind.make(&lab, NAMES[index], &[&address], &configs[index])
         };
-        let routers = [make(preferred, 0), make(second, 1)];
+        let configs: Vec<String> = (0..cast.len()).map(config).collect();
+        let make = |(index, kind): (usize, &Kind)| {
+            let router =
+                kind.make(&lab, NAMES[index], &[&format!("{}/24", addresses[index])], &configs[index]);
+            router.host().write_file(FITNESS, "", 0o644).expect("make the host fit");
+            router
+        };
+        let routers: Vec<Box<dyn Router>> = cast.iter().enumerate().map(make).collect();
         let hosts = routers.iter().map(|router| router.host().clone()).collect();
         let observer = Observer::new(&lab, hosts, routers::observed());
-        Some(Self { lab, observer, routers, configs })
+        Some(Self { lab, observer, cast: cast.to_vec(), routers, configs, settled: BTreeMap::new() })
+    }
+
+    /// For each virtual router, the masters that it settled on, in turn; a host that remained is told once.
+    pub fn row(&self) -> Vec<String> {
+        let masters = |router: &VirtualRouter| {
+            let mut masters = self.settled.get(router.name).cloned().unwrap_or_default();
+            masters.dedup();
+            masters.join(" ")
+        };
+        self.observer.routers().iter().map(masters).collect()
+    }
+
+    /// Notes on whom every virtual router has settled.
+    fn note(&mut self, master: impl Fn(&VirtualRouter) -> String) {
+        for router in self.observer.routers() {
+            self.settled.entry(router.name).or_default().push(master(router));
+        }
     }
 
     fn router(&self, name: &str) -> &dyn Router {
@@ -137,6 +171,20 @@ impl Scene {
         self.start(name);
     }
 
+    /// Takes the host's interface down, or up again.
+    pub fn set_link(&mut self, name: &str, is_up: bool) {
+        let host = self.router(name).host();
+        let done = if is_up { host.link_up("eth0") } else { host.link_down("eth0") };
+        done.expect("set the link");
+    }
+
+    /// What the host's check looks for is gone, or there again.
+    pub fn set_fitness(&mut self, name: &str, is_fit: bool) {
+        let host = self.router(name).host();
+        let output = host.run([if is_fit { "touch" } else { "rm" }, FITNESS]);
+        assert!(output.as_ref().is_ok_and(lab::Output::success), "{output:?}");
+    }
+
     /// Takes the host off the bridge; its interface stays up.
     pub fn unplug(&mut self, name: &str) {
         let host = self.router(name).host().clone();
@@ -151,14 +199,23 @@ impl Scene {
 
     /// The host becomes, or stays, the one master of everything, by the adverts and by the addresses.
     pub fn settles_on(&mut self, name: &str) {
-        let done = self.observer.settle(&self.lab, |_| name.to_owned());
+        self.settles(|_| name);
+    }
+
+    /// Each virtual router settles on the host that `master` says, by the adverts and by the addresses.
+    pub fn settles<'a>(&mut self, master: impl Fn(&VirtualRouter) -> &'a str) {
+        let done = self.observer.settle(&self.lab, |router| master(router).to_owned());
         self.expect(done);
+        let signs: Vec<String> =
+            self.cast.iter().zip(1..).map(|(kind, number)| format!("{}{number}", kind.sign())).collect();
+        self.note(|router| signs[position(master(router))].clone());
     }
 
     /// For each virtual router, the host whose adverts come from the greater address becomes, or stays, master.
     pub fn settles_on_the_greater_address(&mut self) {
         let both_spoke = self.observer.wait_for(&self.lab, "adverts of both", |observer| {
-            let spoke = |router: &VirtualRouter| NAMES.iter().all(|it| observer.source(router, it).is_some());
+            let spoke =
+                |router: &VirtualRouter| NAMES[..2].iter().all(|it| observer.source(router, it).is_some());
             observer.routers().iter().all(spoke)
         });
         self.expect(both_spoke);
@@ -167,7 +224,7 @@ impl Scene {
             .routers()
             .iter()
             .map(|router| {
-                let greatest = NAMES.into_iter().max_by_key(|it| self.observer.source(router, it));
+                let greatest = NAMES[..2].iter().copied().max_by_key(|it| self.observer.source(router, it));
                 (router.name, greatest.expect("two hosts"))
             })
             .collect();
@@ -184,14 +241,20 @@ impl Scene {
         };
         let done = self.observer.settle(&self.lab, winner);
         self.expect(done);
+        self.note(|_| GREATER.to_owned());
     }
 
     /// The host says of every instance that it is in this state.
     pub fn is_everywhere(&mut self, name: &str, state: &str) {
-        let index = position(name);
-        let router = &self.routers[index];
-        let done = self.observer.wait_for(&self.lab, &format!("{name} is {state} everywhere"), |observer| {
-            observer.routers().iter().all(|it| router.state(it.name) == state)
+        self.is_in(name, state, |_| true);
+    }
+
+    /// The host says of these instances that they are in this state.
+    pub fn is_in(&mut self, name: &str, state: &str, instances: impl Fn(&str) -> bool) {
+        let router = &self.routers[position(name)];
+        let done = self.observer.wait_for(&self.lab, &format!("{name} is {state}"), |observer| {
+            let mut asked = observer.routers().iter().filter(|it| instances(it.name));
+            asked.all(|it| router.state(it.name) == state)
         });
         self.expect(done);
     }
@@ -213,6 +276,15 @@ impl Scene {
             Err(why) => why,
             Ok(()) => String::new(),
         }
+    }
+
+    /// The host has said goodbye on the wire (priority 0) for these instances since then.
+    pub fn has_resigned(&mut self, name: &str, since: Instant, instances: impl Fn(&str) -> bool) {
+        let done = self.observer.wait_for(&self.lab, &format!("{name} resigned"), |observer| {
+            let mut asked = observer.routers().iter().filter(|it| instances(it.name));
+            asked.all(|it| observer.has_resigned(it, name, since))
+        });
+        self.expect(done);
     }
 
     /// Ends the test with all that is known unless `result` is good.
