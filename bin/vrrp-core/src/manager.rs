@@ -19,8 +19,9 @@ use sys::seqpacket::{Connection, Frame, Received};
 const GRACE: Duration = Duration::from_millis(500);
 /// From one attempt to connect to the next.
 const RETRY: Duration = Duration::from_millis(20);
-/// The same after a connection that came to nothing: it was refused, or closed before everything was told.
-const RETRY_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+/// After each connection that came to nothing (refused, or closed before everything was told) the pause doubles, up to
+/// this. The first may be a dying ipmgr's, with the next one only milliseconds away.
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
 /// Orders that may wait for a full socket; more means that ipmgr doesn't read, and the link is closed.
 const MAX_WAITING: usize = 16_384;
 /// Frames that are taken in one turn.
@@ -42,6 +43,8 @@ pub(crate) struct Manager {
     trouble: Option<String>,
     /// It has told everything that it knows, so we are connected for all purposes.
     greeted: bool,
+    /// Connections in a row that came to nothing.
+    turned_away: u32,
     /// Since when nobody can hold addresses for us; until the core knows, or ipmgr has greeted again.
     gone_at: Option<Instant>,
     retry_at: Instant,
@@ -60,6 +63,7 @@ impl Manager {
             waiting: VecDeque::new(),
             trouble: Some("not connected yet".to_owned()),
             greeted: false,
+            turned_away: 0,
             gone_at: None,
             retry_at: now,
             beat_at: now,
@@ -133,6 +137,7 @@ impl Manager {
     /// ipmgr has greeted and everything fits.
     pub(crate) fn greeted(&mut self) {
         self.greeted = true;
+        self.turned_away = 0;
         self.gone_at = None;
         if self.trouble.take().is_some() {
             log::info!("connected to ipmgr");
@@ -215,7 +220,9 @@ impl Manager {
             self.gone_at = Some(now);
             self.retry_at = now;
         } else {
-            self.retry_at = now + RETRY_AFTER_REFUSAL;
+            let pause = RETRY.saturating_mul(1 << self.turned_away.min(10)).min(LONGEST_RETRY);
+            self.turned_away = self.turned_away.saturating_add(1);
+            self.retry_at = now + pause;
         }
     }
 }
@@ -254,7 +261,7 @@ mod tests {
             assert_eq!(manager.absence_due(), Some(gone + GRACE), "the core is told in time");
             assert!(!manager.peer().connected);
         }
-        assert!((2..=5).contains(&attempts), "{attempts} attempts in three seconds");
+        assert!((2..=10).contains(&attempts), "{attempts} attempts in three seconds");
         std::fs::remove_dir_all(directory).unwrap();
     }
 }
