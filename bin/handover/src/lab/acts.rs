@@ -20,6 +20,9 @@ use super::watch::Watch;
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How many intervals of the slowest check and advert are allowed for.
 const MAX_INTERVALS: u32 = 12;
+/// So many of the slowest intervals have to pass before "nothing moves" is believed: one check's worth and a master-down
+/// interval (3 and a skew).
+const QUIET_INTERVALS: u32 = 5;
 /// How many of the last lines that hosts printed are shown when an act fails.
 const MAX_PRINTED: usize = 200;
 
@@ -118,7 +121,10 @@ impl<'a> Show<'a> {
         self.watch.timeline.remark(&format!("  expected: {}", expectation(self.master.as_deref(), heir)));
 
         let limit = PATIENCE + self.slowest() * MAX_INTERVALS;
-        let settled = self.wait_until_settled(heir, limit)?;
+        // "It stays" is only shown by time: until the slowest check would have told and a backup would have moved.
+        let stays = deed != Deed::Start && heir.map(|heir| heir.name) == self.master.as_deref();
+        let quiet = if stays { self.slowest() * QUIET_INTERVALS } else { Duration::ZERO };
+        let settled = self.wait_until_settled(heir, quiet, limit)?;
         self.watch.tell_all();
         if let Some(trouble) = settled.err() {
             self.explain(&trouble);
@@ -225,12 +231,14 @@ impl<'a> Show<'a> {
         adverts.chain(delays).chain(checks).max().unwrap_or_default()
     }
 
-    /// Watches until all is as it should be; what isn't, when the time is over.
+    /// Watches until all is as it should be, but for the `quiet` time at least; what isn't, when the time is over.
     fn wait_until_settled(
         &mut self,
         heir: Option<Contender<'_>>,
+        quiet: Duration,
         limit: Duration,
     ) -> Result<Result<(), String>, String> {
+        let not_before = sys::clock::now() + quiet;
         let contenders = self.contenders();
         let mut missing = String::new();
         let (lab, stage, watch) = (self.lab, &mut self.stage, &mut self.watch);
@@ -244,6 +252,7 @@ impl<'a> Show<'a> {
             }
             match judge.what_is_missing(watch) {
                 Some(what) => missing = what,
+                None if sys::clock::now() < not_before => {}
                 None => return Some(Ok(Ok(()))),
             }
             None
