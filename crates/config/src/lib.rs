@@ -27,7 +27,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ::model::{CheckName, InstanceName, LinkName};
+use ::model::LinkName;
 
 use crate::report::Complaints;
 use crate::source::Sources;
@@ -142,18 +142,6 @@ fn not_utf8(name: &str, bytes: &[u8], valid: usize, sources: &mut Sources) -> Di
 }
 
 impl Config {
-    /// The instance of that name; a walk over all of them.
-    #[must_use]
-    pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
-        self.instances.iter().find(|instance| instance.name == *name)
-    }
-
-    /// The check of that name; a walk over all of them.
-    #[must_use]
-    pub fn check(&self, name: &CheckName) -> Option<&Check> {
-        self.checks.iter().find(|check| check.name == *name)
-    }
-
     /// Every interface that is named, once, in the order of their names.
     #[must_use]
     pub fn links(&self) -> Vec<&LinkName> {
