@@ -3,9 +3,9 @@
 //! When thousands of instances change hands at once, announcing and telling it takes longer than a peer waits for the
 //! next advert, and longer than ipmgr waits for a sign of life. So the loop does only some of it in each turn.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
-use vrrp::Output;
+use vrrp::{InstanceId, Output};
 
 /// Things that are done in one turn: well under a millisecond, at some 10 us for each announcement or line.
 const TURN: usize = 32;
@@ -17,6 +17,9 @@ const MAX_WAITING: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     waiting: VecDeque<Output>,
+    /// Instances whose addresses have been ordered away: what waits to be announced of them would draw their
+    /// neighbours away from whoever has them now (pain A3).
+    given_up: HashSet<InstanceId>,
 }
 
 impl Backlog {
@@ -25,9 +28,27 @@ impl Backlog {
         self.waiting.push_back(output);
     }
 
-    /// The next one.
+    /// Takes note of an order, which is never put off itself.
+    pub(crate) fn note(&mut self, order: &Output) {
+        match order {
+            Output::Withdraw { instance, .. } => {
+                self.given_up.insert(*instance);
+            }
+            Output::Install { instance, .. } => {
+                self.given_up.remove(instance);
+            }
+            _ => {}
+        }
+    }
+
+    /// The next one that still is to be done.
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.waiting.pop_front()
+        loop {
+            match self.waiting.pop_front()? {
+                Output::Announce(instance) if self.given_up.contains(&instance) => {}
+                output => return Some(output),
+            }
+        }
     }
 
     /// Whether there is nothing to do.
@@ -48,9 +69,22 @@ pub(crate) const fn is_urgent(output: &Output) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vrrp::InstanceId;
+    use vrrp::OrderNumber;
 
     use super::*;
+
+    #[test]
+    fn what_was_given_up_is_not_announced_any_more() {
+        let mut backlog = Backlog::default();
+        let (instance, order) = (InstanceId(1), OrderNumber(1));
+        backlog.push(Output::Announce(instance));
+        backlog.push(Output::Announce(InstanceId(2)));
+        backlog.note(&Output::Withdraw { instance, order });
+        assert_eq!(backlog.pop(), Some(Output::Announce(InstanceId(2))));
+        backlog.note(&Output::Install { instance, order });
+        backlog.push(Output::Announce(instance));
+        assert_eq!(backlog.pop(), Some(Output::Announce(instance)));
+    }
 
     #[test]
     fn turns_are_short_until_too_much_waits() {
