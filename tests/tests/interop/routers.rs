@@ -44,14 +44,20 @@ const V2: ProtocolVersion = ProtocolVersion::V2;
 const V3: ProtocolVersion = ProtocolVersion::V3;
 
 /// All that are spoken; docs/interop.md lists them.
-const DIALECTS: [Dialect; 6] = [
+const DIALECTS: [Dialect; 8] = [
     plain("v2", 2, V2, &["192.0.2.102/32", "192.0.2.202/32"]),
     Dialect { has_password: true, ..plain("v2_password", 12, V2, &["192.0.2.112/32"]) },
     Dialect { is_unicast: true, ..plain("v2_unicast", 22, V2, &["192.0.2.122/32"]) },
+    Dialect {
+        is_unicast: true,
+        has_password: true,
+        ..plain("v2_password_unicast", 32, V2, &["192.0.2.132/32"])
+    },
     plain("v3_ipv4", 3, V3, &["192.0.2.103/32", "192.0.2.203/32"]),
     Dialect { is_unicast: true, ..plain("v3_unicast", 23, V3, &["192.0.2.123/32"]) },
     // RFC 9568 5.2.9: the first one is link-local.
     plain("v3_ipv6", 6, V3, &["fe80::6:1/128", "2001:db8::106/128"]),
+    Dialect { is_unicast: true, ..plain("v3_ipv6_unicast", 26, V3, &["fe80::6:2/128", "2001:db8::126/128"]) },
 ];
 
 impl Dialect {
@@ -60,6 +66,12 @@ impl Dialect {
             ProtocolVersion::V2 => V2_INTERVAL,
             ProtocolVersion::V3 => V3_INTERVAL,
         }
+    }
+
+    /// Which of a host's addresses unicast adverts come from.
+    fn source<'a>(&self, host: &Addresses<'a>) -> &'a str {
+        let is_ipv6 = self.addresses.iter().all(|it| it.contains(':'));
+        if is_ipv6 { host.ipv6 } else { host.ipv4 }
     }
 
     fn observed(&self) -> VirtualRouter {
@@ -130,11 +142,18 @@ pub fn observed() -> Vec<VirtualRouter> {
     DIALECTS.iter().map(Dialect::observed).collect()
 }
 
+/// A host's own addresses, one of each family.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses<'a> {
+    pub ipv4: &'a str,
+    pub ipv6: &'a str,
+}
+
 /// What one host's configuration says; all but the tracking may differ from the others'.
 #[derive(Clone, Debug)]
 pub struct Own<'a> {
-    pub address: &'a str,
-    pub peers: Vec<&'a str>,
+    pub addresses: Addresses<'a>,
+    pub peers: Vec<Addresses<'a>>,
     pub priority: u8,
     pub password: &'a str,
     pub nopreempt: bool,
@@ -159,8 +178,9 @@ pub fn config(own: &Own<'_>) -> String {
             lines.push(format!("authentication {{\n    auth_type PASS\n    auth_pass {password}\n  }}"));
         }
         if dialect.is_unicast {
-            lines.push(format!("unicast_src_ip {}", own.address));
-            lines.push(format!("unicast_peer {{\n    {}\n  }}", own.peers.join("\n    ")));
+            let peers: Vec<&str> = own.peers.iter().map(|peer| dialect.source(peer)).collect();
+            lines.push(format!("unicast_src_ip {}", dialect.source(&own.addresses)));
+            lines.push(format!("unicast_peer {{\n    {}\n  }}", peers.join("\n    ")));
         }
         lines.extend(own.tracking.line(dialect.name));
         let addresses = dialect.addresses.join("\n    ");

@@ -12,16 +12,22 @@ use handover_tests::observer::{Observer, VirtualRouter};
 use lab::Lab;
 use model::Instant;
 
-use crate::routers::{self, FITNESS, Kind, Own, Router, Tracking, Why};
+use crate::routers::{self, Addresses, FITNESS, Kind, Own, Router, Tracking, Why};
 
 /// The first host: of the highest priority, where they differ.
 pub const PREFERRED: &str = "preferred";
-/// The second host: of the greater IPv4 address.
+/// The second host: of the greater addresses, those aside that the kernel made up.
 pub const SECOND: &str = "second";
 /// The third host, in stories that have one: of the lowest priority.
 pub const THIRD: &str = "third";
 const NAMES: [&str; 3] = [PREFERRED, SECOND, THIRD];
-const ADDRESSES: [&str; 3] = ["192.0.2.11", "192.0.2.12", "192.0.2.13"];
+const ADDRESSES: [Addresses<'static>; 3] = [
+    Addresses { ipv4: "192.0.2.11", ipv6: "2001:db8::11" },
+    Addresses { ipv4: "192.0.2.12", ipv6: "2001:db8::12" },
+    Addresses { ipv4: "192.0.2.13", ipv6: "2001:db8::13" },
+];
+/// As an administrator does who sends adverts from a global IPv6 address: taking an interface down would remove it.
+const KEEP_ADDRESSES: &str = "echo 1 > /proc/sys/net/ipv6/conf/eth0/keep_addr_on_down";
 /// In the row of a story where the greater source address decides: whose that is may be chance.
 const GREATER: &str = "the greater";
 
@@ -68,9 +74,10 @@ impl Scene {
         let lab = start_lab();
         let addresses = &ADDRESSES[..cast.len()];
         let config = |index: usize| {
+            let peers = addresses.iter().zip(0..).filter(|(_, its)| *its != index);
             routers::config(&Own {
-                address: addresses[index],
-                peers: addresses.iter().copied().filter(|it| *it != addresses[index]).collect(),
+                addresses: addresses[index],
+                peers: peers.map(|(peer, _)| *peer).collect(),
                 priority: terms.priorities[index],
                 password: terms.passwords[index],
                 nopreempt: terms.nopreempt && index == 0,
@@ -79,8 +86,11 @@ impl Scene {
         };
         let configs: Vec<String> = (0..cast.len()).map(config).collect();
         let make = |(index, kind): (usize, &Kind)| {
-            let router =
-                kind.make(&lab, NAMES[index], &[&format!("{}/24", addresses[index])], &configs[index]);
+            let Addresses { ipv4, ipv6 } = addresses[index];
+            let own = [format!("{ipv4}/24"), format!("{ipv6}/64")];
+            let router = kind.make(&lab, NAMES[index], &own.each_ref().map(String::as_str), &configs[index]);
+            let kept = router.host().run(["sh", "-c", KEEP_ADDRESSES]);
+            assert!(kept.as_ref().is_ok_and(lab::Output::success), "{kept:?}");
             router.host().write_file(FITNESS, "", 0o644).expect("make the host fit");
             router
         };

@@ -44,6 +44,12 @@ fn story_of(line: &str) -> Option<&str> {
     line.strip_prefix("| `")?.split('`').next()
 }
 
+/// The head of the table: a column for each virtual router.
+fn head() -> String {
+    let names: Vec<String> = routers::observed().iter().map(|it| format!("`{}`", it.name)).collect();
+    format!("| story | cast | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()))
+}
+
 /// A story came to a good end; a row for each cast: its name, and a cell for each virtual router.
 pub fn record(story: &str, rows: &[(String, Vec<String>)]) {
     let line =
@@ -54,11 +60,8 @@ pub fn record(story: &str, rows: &[(String, Vec<String>)]) {
     let (before, table, after) = read();
     if is_updating() {
         written.extend(told);
-        let names: Vec<String> = routers::observed().iter().map(|it| format!("`{}`", it.name)).collect();
-        let head =
-            format!("| story | cast | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
         let body: String = written.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(path(), [before, BEGIN.to_owned(), head, body, END.to_owned(), after].concat())
+        fs::write(path(), [before, BEGIN.to_owned(), head(), body, END.to_owned(), after].concat())
             .expect("write docs/interop.md");
         return;
     }
@@ -79,6 +82,7 @@ fn the_table_lists_the_stories_that_exist() {
     let existing: BTreeSet<&str> =
         listing.lines().filter_map(|line| line.strip_prefix(STORIES)?.strip_suffix(": test")).collect();
     let (_, table, _) = read();
+    assert!(table.starts_with(&head()), "docs/interop.md has other columns; UPDATE_INTEROP=1 writes it anew");
     let listed: BTreeSet<&str> = table.lines().filter_map(story_of).collect();
     assert_eq!(listed, existing, "docs/interop.md lists other stories; UPDATE_INTEROP=1 writes it anew");
 }
