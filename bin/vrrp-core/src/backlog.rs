@@ -3,9 +3,9 @@
 //! When thousands of instances change hands at once, announcing and telling it takes longer than a peer waits for the
 //! next advert, and longer than ipmgr waits for a sign of life. So the loop does only some of it in each turn.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use vrrp::{InstanceId, Output};
+use vrrp::Output;
 
 /// Things that are done in one turn: well under a millisecond, at some 10 us for each announcement or line.
 const TURN: usize = 32;
@@ -17,9 +17,6 @@ const MAX_WAITING: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     waiting: VecDeque<Output>,
-    /// Instances whose addresses have been ordered away: what waits to be announced of them would draw their
-    /// neighbours away from whoever has them now (pain A3).
-    given_up: HashSet<InstanceId>,
 }
 
 impl Backlog {
@@ -28,27 +25,9 @@ impl Backlog {
         self.waiting.push_back(output);
     }
 
-    /// Takes note of an order, which is never put off itself.
-    pub(crate) fn note(&mut self, order: &Output) {
-        match order {
-            Output::Withdraw { instance, .. } => {
-                self.given_up.insert(*instance);
-            }
-            Output::Install { instance, .. } => {
-                self.given_up.remove(instance);
-            }
-            _ => {}
-        }
-    }
-
-    /// The next one that still is to be done.
+    /// The next one.
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        loop {
-            match self.waiting.pop_front()? {
-                Output::Announce(instance) if self.given_up.contains(&instance) => {}
-                output => return Some(output),
-            }
-        }
+        self.waiting.pop_front()
     }
 
     /// Whether there is nothing to do.
@@ -69,22 +48,9 @@ pub(crate) const fn is_urgent(output: &Output) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vrrp::OrderNumber;
+    use vrrp::InstanceId;
 
     use super::*;
-
-    #[test]
-    fn what_was_given_up_is_not_announced_any_more() {
-        let mut backlog = Backlog::default();
-        let (instance, order) = (InstanceId(1), OrderNumber(1));
-        backlog.push(Output::Announce(instance));
-        backlog.push(Output::Announce(InstanceId(2)));
-        backlog.note(&Output::Withdraw { instance, order });
-        assert_eq!(backlog.pop(), Some(Output::Announce(InstanceId(2))));
-        backlog.note(&Output::Install { instance, order });
-        backlog.push(Output::Announce(instance));
-        assert_eq!(backlog.pop(), Some(Output::Announce(instance)));
-    }
 
     #[test]
     fn turns_are_short_until_too_much_waits() {

@@ -439,7 +439,6 @@ impl Daemon {
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.core.poll_output() {
             if is_urgent(&output) {
-                self.backlog.note(&output);
                 self.act(output, now);
             } else {
                 self.backlog.push(output);
