@@ -131,9 +131,6 @@ pub(crate) enum Body {
 pub(crate) enum Standing {
     /// It does.
     Used,
-    /// It is read and checked like what is used, but no daemon does it yet: a warning, unless its value is the default.
-    /// It becomes [`Self::Used`] with the first daemon that does it. Not for the top level or list entries.
-    Understood,
     /// Not yet: a warning, and its block is skipped.
     NotYet,
     /// Without it the file would mean something else: an error.
@@ -146,7 +143,7 @@ impl Standing {
     /// Whether the word's value is read.
     pub(crate) const fn is_read(self) -> bool {
         match self {
-            Self::Used | Self::Understood => true,
+            Self::Used => true,
             Self::NotYet | Self::Refused | Self::NotOurs => false,
         }
     }
@@ -221,15 +218,6 @@ const fn used(
     help: &'static str,
 ) -> Directive {
     Directive::new(Standing::Used, name, places, argument, help)
-}
-
-const fn understood(
-    name: &'static str,
-    places: &'static [Place],
-    argument: Argument,
-    help: &'static str,
-) -> Directive {
-    Directive::new(Standing::Understood, name, places, argument, help)
 }
 
 const fn not_yet(

@@ -47,9 +47,6 @@ impl<'a> Section<'a> {
 
     fn add(&mut self, row: &'static Directive, statement: &'a Statement<'a>, complaints: &mut Complaints) {
         let span = statement.keyword.span;
-        if row.standing == Standing::Understood {
-            complaints.extend(no_effect_yet(row, statement));
-        }
         let value = arguments::read(row, statement, complaints);
         let Some(field) = self.fields.get_mut(row.name) else {
             let blocks = statement.block.iter().collect();
@@ -194,16 +191,6 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What no daemon does yet; nothing is lost if the default is asked for.
-fn no_effect_yet(row: &Directive, statement: &Statement<'_>) -> Option<Diagnostic> {
-    if statement.arguments.first().is_some_and(|first| first.text == row.default) {
-        return None;
-    }
-    let message = format!("`{}` is not supported yet: it is checked, and has no effect", row.name);
-    let help = format!("it {}", row.help);
-    Some(Diagnostic::warning("not-supported", statement.keyword.span, message).help(help))
-}
-
 /// The row of a statement that is to be read; anything else is complained about.
 pub(crate) fn admit(
     place: Place,
@@ -224,7 +211,7 @@ pub(crate) fn admit(
     };
     let (name, help) = (row.name, row.help);
     match row.standing {
-        Standing::Used | Standing::Understood => return fits(row, statement, complaints).then_some(row),
+        Standing::Used => return fits(row, statement, complaints).then_some(row),
         Standing::NotYet => {
             let message = format!("`{name}` is not supported yet and is skipped");
             complaints

@@ -45,7 +45,7 @@ fn members() {
             ("group {\n v\n w {\n}\n}", &["error stray-block"]),
             ("group {\n v\n w\n}\n }\nvrrp_sync_group h {\n group {\n w\n v\n}", &["error two-groups"; 2]),
             ("group {\n v\n w\n}\n priority 3", &["error misplaced-word"]),
-            ("group {\n v\n w\n}\n notify /x", &["warning not-supported"]),
+            ("group {\n v\n w\n}\n notify /x", &[]),
             ("group {\n v\n w\n}\n track_script {\n knwon\n}", &["error unknown-check"]),
             ("group {\n v\n w\n}\n track_script {\n known weight 3\n}", &[]),
             ("group {\n v\n w\n}\n track_interface {\n a/b\n}", &["error bad-value"]),
@@ -102,7 +102,7 @@ fn members_that_disagree() {
     assert_eq!(said(&member("nopreempt")), ["warning mixed-preempt"]);
     assert_eq!(said(&member("nopreempt").replace("interface eth1", "interface eth1\n nopreempt")), [""; 0]);
     let hooks = member("notify /x").replace("group {", "notify /y\n group {");
-    assert_eq!(said(&hooks), ["note hooks-on-both", "warning not-supported"]);
+    assert_eq!(said(&hooks), ["note hooks-on-both"]);
     assert_eq!(said(&member("notify /x")), [""; 0]);
     let weight = member("nopreempt").replace("interface eth1", "interface eth1\n nopreempt");
     let weight = weight.replace("group {", "track_interface {\n eth8 weight 3\n}\n group {");

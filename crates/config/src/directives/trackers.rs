@@ -5,7 +5,7 @@ use super::Argument::{
 };
 use super::Place::TrackEntry;
 use super::root::MAX_TIMER;
-use super::{Again, Directive, Place, not_yet, understood, used};
+use super::{Again, Directive, Place, not_yet, used};
 
 const SCRIPT: &[Place] = &[Place::Script];
 const PROCESS: &[Place] = &[Place::Process];
@@ -58,11 +58,11 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("track_file", GROUP, Nothing, "lists files for all members"),
     not_yet("track_process", GROUP, Nothing, "lists processes for all members"),
     not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members"),
-    understood("notify", GROUP, Hook, "runs for every state of the group").again(Again::FirstWins),
-    understood("notify_master", GROUP, Hook, "runs when the group is MASTER").again(Again::FirstWins),
-    understood("notify_backup", GROUP, Hook, "runs when the group is BACKUP").again(Again::FirstWins),
-    understood("notify_fault", GROUP, Hook, "runs when the group is FAULT").again(Again::FirstWins),
-    understood("notify_stop", GROUP, Hook, "runs when the group stops").again(Again::FirstWins),
+    used("notify", GROUP, Hook, "runs for every state of the group").again(Again::FirstWins),
+    used("notify_master", GROUP, Hook, "runs when the group is MASTER").again(Again::FirstWins),
+    used("notify_backup", GROUP, Hook, "runs when the group is BACKUP").again(Again::FirstWins),
+    used("notify_fault", GROUP, Hook, "runs when the group is FAULT").again(Again::FirstWins),
+    used("notify_stop", GROUP, Hook, "runs when the group stops").again(Again::FirstWins),
     used("sync_group_tracking_weight", GROUP, Nothing, "allows weights on members"),
     used("global_tracking", GROUP, Nothing, "is the old name of `sync_group_tracking_weight`"),
     used("auth_type", &[Place::Authentication], OneOf(&["PASS", "AH"]), "is how adverts are authenticated"),
