@@ -62,7 +62,7 @@ pub fn open(
     socket.attach_filter(&filter::program(family, vrids))?;
     socket.bind_device(Some(link.as_str().as_bytes()))?;
     discard_early_packets(&socket)?;
-    enlarge_receive_buffer(&socket)?;
+    enlarge_receive_buffer(&socket, RECEIVE_BUFFER)?;
     socket.set_priority(QUEUE_PRIORITY)?;
     match family {
         Family::V4 => {
@@ -116,10 +116,11 @@ pub(crate) fn discard_early_packets(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
-    match sockopt::set_socket_recv_buffer_size_force(socket, RECEIVE_BUFFER) {
+/// Has the kernel keep up to so many bytes of packets until they are read, beyond the default of 208 KiB.
+pub(crate) fn enlarge_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    match sockopt::set_socket_recv_buffer_size_force(socket, bytes) {
         // Within a user namespace an older kernel refuses; then net.core.rmem_max is the limit.
-        Err(Errno::PERM) => socket.set_recv_buffer_size(RECEIVE_BUFFER),
+        Err(Errno::PERM) => socket.set_recv_buffer_size(bytes),
         other => Ok(other?),
     }
 }

@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
+use crate::advert;
+
 /// Everything that we capture is shorter (Ethernet's jumbo frames are not for VRRP).
 pub const MAX_FRAME: usize = 2048;
 /// Bytes of frames that the kernel keeps for us.
@@ -40,7 +42,7 @@ impl Tap {
     pub fn open() -> io::Result<Self> {
         // No protocol, so that nothing arrives before the filter is in place.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        advert::enlarge_receive_buffer(&socket, RECEIVE_BUFFER)?;
         socket.attach_filter(&filter())?;
         socket.bind(&every_protocol()?)?;
         Ok(Self(socket))
