@@ -33,8 +33,8 @@ use crate::report::Complaints;
 use crate::source::Sources;
 
 pub use self::model::{
-    Address, Announcements, Check, Command, Config, Global, Hook, Hooks, Instance, Manners, Pacing, Peer,
-    SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
+    Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
+    Peer, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use self::source::{Fingerprint, MAX_FILE, Position, Span};

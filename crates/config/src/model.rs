@@ -11,6 +11,30 @@ use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, Prot
 
 use crate::Span;
 
+/// Which words a block gives, and where. What isn't here is inherited, or the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given(Box<[(&'static str, Span)]>);
+
+impl Given {
+    pub(crate) fn new(words: impl Iterator<Item = (&'static str, Span)>) -> Self {
+        let mut words: Box<[_]> = words.collect();
+        words.sort_unstable_by_key(|(word, _)| *word);
+        Self(words)
+    }
+
+    /// Where the block gives this word; the one that counts, if it is given several times.
+    #[must_use]
+    pub fn at(&self, word: &str) -> Option<Span> {
+        let found = self.0.binary_search_by_key(&word, |(word, _)| word).ok()?;
+        self.0.get(found).map(|(_, span)| *span)
+    }
+
+    /// Every word that is given, in alphabetical order.
+    pub fn words(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        self.0.iter().copied()
+    }
+}
+
 /// One whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -37,6 +61,8 @@ pub struct Global {
     pub startup_delay: Duration,
     /// `vrrp_garp_interval` and `vrrp_gna_interval`.
     pub pacing: Pacing,
+    /// Its words.
+    pub given: Given,
 }
 
 /// The least time between two announcements on one interface; zero for none.
@@ -89,6 +115,8 @@ pub struct Check {
     pub init_fail: bool,
     /// Whom it runs as; `script_user` and then the daemon's own user where it isn't given.
     pub user: Option<UserSpec>,
+    /// Its words.
+    pub given: Given,
     /// The block's name.
     pub span: Span,
 }
@@ -110,6 +138,8 @@ pub struct TrackedCheck {
     pub check: CheckName,
     /// Its weight for this instance.
     pub weight: Weight,
+    /// Where the weight stands: in this line, else in the script's block; `None` where neither gives one.
+    pub weight_span: Option<Span>,
     /// The line.
     pub span: Span,
 }
@@ -121,6 +151,8 @@ pub struct TrackedLink {
     pub link: LinkName,
     /// What it does to the priority.
     pub weight: Weight,
+    /// Where the weight stands, if it is given.
+    pub weight_span: Option<Span>,
     /// The line.
     pub span: Span,
 }
@@ -221,6 +253,8 @@ pub struct Instance {
     pub manners: Manners,
     /// What runs when the state changes.
     pub hooks: Hooks,
+    /// Its words, those aside that strict mode doesn't count.
+    pub given: Given,
     /// The block's name.
     pub span: Span,
 }
@@ -238,6 +272,8 @@ pub struct SyncGroup {
     pub links: Vec<TrackedLink>,
     /// What runs when the state of the group changes.
     pub hooks: Hooks,
+    /// Its words.
+    pub given: Given,
     /// The block's name.
     pub span: Span,
 }

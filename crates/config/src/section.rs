@@ -11,7 +11,7 @@ use model::LinkName;
 use crate::arguments::{self, Value};
 use crate::directives::{self, Again, Body, Directive, Place, Standing};
 use crate::lexer::Word;
-use crate::model::{Command, Hook, UserSpec, Weight};
+use crate::model::{Command, Given, Hook, UserSpec, Weight};
 use crate::report::{Complaints, Diagnostic, quote};
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -75,6 +75,11 @@ impl<'a> Section<'a> {
     /// The keyword's place, if it was given, however wrong its value.
     pub(crate) fn given(&self, name: &'static str) -> Option<Span> {
         self.field(name).map(|field| field.span)
+    }
+
+    /// Every word that was given, and where.
+    pub(crate) fn words(&self) -> Given {
+        Given::new(self.fields.iter().map(|(name, field)| (*name, field.span)))
     }
 
     /// Reads on as if it weren't there; says where it was.

@@ -290,3 +290,28 @@ fn strict_mode_tells_what_no_longer_counts() {
     let but_one = of_all.replace("interface eth0", "interface eth0\n strict_mode off");
     assert_eq!(instance(&but_one).manners.down_timer_adverts, 7);
 }
+
+#[test]
+fn what_is_given_is_told_apart_from_what_is_inherited() {
+    let text =
+        format!("global_defs {{\n vrrp_garp_master_repeat 3\n}}\n{}", with("priority 90\n priority 95"));
+    let loaded = config::parse("t.conf", &text);
+    let config = loaded.config.unwrap();
+    let line = |span| loaded.report.position(span).map(|(_, position)| position.line);
+    let given = &config.instances[0].given;
+    assert_eq!(given.at("priority").and_then(line), Some(14), "the one that counts");
+    assert_eq!(given.at("advert_int"), None);
+    assert_eq!(given.words().count(), 4, "interface, virtual_router_id, virtual_ipaddress, priority");
+    assert_eq!(config.global.given.at("vrrp_garp_master_repeat").and_then(line), Some(2));
+}
+
+#[test]
+fn a_weight_knows_where_it_stands() {
+    let text = with("track_script { known }\n track_interface { eth1 weight 5 }")
+        .replace("/bin/true\"", "/bin/true\"\n weight 7");
+    let instance = instance(&text);
+    let at = |span: Option<config::Span>| span.map(|span| text[span.range()].to_owned());
+    assert_eq!(at(instance.checks[0].weight_span).as_deref(), Some("weight"), "in the script's block");
+    assert_eq!(at(instance.links[0].weight_span).as_deref(), Some("eth1 weight 5"));
+    assert_eq!(support::instance(&with("track_script { known }")).checks[0].weight_span, None);
+}

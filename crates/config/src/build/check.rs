@@ -42,6 +42,7 @@ pub(super) fn check(script: &Named<'_>, complaints: &mut Complaints) -> Option<C
         weight: section.weight("weight").unwrap_or_default(),
         init_fail: section.given("init_fail").is_some(),
         user: section.user("user"),
+        given: section.words(),
         span,
     })
 }

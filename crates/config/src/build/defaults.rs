@@ -108,6 +108,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             arp: section.seconds("vrrp_garp_interval").unwrap_or_default(),
             neighbour: section.seconds("vrrp_gna_interval").unwrap_or_default(),
         },
+        given: section.words(),
     }
 }
 

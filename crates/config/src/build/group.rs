@@ -110,6 +110,7 @@ pub(super) fn group<'a>(
         checks: tracking::checks(block, &section, known, complaints),
         links: tracking::links(&section, complaints),
         hooks: hooks(&section),
+        given: section.words(),
         span: block.name.span,
     };
     let places: Vec<usize> = taken.iter().filter_map(|word| members.drafts.get(word.text).copied()).collect();

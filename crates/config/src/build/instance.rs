@@ -73,6 +73,7 @@ pub(super) fn instance(
         unicast_ttl: reach.unicast_ttl,
         multicast_group: reach.multicast_group,
         hooks: hooks(section),
+        given: section.words(),
         span: block.name.span,
     };
     election::judge_weights(&instance, complaints);

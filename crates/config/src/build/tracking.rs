@@ -27,6 +27,7 @@ struct Definition {
     span: Span,
     order: usize,
     weight: Weight,
+    weight_span: Option<Span>,
 }
 
 impl<'a> Known<'a> {
@@ -36,6 +37,7 @@ impl<'a> Known<'a> {
         for (script, check) in scripts.iter().zip(checks) {
             let (name, span) = (script.name.text, script.name.span);
             let weight = check.as_ref().map(|check| check.weight).unwrap_or_default();
+            let weight_span = check.as_ref().and_then(|check| check.given.at("weight"));
             if let Some(first) = known.get(name) {
                 let message = format!("there are two scripts of the name {}", quote(name));
                 complaints.push(
@@ -44,7 +46,7 @@ impl<'a> Known<'a> {
                         .help("give them different names"),
                 );
             } else {
-                known.insert(name, Definition { span, order: script.order, weight });
+                known.insert(name, Definition { span, order: script.order, weight, weight_span });
             }
         }
         Self { checks: known }
@@ -79,8 +81,9 @@ pub(super) fn checks(
             );
         }
         let weight = weight(&entry, definition.weight, complaints);
+        let weight_span = weight_span(&entry).or(definition.weight_span);
         if let Ok(check) = CheckName::new(name) {
-            tracked.push(TrackedCheck { check, weight, span: entry.span });
+            tracked.push(TrackedCheck { check, weight, weight_span, span: entry.span });
         }
     }
     tracked
@@ -100,7 +103,7 @@ pub(super) fn links(section: &Section<'_>, complaints: &mut Complaints) -> Vec<T
         };
         if !is_repeated(&mut seen, &entry.head, complaints) {
             let weight = weight(&entry, Weight::default(), complaints);
-            tracked.push(TrackedLink { link, weight, span: entry.span });
+            tracked.push(TrackedLink { link, weight, weight_span: weight_span(&entry), span: entry.span });
         }
     }
     tracked
@@ -140,6 +143,11 @@ fn unknown_check(head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) ->
     Diagnostic::error("unknown-check", head.span, message)
         .label("keepalived drops this tracker and goes on without it")
         .help(help)
+}
+
+/// Where an entry says something about its weight.
+fn weight_span(entry: &Entry<'_>) -> Option<Span> {
+    (!entry.options.is_empty()).then_some(entry.span)
 }
 
 /// Without a weight of its own an entry has the script's; `reverse` and `noreverse` change only that.
