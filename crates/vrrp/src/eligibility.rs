@@ -281,13 +281,19 @@ fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<Reason> {
     }
 }
 
-/// The priority to advertise: the base moved by the weights, 1 to 254. The owner's never moves.
+/// The priority to advertise.
 pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>) -> Priority {
-    if config.priority == Priority::OWNER {
+    weigh(config.priority, weights(config, facts))
+}
+
+/// The base moved by the weights, 1 to 254. The owner's never moves.
+#[must_use]
+pub fn weigh(base: Priority, weights: impl IntoIterator<Item = Weight>) -> Priority {
+    if base == Priority::OWNER {
         return Priority::OWNER;
     }
-    let sum: i32 = weights(config, facts).map(|weight| weight.counts()).sum();
-    let total = i32::from(config.priority.0).saturating_add(sum);
+    let sum: i32 = weights.into_iter().map(Weight::counts).sum();
+    let total = i32::from(base.0).saturating_add(sum);
     let clamped = total.clamp(1, i32::from(Priority::MAX_BACKUP.0));
     Priority(u8::try_from(clamped).unwrap_or(Priority::MAX_BACKUP.0))
 }
@@ -312,18 +318,22 @@ fn weights(config: &InstanceConfig, facts: &Facts<'_>) -> impl Iterator<Item = W
     checks.chain(links)
 }
 
-/// A weight, and whether what it is tied to passes; `None` for not known yet.
+/// A weight, and whether what it is tied to passes.
 #[derive(Clone, Copy, Debug)]
-struct Weight {
-    weight: i16,
-    reverse: bool,
-    passes: Option<bool>,
+pub struct Weight {
+    /// As configured.
+    pub weight: i16,
+    /// The sign is turned.
+    pub reverse: bool,
+    /// Whether the check succeeds or the interface is up; `None` for not known yet.
+    pub passes: Option<bool>,
 }
 
 impl Weight {
     /// A positive weight is added while the tracker passes, a negative one while it fails; `reverse` turns the sign
     /// (so `weight 5 reverse` is -5 while it passes, as in keepalived).
-    fn counts(self) -> i32 {
+    #[must_use]
+    pub fn counts(self) -> i32 {
         match self.passes {
             Some(true) if self.weight > 0 => self.signed(),
             Some(false) if self.weight < 0 => self.signed(),

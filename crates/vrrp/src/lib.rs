@@ -25,5 +25,7 @@ mod timers;
 
 pub use crate::core::Core;
 pub use door::*;
+pub use eligibility::{Weight, weigh};
 pub use settings::{Announcements, Manners, Peer, TrackedLink, default_group};
 pub use status::{GroupView, InstanceView, LinkView, MasterView, RemarkView, Status};
+pub use timers::{down_interval, skew};

@@ -11,7 +11,8 @@ use model::{Priority, ProtocolVersion};
 const MISSED_ADVERTS: u8 = 3;
 
 /// Skew_Time: the higher the priority, the sooner (V3-TMR-1, V2-TMR-1). `interval` is the master's; VRRPv2 does not use it.
-pub(crate) fn skew(version: ProtocolVersion, priority: Priority, interval: Duration) -> Duration {
+#[must_use]
+pub fn skew(version: ProtocolVersion, priority: Priority, interval: Duration) -> Duration {
     let unit = match version {
         ProtocolVersion::V2 => Duration::from_secs(1),
         ProtocolVersion::V3 => interval,
@@ -21,7 +22,8 @@ pub(crate) fn skew(version: ProtocolVersion, priority: Priority, interval: Durat
 
 /// Active_Down_Interval (V3-TMR-2) or Master_Down_Interval (V2-TMR-1), for the master's `interval` and the adverts that it
 /// may miss, one at least.
-pub(crate) fn down_interval(
+#[must_use]
+pub fn down_interval(
     version: ProtocolVersion,
     missed: u8,
     priority: Priority,
