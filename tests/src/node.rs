@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::programs::{on_host, program};
 
 /// How long a condition may take on a noisy machine.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// Where the sockets are on each host.
 pub const RUNTIME_DIR: &str = "/run/handover";
 /// The configuration of each node.

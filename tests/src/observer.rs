@@ -37,6 +37,8 @@ pub struct VirtualRouter {
     pub version: ProtocolVersion,
     /// Its advertisement interval.
     pub interval: Duration,
+    /// Its adverts go to peers: none is on the wire until the peer has said where it lives.
+    pub is_unicast: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
 }

@@ -83,6 +83,7 @@ impl Dialect {
             vrid: Vrid::new(self.vrid).expect("not 0"),
             version: self.version,
             interval: self.interval(),
+            is_unicast: self.is_unicast,
             addresses: self.addresses.iter().map(address).collect(),
         }
     }

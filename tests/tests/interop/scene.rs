@@ -224,8 +224,11 @@ impl Scene {
     /// For each virtual router, the host whose adverts come from the greater address becomes, or stays, master.
     pub fn settles_on_the_greater_address(&mut self) {
         let both_spoke = self.observer.wait_for(&self.lab, "adverts of both", |observer| {
-            let spoke =
-                |router: &VirtualRouter| NAMES[..2].iter().all(|it| observer.source(router, it).is_some());
+            let spoke = |router: &VirtualRouter| {
+                // To a peer that was off the bridge, the first may have yielded before it could say a word.
+                let heard = if router.is_unicast { &NAMES[1..2] } else { &NAMES[..2] };
+                heard.iter().all(|it| observer.source(router, it).is_some())
+            };
             observer.routers().iter().all(spoke)
         });
         self.expect(both_spoke);
