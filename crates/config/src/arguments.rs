@@ -6,10 +6,10 @@ use std::time::Duration;
 use model::LinkName;
 
 use crate::command;
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{Argument, Directive};
 use crate::lexer::Word;
 use crate::model::{Command, UserSpec, Weight};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::suggest::nearest;
 use crate::tree::Statement;
 
@@ -171,9 +171,8 @@ pub(crate) fn refuse_more(
     } else {
         "one statement a line; a value with blanks goes into double quotes"
     };
-    complaints.push(
-        Diagnostic::error("extra-words", span, message).label("keepalived silently ignores this").help(help),
-    );
+    complaints
+        .push(Diagnostic::error("extra-words", span, message).keepalived("silently ignores this").help(help));
 }
 
 fn missing(row: &Directive, statement: &Statement<'_>) -> Diagnostic {
@@ -193,7 +192,11 @@ pub(crate) fn unfit(row: &Directive, word: &Word<'_>) -> Diagnostic {
         row.name,
         wanted(row.argument)
     );
-    Diagnostic::error(code, word.span, message).help(advice(row, word))
+    let diagnostic = Diagnostic::error(code, word.span, message).help(advice(row, word));
+    if row.name == "weight" && code == "out-of-range" {
+        return diagnostic.keepalived("complains about it, and uses it all the same");
+    }
+    diagnostic
 }
 
 fn is_number(word: &Word<'_>) -> bool {
@@ -208,9 +211,6 @@ fn advice(row: &Directive, word: &Word<'_>) -> String {
         && let Some(choice) = nearest(word.text, choices.iter().copied())
     {
         return format!("did you mean `{choice}`?");
-    }
-    if row.name == "weight" && is_number(word) {
-        return "keepalived complains about a weight out of range and uses it all the same".to_owned();
     }
     let default = if row.default.is_empty() { String::new() } else { format!("; default: {}", row.default) };
     format!("`{}` {}{default}", row.name, row.help)

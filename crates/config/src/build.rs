@@ -20,10 +20,10 @@ use model::ProtocolVersion;
 
 use self::defaults::Defaults;
 use crate::arguments;
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::lexer::Word;
 use crate::model::Config;
-use crate::report::{Complaints, Diagnostic};
 use crate::section::{Section, admit};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
@@ -102,9 +102,7 @@ fn named<'a>(
     if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
         let diagnostic = Diagnostic::error("extra-words", first.span.to(last.span), "a name is one word");
         complaints.push(
-            diagnostic
-                .label("keepalived silently ignores this")
-                .help("put a name with blanks into double quotes"),
+            diagnostic.keepalived("silently ignores this").help("put a name with blanks into double quotes"),
         );
     }
     Some(Named { name: *name, block, order })

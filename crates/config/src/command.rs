@@ -8,9 +8,9 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::str::CharIndices;
 
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::lexer::Word;
 use crate::model::{Command, UserSpec};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::source::Span;
 
 /// Programs that understand what a shell understands.
@@ -69,8 +69,8 @@ pub(crate) fn hook(
     if let (Some(word), false) = (rest.first(), first.quoted) {
         if !is_user_name(&word.text) {
             let diagnostic = unquoted(keyword, tail, word);
-            let label = "keepalived takes this as the user to run as, and drops the hook";
-            complaints.push(diagnostic.label(label));
+            let keepalived = "takes this as the user to run as, and drops the hook";
+            complaints.push(diagnostic.keepalived(keepalived));
             return None;
         }
         complaints.push(argument_as_user(keyword, tail, word));
@@ -87,7 +87,7 @@ fn unquoted(keyword: &str, tail: &Word<'_>, extra: &Piece) -> Diagnostic {
     let message =
         format!("a command with arguments has to be one quoted word, so {} is lost", quote(&extra.text));
     Diagnostic::error("unquoted-command", piece_span(tail, extra), message)
-        .label("keepalived silently drops this")
+        .keepalived("silently drops this")
         .help(quoted_form(keyword, tail))
 }
 

@@ -1,8 +1,8 @@
 //! Blocks that are lists: each line a value, then options of the table.
 
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Directive, Place, Standing};
 use crate::lexer::Word;
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::unknown;
 use crate::source::Span;
 use crate::tree::{Block, Statement};
@@ -68,7 +68,7 @@ fn stray(place: Place, word: &Word<'_>) -> Diagnostic {
     if address.parse::<std::net::IpAddr>().is_ok() {
         let message = format!("{} stands on the line of another entry", quote(word.text));
         return Diagnostic::error("extra-words", word.span, message)
-            .label("keepalived silently ignores this")
+            .keepalived("silently ignores this")
             .help("one entry a line");
     }
     unknown(place, word)

@@ -4,9 +4,9 @@
 //! there are words or blocks. None is supported yet. Each is an error rather than a warning: a file read
 //! without them would mean something else.
 
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::{self, Place};
 use crate::lines::Line;
-use crate::report::{Complaints, Diagnostic};
 
 /// keepalived's definitions that exist without being made.
 const BUILT_IN: [&str; 6] = ["_PWD", "_INSTANCE", "_RANDOM", "_HASH", "_BANG", "_ENV"];

@@ -4,8 +4,8 @@
 //! its own wherever it stands, except in `${NAME}`. Commands are split differently, later: see
 //! [`crate::command`].
 
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::lines::Line;
-use crate::report::{Complaints, Diagnostic};
 use crate::source::Span;
 
 /// A word and where it stands (with its quotes, if it has them).
@@ -92,8 +92,9 @@ fn bare<'a>(line: &Line<'a>, at: usize, rest: &'a str, complaints: &mut Complain
     if end.is_none() && text.ends_with('\\') {
         let span = line.span(at + length - 1, at + length);
         let diagnostic = Diagnostic::error("continued-line", span, "a line can't be continued with `\\`");
-        complaints
-            .push(diagnostic.help("write the statement on one line; keepalived glues the `\\` to the word"));
+        complaints.push(
+            diagnostic.keepalived("glues the `\\` to the word").help("write the statement on one line"),
+        );
     }
     (Token::Word(Word { text, span: line.span(at, at + length) }), length)
 }

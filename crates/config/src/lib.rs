@@ -11,6 +11,7 @@
 mod arguments;
 mod build;
 mod command;
+mod diagnostic;
 mod directives;
 mod entries;
 mod expand;
@@ -29,14 +30,15 @@ use std::path::{Path, PathBuf};
 
 use ::model::LinkName;
 
-use crate::report::Complaints;
+use crate::diagnostic::Complaints;
 use crate::source::Sources;
 
+pub use self::diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
     Peer, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
-pub use self::report::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
+pub use self::report::Report;
 pub use self::source::{Fingerprint, MAX_FILE, Position, Span};
 
 /// Our own place for the configuration.

@@ -3,7 +3,7 @@
 //! Only double quotes protect `#` and `!`, as in keepalived: neither single quotes nor a backslash do. Where
 //! that cuts a word short, which nobody means, it is said.
 
-use crate::report::{Complaints, Diagnostic, quote};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::source::{FileId, Span};
 
 /// The longest line that is read, in bytes; keepalived gives up at 1023.
@@ -70,8 +70,8 @@ fn refusal(line: &Line<'_>) -> Option<Diagnostic> {
     }
     let nul = line.text.find('\0')?;
     let message = "a NUL byte: is this a text file?";
-    let help = "keepalived ignores such a line; remove the byte";
-    Some(Diagnostic::error("nul", line.span(nul, nul + 1), message).help(help))
+    let diagnostic = Diagnostic::error("nul", line.span(nul, nul + 1), message);
+    Some(diagnostic.keepalived("ignores such a line").help("remove the byte"))
 }
 
 /// Where the comment begins, if there is one.

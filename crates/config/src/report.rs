@@ -1,7 +1,8 @@
-//! Complaints about a configuration, and how people read them.
+//! Everything there is to say about a configuration, and how people and programs read it.
 //!
-//! A [`Diagnostic`] says what is wrong, where, and what to do; `annotate-snippets` draws it. Messages quote
-//! the file, which may hold anything, so what is quoted is shortened and stripped of control characters.
+//! `annotate-snippets` draws a [`Diagnostic`] for people; logs get a line, programs an object of JSON ([`json`]).
+
+mod json;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -10,197 +11,71 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::Span;
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::source::{Position, Source, Sources};
 
-/// How many diagnostics are kept; more are counted. Nobody reads the thousandth.
-pub const MAX_DIAGNOSTICS: usize = 200;
-/// How many characters of the file a message quotes at once.
-const MAX_QUOTED: usize = 60;
 /// How many lines may lie between two places that are still drawn as one excerpt.
 const MAX_EXCERPT_GAP: usize = 12;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// The configuration can't be used.
-    Error,
-    /// It is used, but probably means something else than its author thinks.
-    Warning,
-    /// Good to know.
-    Note,
-}
-
-impl Severity {
-    /// The word that people read.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-
-    const fn level(self) -> Level<'static> {
-        match self {
-            Self::Error => Level::ERROR,
-            Self::Warning => Level::WARNING,
-            Self::Note => Level::NOTE,
-        }
-    }
-}
-
-/// One complaint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// How bad it is.
-    pub severity: Severity,
-    /// A stable word for programs, such as `unknown-word`.
-    pub code: &'static str,
-    /// What is wrong, in a sentence without a full stop.
-    pub message: String,
-    /// Where; `None` if it concerns the file as a whole.
-    pub span: Option<Span>,
-    /// What to write under the place.
-    pub label: String,
-    /// Other places that matter, each with its own label.
-    pub related: Vec<(Span, String)>,
-    /// What to do about it; may be empty.
-    pub help: String,
-}
-
-impl Diagnostic {
-    fn new(severity: Severity, code: &'static str, span: Option<Span>, message: impl Into<String>) -> Self {
-        let (label, related, help) = (String::new(), Vec::new(), String::new());
-        Self { severity, code, message: message.into(), span, label, related, help }
-    }
-
-    pub(crate) fn error(
-        code: &'static str,
-        span: impl Into<Option<Span>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::new(Severity::Error, code, span.into(), message)
-    }
-
-    pub(crate) fn warning(
-        code: &'static str,
-        span: impl Into<Option<Span>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::new(Severity::Warning, code, span.into(), message)
-    }
-
-    pub(crate) fn note(
-        code: &'static str,
-        span: impl Into<Option<Span>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::new(Severity::Note, code, span.into(), message)
-    }
-
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    pub(crate) fn related(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.related.push((span, label.into()));
-        self
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
-        self
-    }
-}
-
-/// What the parts of the parser complain into. Bounded: what a hostile file costs is known.
-#[derive(Debug, Default)]
-pub(crate) struct Complaints {
-    kept: Vec<Diagnostic>,
-    errors: usize,
-    warnings: usize,
-    dropped: usize,
-}
-
-impl Complaints {
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        match diagnostic.severity {
-            Severity::Error => self.errors += 1,
-            Severity::Warning => self.warnings += 1,
-            Severity::Note => {}
-        }
-        if self.kept.len() < MAX_DIAGNOSTICS {
-            self.kept.push(diagnostic);
-        } else {
-            self.dropped += 1;
-        }
-    }
-
-    pub(crate) fn extend(&mut self, diagnostic: Option<Diagnostic>) {
-        if let Some(diagnostic) = diagnostic {
-            self.push(diagnostic);
-        }
-    }
-
-    pub(crate) const fn errors(&self) -> usize {
-        self.errors
-    }
-
-    /// Whether more would only be counted, so that nobody needs to think of a suggestion any more.
-    pub(crate) const fn is_full(&self) -> bool {
-        self.kept.len() >= MAX_DIAGNOSTICS
-    }
-}
 
 /// Everything there is to say about a configuration, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Report {
     name: String,
-    diagnostics: Vec<Diagnostic>,
     sources: Sources,
-    errors: usize,
-    warnings: usize,
-    dropped: usize,
+    complaints: Complaints,
 }
 
 impl Report {
     pub(crate) fn new(name: &str, sources: Sources, complaints: Complaints) -> Self {
-        let Complaints { mut kept, errors, warnings, dropped } = complaints;
-        // Stable: what one pass says of one place keeps its order.
-        kept.sort_by_key(|diagnostic| diagnostic.span.map_or(0, |span| span.range().start));
-        Self { name: name.to_owned(), diagnostics: kept, sources, errors, warnings, dropped }
+        let mut report = Self { name: name.to_owned(), sources, complaints };
+        report.sort();
+        report
+    }
+
+    /// Adds what others have to say of the same configuration.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.complaints.push(diagnostic));
+        self.sort();
+    }
+
+    /// Stable: what one pass says of one place keeps its order.
+    fn sort(&mut self) {
+        self.complaints.kept.sort_by_key(|diagnostic| diagnostic.span.map_or(0, |span| span.range().start));
     }
 
     /// The diagnostics, at most [`MAX_DIAGNOSTICS`].
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
+        &self.complaints.kept
     }
 
     /// Whether the configuration can't be used.
     #[must_use]
     pub const fn has_errors(&self) -> bool {
-        self.errors > 0
+        self.complaints.errors > 0
     }
 
     /// How many errors there are.
     #[must_use]
     pub const fn errors(&self) -> usize {
-        self.errors
+        self.complaints.errors
     }
 
     /// How many warnings there are.
     #[must_use]
     pub const fn warnings(&self) -> usize {
-        self.warnings
+        self.complaints.warnings
     }
 
     /// The file, line and column of a span of this configuration.
     #[must_use]
     pub fn position(&self, span: Span) -> Option<(&str, Position)> {
         self.sources.position(span)
+    }
+
+    /// Every file that was read, in the order of reading: its name and its text, as far as it is one.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources.files().map(|source| (source.name(), source.text()))
     }
 
     /// For people: each with its line, a caret and advice, an empty line between two; in colour for
@@ -210,7 +85,7 @@ impl Report {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
-        for diagnostic in &self.diagnostics {
+        for diagnostic in self.diagnostics() {
             text.push_str(&renderer.render(&[self.group(diagnostic)]));
             text.push_str("\n\n");
         }
@@ -225,9 +100,21 @@ impl Report {
     #[must_use]
     pub fn one_line(&self) -> Vec<String> {
         let mut lines: Vec<String> =
-            self.diagnostics.iter().map(|diagnostic| self.line(diagnostic)).collect();
+            self.diagnostics().iter().map(|diagnostic| self.line(diagnostic)).collect();
         lines.extend(self.rest());
         lines
+    }
+
+    /// For editors and pipelines: one object of JSON for each diagnostic, without a newline in it.
+    ///
+    /// Always there: `severity` (`error`, `warning`, `note`), `id`, `message`, `file`. Where they apply: `line`, `column`,
+    /// `end_line`, `end_column` (from 1, columns in characters, the end just behind the last one), `label`,
+    /// `related` (a list of places with `message`), `keepalived`, `help`. Others may be added.
+    #[must_use]
+    pub fn json_lines(&self) -> Vec<String> {
+        let rest = (self.complaints.dropped > 0).then(|| json::rest(&self.name, self.complaints.dropped));
+        let one = |diagnostic| json::line(&self.name, &self.sources, diagnostic);
+        self.diagnostics().iter().map(one).chain(rest).collect()
     }
 
     fn line(&self, diagnostic: &Diagnostic) -> String {
@@ -245,7 +132,8 @@ impl Report {
     }
 
     fn rest(&self) -> Option<String> {
-        (self.dropped > 0).then(|| format!("{}: {} more like these", self.name, self.dropped))
+        let dropped = self.complaints.dropped;
+        (dropped > 0).then(|| format!("{}: {dropped} more like these", self.name))
     }
 
     fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
@@ -255,7 +143,14 @@ impl Report {
             Some(span) => self.excerpts(span, diagnostic).into_iter().fold(group, Group::element),
             None => group.element(Origin::path(&self.name)),
         };
-        if diagnostic.help.is_empty() { group } else { group.element(Level::HELP.message(&diagnostic.help)) }
+        for (level, text) in
+            [(Level::NOTE.with_name("keepalived"), &diagnostic.keepalived), (Level::HELP, &diagnostic.help)]
+        {
+            if !text.is_empty() {
+                group = group.element(level.message(text));
+            }
+        }
+        group
     }
 
     /// The primary place with the related ones near it, then one excerpt for each related one elsewhere.
@@ -302,13 +197,4 @@ fn excerpt<'a>(
             snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) })
         },
     )
-}
-
-/// A word of the file for a message: in backticks, shortened, on one line.
-pub(crate) fn quote(text: &str) -> String {
-    let mut quoted: String = text.chars().take(MAX_QUOTED).collect();
-    if quoted.len() < text.len() {
-        quoted.push_str("...");
-    }
-    format!("`{}`", quoted.replace(|c: char| c.is_control(), " "))
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use model::LinkName;
 
 use crate::arguments::{self, Value};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Again, Body, Directive, Place, Standing};
 use crate::lexer::Word;
 use crate::model::{Command, Given, Hook, UserSpec, Weight};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::tree::{Block, Statement};

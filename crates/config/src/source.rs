@@ -120,8 +120,18 @@ impl Sources {
     }
 
     pub(crate) fn position(&self, span: Span) -> Option<(&str, Position)> {
+        self.extent(span).map(|(name, start, _)| (name, start))
+    }
+
+    /// Where a span begins and where it has ended.
+    pub(crate) fn extent(&self, span: Span) -> Option<(&str, Position, Position)> {
         let source = self.get(span.file)?;
-        Some((source.name(), source.position(span.range().start)))
+        let Range { start, end } = span.range();
+        Some((source.name(), source.position(start), source.position(end)))
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Source> {
+        self.files.iter()
     }
 }
 

@@ -3,9 +3,9 @@
 //! The shape of a file does not depend on what its words mean, so an unknown or unsupported block is skipped
 //! as a whole and nothing after it is lost (keepalived goes on reading it in the enclosing block).
 
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::lexer::{Token, Word, tokens};
 use crate::lines::Line;
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::source::Span;
 
 /// How deep blocks may be nested; the language needs four levels.

@@ -352,3 +352,35 @@ fn the_fingerprint_is_of_the_bytes() {
     assert_eq!(fingerprint(&with("")), fingerprint(&with("")));
     assert_ne!(fingerprint(&with("")), fingerprint(&with("# a comment")));
 }
+
+/// What editors and pipelines read: the fields keep their names and their meaning.
+#[test]
+fn a_program_gets_an_object_for_each() {
+    let text = "global_defs {\n router_id é ünd\n}\nglobal_defs {\n router_id b\n}\n";
+    let report = config::parse("t \"1\".conf", text).report;
+    let expected = [
+        r#"{"severity":"error","id":"extra-words","message":"`router_id` takes one value; `ünd` is one too many","file":"t \"1\".conf","line":2,"column":14,"end_line":2,"end_column":17,"keepalived":"silently ignores this","help":"one statement a line; a value with blanks goes into double quotes"}"#,
+        r#"{"severity":"warning","id":"given-twice","message":"`router_id` is given twice; the last one counts","file":"t \"1\".conf","line":5,"column":2,"end_line":5,"end_column":11,"related":[{"file":"t \"1\".conf","line":2,"column":2,"end_line":2,"end_column":11,"message":"given here first"}],"help":"remove one of them"}"#,
+    ];
+    let lines = report.json_lines();
+    assert_eq!(lines, expected);
+    let many = config::parse("t", "x\n".repeat(MAX_DIAGNOSTICS + 7)).report.json_lines();
+    let last = r#"{"severity":"note","id":"more","message":"7 more like these","file":"t"}"#;
+    assert_eq!(many.last().unwrap(), last);
+}
+
+/// Others add to a report what they find in the meaning, and it stands where it belongs.
+#[test]
+fn a_report_takes_more() {
+    let config::Loaded { config, mut report, .. } = config::parse("t", with("prioirty 3"));
+    assert!(config.is_none());
+    let span = report.diagnostics()[0].span.unwrap();
+    report.extend([
+        config::Diagnostic::warning("of-others", None, "x"),
+        config::Diagnostic::note("n", span, "y"),
+    ]);
+    let codes: Vec<_> = report.diagnostics().iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["of-others", "unknown-word", "n"]);
+    assert_eq!((report.errors(), report.warnings()), (1, 1));
+    assert_eq!(report.files().map(|(name, _)| name).collect::<Vec<_>>(), ["t"]);
+}

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use model::{Family, LinkName};
 
 use crate::arguments;
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
 use crate::model::{Address, Peer};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
 
@@ -138,8 +138,11 @@ fn address(word: &Word<'_>, complaints: &mut Complaints) -> Option<(IpAddr, Opti
     let Some(prefix) = prefix.and_then(|prefix| u8::try_from(prefix).ok()) else {
         let most = host_prefix(address);
         let message = format!("{} is not a prefix length from 1 to {most}", quote(length));
-        let help = format!("keepalived would use /{most} here");
-        complaints.push(Diagnostic::error("bad-prefix", word.span, message).help(help));
+        complaints.push(
+            Diagnostic::error("bad-prefix", word.span, message)
+                .keepalived(format!("would use /{most} here"))
+                .help("write the prefix length of the network, or none for a host's"),
+        );
         return None;
     };
     Some((address, Some(prefix)))

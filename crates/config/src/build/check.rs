@@ -5,9 +5,9 @@ use std::time::Duration;
 use model::CheckName;
 
 use super::{Named, bad_name};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::Check;
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 
 /// What keepalived makes of `interval 0`.
@@ -26,8 +26,8 @@ pub(super) fn check(script: &Named<'_>, complaints: &mut Complaints) -> Option<C
     }
     if let Some(span) = section.given("init_fail") {
         let message = "the check counts as failed until its first result";
-        let help = "that is what keepalived documents; its releases up to 2.4.3 ignore the word";
-        complaints.push(Diagnostic::note("init-fail", span, message).help(help));
+        let keepalived = "documents that, but its releases up to 2.4.3 ignore the word";
+        complaints.push(Diagnostic::note("init-fail", span, message).keepalived(keepalived));
     }
     let interval = interval(&section, complaints);
     let name = CheckName::new(script.name.text);

@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use model::{Family, LinkName, ProtocolVersion};
 
 use super::{manners, strict, version};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Global, Manners, Pacing};
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 use crate::source::Span;
 
@@ -94,9 +94,12 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
         if let Some(span) =
             section.given(word).filter(|_| section.seconds(word).is_some_and(|it| it.is_zero()))
         {
-            let help = "keepalived's sample has it; its newer releases call the 0 out of range";
             let message = format!("`{word} 0` asks for no pause, as is usual");
-            complaints.push(Diagnostic::note("as-usual", span, message).help(help));
+            complaints.push(
+                Diagnostic::note("as-usual", span, message)
+                    .keepalived("has it in its sample, and newer releases call the 0 out of range")
+                    .help("the line may be removed"),
+            );
         }
     }
     Global {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use model::{Priority, ProtocolVersion};
 
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::Instance;
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 use crate::source::Span;
 

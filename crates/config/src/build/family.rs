@@ -6,8 +6,8 @@ use model::{Family, LinkName, ProtocolVersion};
 
 use super::defaults::Defaults;
 use super::{Named, version};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::Address;
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 
 /// How many addresses of each family are written out when a split is proposed.

@@ -10,10 +10,10 @@ use model::{GroupName, InstanceName};
 use super::instance::{Draft, hooks};
 use super::tracking::{self, Known};
 use super::{Named, bad_name, election};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Place};
 use crate::lexer::Word;
 use crate::model::{Hooks, Instance, SyncGroup};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -80,7 +80,7 @@ impl<'a> Members<'a> {
             None => format!("define it: vrrp_instance {} {{ ... }}", word.text),
         };
         Diagnostic::error("unknown-member", word.span, message)
-            .label("keepalived leaves it out and goes on without it")
+            .keepalived("leaves it out and goes on without it")
             .help(help)
     }
 }
@@ -188,7 +188,7 @@ fn member_weight(group: &SyncGroup, span: Span, of_group: bool, otherwise: &str)
         (message, help)
     };
     Diagnostic::warning("member-weight", span, message)
-        .label("keepalived does so too, with a line in its log")
+        .keepalived("does so too, with a line in its log")
         .related(group.span, "the group")
         .help(help)
 }

@@ -5,9 +5,9 @@ use model::{InstanceName, LinkName, ProtocolVersion, Vrid};
 use super::defaults::Defaults;
 use super::tracking::{self, Known};
 use super::{Named, addresses, bad_name, election, family, manners, reach, strict};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::Place;
 use crate::model::{Hooks, Instance};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use model::{Family, ProtocolVersion};
 
 use super::defaults::Defaults;
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Manners};
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 
 /// What each thing is called at one place.
@@ -123,8 +123,8 @@ fn after_lower_priority(section: &Section<'_>, words: &Words, base: Announcement
 pub(super) fn global(section: &Section<'_>, complaints: &mut Complaints) -> Manners {
     if let (Some(false), Some(span)) = (section.flag(CHECKSUM), section.given(CHECKSUM)) {
         let message = format!("`{CHECKSUM} off` is off");
-        let help = "keepalived turns it on here, whatever follows the word";
-        complaints.push(Diagnostic::note("off-is-off", span, message).help(help));
+        let keepalived = "turns it on here, whatever follows the word";
+        complaints.push(Diagnostic::note("off-is-off", span, message).keepalived(keepalived));
     }
     let usual = Manners {
         down_timer_adverts: DOWN_TIMER_ADVERTS,
@@ -155,8 +155,8 @@ pub(super) fn instance(
     let word = INSTANCE.skip_addresses;
     if let (Some(false), Some(span)) = (section.flag(word), section.given(word)) {
         let message = format!("`{word} off` is off");
-        let help = "keepalived turns it on, whatever follows the word";
-        complaints.push(Diagnostic::note("off-is-off", span, message).help(help));
+        let keepalived = "turns it on, whatever follows the word";
+        complaints.push(Diagnostic::note("off-is-off", span, message).keepalived(keepalived));
     }
     let mut base = defaults.manners;
     if strict {

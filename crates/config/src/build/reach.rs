@@ -6,8 +6,8 @@ use model::Family;
 
 use super::addresses;
 use super::defaults::{self, Defaults};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::Peer;
-use crate::report::{Complaints, Diagnostic};
 use crate::section::Section;
 use crate::source::Span;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Named;
 use super::instance::Draft;
-use crate::report::{Complaints, Diagnostic, quote};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 
 /// No two of these blocks, `what` they are, have the same name.
 pub(super) fn names(blocks: &[Named<'_>], what: &str, complaints: &mut Complaints) {
@@ -18,7 +18,8 @@ pub(super) fn names(blocks: &[Named<'_>], what: &str, complaints: &mut Complaint
         complaints.push(
             Diagnostic::error("duplicate-name", name.span, message)
                 .related(*first, "the first one")
-                .help("keepalived skips the second one; give them different names"),
+                .keepalived("skips the second one")
+                .help("give them different names"),
         );
     }
 }

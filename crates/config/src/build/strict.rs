@@ -5,7 +5,7 @@
 
 use model::ProtocolVersion;
 
-use crate::report::{Complaints, Diagnostic};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::section::Section;
 use crate::source::Span;
 
@@ -59,9 +59,11 @@ pub(super) fn apply(section: &mut Section<'_>, complaints: &mut Complaints) {
     }
     if let Some(span) = section.given("unicast_peer") {
         let message = "VRRP knows no unicast (RFC 9568 5.1): strict mode doesn't go with `unicast_peer`";
-        let help =
-            "keepalived refuses to start with both on most interfaces; here the peers count all the same";
-        complaints.push(Diagnostic::warning("strict", span, message).help(help));
+        complaints.push(
+            Diagnostic::warning("strict", span, message)
+                .keepalived("refuses to start with both on most interfaces")
+                .help("the peers count all the same; remove the strictness"),
+        );
     }
 }
 
@@ -77,11 +79,13 @@ pub(super) fn judge_accept(section: &Section<'_>, version: ProtocolVersion, comp
 fn ignored(word: &str, span: Span) -> Diagnostic {
     let message = format!("`{word}` doesn't count in strict mode");
     Diagnostic::warning("strict", span, message)
-        .help("the RFC leaves no choice; keepalived ignores the line as well")
+        .keepalived("ignores the line as well")
+        .help("remove it: the RFC leaves no choice")
 }
 
 fn answers(span: Span) -> Diagnostic {
     let message = "strict mode doesn't shut the addresses off yet: they answer here, also on routers that don't own them";
     Diagnostic::warning("not-supported", span, message)
-        .help("keepalived drops all traffic to them, ping too, unless `accept` is given; most who have the word don't want that")
+        .keepalived("drops all traffic to them, ping too, unless `accept` is given")
+        .help("most who have the word don't want that: remove it, or add `accept`")
 }

@@ -9,11 +9,11 @@ use model::{CheckName, LinkName};
 
 use super::{Named, bad_name};
 use crate::arguments;
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
 use crate::model::{Check, Instance, TrackedCheck, TrackedLink, Weight};
-use crate::report::{Complaints, Diagnostic, quote};
 use crate::section::Section;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -73,11 +73,11 @@ pub(super) fn checks(
         }
         if definition.order > block.order {
             let message = format!("{} is defined after this block", quote(name));
-            let help = "keepalived demands the script first, and drops the tracker otherwise";
             complaints.push(
                 Diagnostic::note("forward-reference", span, message)
                     .related(definition.span, "defined here")
-                    .help(help),
+                    .keepalived("demands the script first, and drops the tracker otherwise")
+                    .help("nothing, unless keepalived reads the file too"),
             );
         }
         let weight = weight(&entry, definition.weight, complaints);
@@ -141,7 +141,7 @@ fn unknown_check(head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) ->
         None => format!("define it: vrrp_script {} {{ ... }}", head.text),
     };
     Diagnostic::error("unknown-check", head.span, message)
-        .label("keepalived drops this tracker and goes on without it")
+        .keepalived("drops this tracker and goes on without it")
         .help(help)
 }
 
