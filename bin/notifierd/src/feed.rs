@@ -7,6 +7,7 @@ use ipc::events::{Message, Request};
 use ipc::json::{self, PROTOCOL};
 use model::Instant;
 use reactor::{LineClient, Reactor, Sent, ServerEvent, Token};
+use service::Trouble;
 
 use crate::occasion::Occasion;
 
@@ -25,8 +26,7 @@ pub(crate) struct Feed {
     client: Option<LineClient>,
     retry_at: Instant,
     retry_after: Duration,
-    /// What was last complained about, so that it isn't repeated.
-    trouble: Option<String>,
+    trouble: Trouble,
     /// No more connecting.
     closing: bool,
 }
@@ -41,7 +41,7 @@ impl Feed {
             client: None,
             retry_at: now,
             retry_after: FIRST_RETRY,
-            trouble: None,
+            trouble: Trouble::new("vrrp-core"),
             closing: false,
         }
     }
@@ -70,7 +70,7 @@ impl Feed {
         self.retry_after = (self.retry_after * 2).min(LAST_RETRY);
         match LineClient::connect(reactor, &self.path, self.token) {
             Ok(client) => self.on_connected(client),
-            Err(error) => self.complain(format!("connect to {}: {error}", self.path.display())),
+            Err(error) => self.trouble.complain(format!("connect to {}: {error}", self.path.display())),
         }
     }
 
@@ -79,10 +79,10 @@ impl Feed {
             Ok(line) if client.send(&line) == Sent::Queued => {
                 log::info!("connected to vrrp-core");
                 self.client = Some(client);
-                self.trouble = None;
+                self.trouble.settle();
             }
-            Ok(_) => self.complain("gone before it could be asked".to_owned()),
-            Err(error) => self.complain(format!("a request can't be encoded: {error}")),
+            Ok(_) => self.trouble.complain("gone before it could be asked".to_owned()),
+            Err(error) => self.trouble.complain(format!("a request can't be encoded: {error}")),
         }
     }
 
@@ -96,7 +96,7 @@ impl Feed {
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.retry_at = now + self.retry_after;
-                    self.complain(format!("gone ({reason:?}); what was told last stands"));
+                    self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
                 }
             }
         }
@@ -107,9 +107,11 @@ impl Feed {
         match json::parse(line) {
             Ok(Message::Hello(hello)) => {
                 if hello.protocol != PROTOCOL {
-                    self.complain(format!("it speaks protocol {}, we speak {PROTOCOL}", hello.protocol));
+                    self.trouble
+                        .complain(format!("it speaks protocol {}, we speak {PROTOCOL}", hello.protocol));
                 } else if hello.config != self.config {
-                    self.complain("it runs another configuration than we do; restart both".to_owned());
+                    self.trouble
+                        .complain("it runs another configuration than we do; restart both".to_owned());
                 }
             }
             Ok(Message::Snapshot(snapshot)) => {
@@ -120,17 +122,10 @@ impl Feed {
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
             Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
             Ok(Message::Status(_) | Message::Done { .. }) => {}
-            Ok(Message::Error { error }) => self.complain(error),
-            Err(error) => self.complain(format!("a line that isn't understood: {error}")),
+            Ok(Message::Error { error }) => self.trouble.complain(error),
+            Err(error) => self.trouble.complain(format!("a line that isn't understood: {error}")),
         }
         Vec::new()
-    }
-
-    fn complain(&mut self, trouble: String) {
-        if self.trouble.as_ref() != Some(&trouble) {
-            log::warn!("vrrp-core: {trouble}");
-            self.trouble = Some(trouble);
-        }
     }
 }
 
@@ -142,7 +137,7 @@ mod tests {
     fn garbage_is_told_and_changes_nothing() {
         let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
         assert_eq!(feed.on_line(b"{not json", Instant::ZERO), []);
-        assert!(feed.trouble.as_ref().unwrap().contains("isn't understood"));
+        assert!(feed.trouble.text().unwrap().contains("isn't understood"));
         assert_eq!(feed.on_line(br#"{"type":"tomorrow's message"}"#, Instant::ZERO), []);
     }
 

@@ -11,6 +11,7 @@ use ipc::json;
 use ipc::verdicts::Message;
 use model::{CheckName, Instant, Verdict};
 use reactor::{LineClient, Reactor, ServerEvent, Token};
+use service::Trouble;
 
 /// From one attempt to connect to the next.
 const RETRY: Duration = Duration::from_millis(50);
@@ -21,7 +22,7 @@ pub(crate) struct Checker {
     path: PathBuf,
     token: Token,
     client: Option<LineClient>,
-    trouble: Option<String>,
+    trouble: Trouble,
     retry_at: Instant,
     order: Vec<CheckName>,
     verdicts: HashMap<CheckName, Verdict>,
@@ -34,7 +35,7 @@ impl Checker {
             path: runtime_dir.join("checkerd.sock"),
             token,
             client: None,
-            trouble: Some("not connected yet".to_owned()),
+            trouble: Trouble::new("checkerd"),
             retry_at: now,
             order: checks.to_vec(),
             verdicts: checks.iter().map(|check| (check.clone(), Verdict::Unknown)).collect(),
@@ -43,7 +44,7 @@ impl Checker {
 
     /// For status.
     pub(crate) fn peer(&self) -> Peer {
-        Peer { connected: self.client.is_some(), trouble: self.trouble.clone() }
+        Peer { connected: self.client.is_some(), trouble: self.trouble.text().map(str::to_owned) }
     }
 
     /// For status, in the order of the configuration.
@@ -67,9 +68,9 @@ impl Checker {
             Ok(client) => {
                 log::info!("connected to checkerd");
                 self.client = Some(client);
-                self.trouble = None;
+                self.trouble.settle();
             }
-            Err(error) => self.complain(format!("connect to {}: {error}", self.path.display())),
+            Err(error) => self.trouble.complain(format!("connect to {}: {error}", self.path.display())),
         }
     }
 
@@ -82,7 +83,7 @@ impl Checker {
                 ServerEvent::Line(line) => news.extend(self.on_line(&line)),
                 ServerEvent::Closed(reason) => {
                     self.client = None;
-                    self.complain(format!("gone: {reason:?}; its last verdicts stand"));
+                    self.trouble.complain(format!("gone: {reason:?}; its last verdicts stand"));
                 }
             }
         }
@@ -101,17 +102,9 @@ impl Checker {
             }
             Ok(Message::Hello(_) | Message::Status(_) | Message::Error { .. }) => None,
             Err(error) => {
-                self.complain(format!("a line that isn't understood: {error}"));
+                self.trouble.complain(format!("a line that isn't understood: {error}"));
                 None
             }
-        }
-    }
-
-    /// Remembers what is wrong, and logs it when it is something new.
-    fn complain(&mut self, trouble: String) {
-        if self.trouble.as_deref() != Some(trouble.as_str()) {
-            log::warn!("checkerd: {trouble}");
-            self.trouble = Some(trouble);
         }
     }
 }

@@ -13,6 +13,7 @@ use ipc::core_ipmgr::{Order, PROTOCOL, Report, SOCKET};
 use ipc::events::Peer;
 use ipc::frame::{self, MAX_FRAME};
 use model::Instant;
+use service::Trouble;
 use sys::seqpacket::{Connection, Frame, Received};
 
 /// How long ipmgr may be away before nobody here can honestly be master. A restart takes a few milliseconds.
@@ -40,7 +41,7 @@ pub(crate) struct Manager {
     beat_every: Duration,
     connection: Option<Connection>,
     waiting: VecDeque<Vec<u8>>,
-    trouble: Option<String>,
+    trouble: Trouble,
     /// It has told everything that it knows, so we are connected for all purposes.
     greeted: bool,
     /// Connections in a row that came to nothing.
@@ -61,7 +62,7 @@ impl Manager {
             beat_every: (shortest / 2).min(SLOWEST_BEAT),
             connection: None,
             waiting: VecDeque::new(),
-            trouble: Some("not connected yet".to_owned()),
+            trouble: Trouble::new("ipmgr"),
             greeted: false,
             turned_away: 0,
             gone_at: None,
@@ -72,7 +73,7 @@ impl Manager {
 
     /// For status.
     pub(crate) fn peer(&self) -> Peer {
-        Peer { connected: self.greeted, trouble: self.trouble.clone() }
+        Peer { connected: self.greeted, trouble: self.trouble.text().map(str::to_owned) }
     }
 
     /// Everything that is due by `now`; true if a new connection has to be watched.
@@ -126,12 +127,9 @@ impl Manager {
         }
     }
 
-    /// Remembers what is wrong, and logs it when it is something new: a loop of attempts says it once.
+    /// Something is wrong with ipmgr: for status and log.
     pub(crate) fn complain(&mut self, trouble: String) {
-        if self.trouble.as_deref() != Some(trouble.as_str()) {
-            log::warn!("ipmgr: {trouble}");
-            self.trouble = Some(trouble);
-        }
+        self.trouble.complain(trouble);
     }
 
     /// ipmgr has greeted and everything fits.
@@ -139,7 +137,7 @@ impl Manager {
         self.greeted = true;
         self.turned_away = 0;
         self.gone_at = None;
-        if self.trouble.take().is_some() {
+        if self.trouble.settle() {
             log::info!("connected to ipmgr");
         }
     }

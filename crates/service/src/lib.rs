@@ -8,6 +8,7 @@ pub mod log;
 mod options;
 mod ready;
 pub mod stamp;
+mod trouble;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 pub use failure::{Exit, Failure};
 pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit};
 pub use ready::{notify_ready, notify_status, notify_stopping};
+pub use trouble::Trouble;
 
 /// What a daemon has in hand when its own work begins.
 #[derive(Debug)]
