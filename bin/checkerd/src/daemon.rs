@@ -6,10 +6,9 @@ use checks::{CheckId, Checks, Input, Outcome, Output, RunNumber};
 use ipc::json;
 use ipc::verdicts::{Message, Request};
 use model::Instant;
-use reactor::{ClientEvent, ClientId, LineServer, Reactor, Ready, Sent, Token};
+use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
 use runner::{Crew, End, Job, Runner};
-use service::{Failure, Start};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
 use sys::process::Exit;
 
@@ -32,7 +31,9 @@ type Tag = (CheckId, RunNumber);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(start: Start) -> Result<(), Failure> {
-    Daemon::new(start)?.serve()
+    let daemon = Daemon::new(start)?;
+    service::notify_ready(&status::summary(&daemon.book, &daemon.checks));
+    service::serve(daemon)
 }
 
 struct Daemon {
@@ -48,8 +49,7 @@ struct Daemon {
 
 impl Daemon {
     fn new(start: Start) -> Result<Self, Failure> {
-        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
-        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(|error| Failure::io("catch signals", &error))?;
+        let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("checkerd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
@@ -67,33 +67,8 @@ impl Daemon {
         })
     }
 
-    fn serve(mut self) -> Result<(), Failure> {
-        service::notify_ready(&status::summary(&self.book, &self.checks));
-        let mut ready = Vec::new();
-        loop {
-            self.on_time(sys::clock::now());
-            if self.may_leave(sys::clock::now()) {
-                return Ok(());
-            }
-            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
-            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
-            for event in ready.drain(..) {
-                match event {
-                    Ready::Signal(signal) => self.on_signal(signal),
-                    Ready::Token { token, .. } => self.on_ready(token),
-                    // What is due is looked at in each round.
-                    Ready::Timer => {}
-                }
-            }
-        }
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
         [self.checks.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
-    }
-
-    fn may_leave(&self, now: Instant) -> bool {
-        self.leave_at.is_some_and(|at| at <= now || self.crew.is_idle())
     }
 
     fn on_time(&mut self, now: Instant) {
@@ -102,35 +77,6 @@ impl Daemon {
         }
         self.checks.handle(now, Input::Wake);
         self.drain(now);
-    }
-
-    fn on_signal(&mut self, signal: i32) {
-        if signal == SIGHUP {
-            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
-        } else if self.leave_at.is_none() {
-            log::info!("stopping");
-            service::notify_stopping();
-            let now = sys::clock::now();
-            self.leave_at = Some(now + FAREWELL);
-            self.checks.handle(now, Input::Stop);
-            self.crew.abort();
-        }
-    }
-
-    fn on_ready(&mut self, token: Token) {
-        if self.crew.owns(token) {
-            let now = sys::clock::now();
-            if let Some(((check, run), finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
-                let outcome = outcome_of(finished.end);
-                self.book.on_finished(check, finished);
-                self.checks.handle(now, Input::Ended { check, run, outcome });
-                self.drain(now);
-            }
-        } else {
-            for event in self.server.on_ready(&mut self.reactor, token) {
-                self.on_client(event);
-            }
-        }
     }
 
     /// Does everything that the schedule wants done.
@@ -207,6 +153,48 @@ impl Daemon {
             log::warn!("a client doesn't read; it is sent away");
             self.server.close(&self.reactor, client);
         }
+    }
+}
+
+impl service::Daemon for Daemon {
+    fn reactor(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+
+    fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
+        self.on_time(now);
+        let over = self.leave_at.is_some_and(|at| at <= now || self.crew.is_idle());
+        Ok(if over { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
+    }
+
+    fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
+        if self.crew.owns(token) {
+            if let Some(((check, run), finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
+                let outcome = outcome_of(finished.end);
+                self.book.on_finished(check, finished);
+                self.checks.handle(now, Input::Ended { check, run, outcome });
+                self.drain(now);
+            }
+        } else {
+            for event in self.server.on_ready(&mut self.reactor, token) {
+                self.on_client(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_stop(&mut self, now: Instant) {
+        if self.leave_at.is_none() {
+            log::info!("stopping");
+            service::notify_stopping();
+            self.leave_at = Some(now + FAREWELL);
+            self.checks.handle(now, Input::Stop);
+            self.crew.abort();
+        }
+    }
+
+    fn on_reload(&mut self, _: Instant) {
+        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
     }
 }
 

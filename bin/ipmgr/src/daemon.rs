@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use ipc::core_ipmgr::{self, Order, PROTOCOL, Report, SOCKET};
 use model::{InstanceName, Instant, LinkName};
-use reactor::{Interest, Reactor, Ready, Token};
-use service::{Exit, Failure, Start};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use reactor::{Interest, Reactor, Token};
+use service::{Exit, Failure, Readiness, Start, Turn};
 use sys::netlink::{Changed, Monitor, Place, Route};
 use sys::privilege::{self, Capability};
 use sys::seqpacket::Listener;
@@ -55,7 +54,9 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     }
     privilege::restrict(&[Capability::NetAdmin, Capability::NetRaw], true)
         .map_err(|error| Failure::io("drop all other capabilities", &error))?;
-    Daemon::new(start)?.serve()
+    let daemon = Daemon::new(start)?;
+    service::notify_ready("waiting for vrrp-core");
+    service::serve(daemon)
 }
 
 /// Something that vrrp-core is told once the next comparison is done.
@@ -94,6 +95,8 @@ struct Daemon {
     strangers: Limiter,
     complaints: Limiter,
     gate: Gate,
+    /// Somebody may still wait whom we could not take when they came.
+    accept_again: bool,
     core: Option<CoreLink>,
     route: Route,
     monitor: Monitor,
@@ -107,8 +110,7 @@ impl Daemon {
         let now = sys::clock::now();
         let failed = |doing: &'static str| move |error: io::Error| Failure::io(doing, &error);
         let core_user = sys::user::lookup(CORE_USER).map_err(failed("look up vrrp-core's user"))?;
-        let mut reactor = Reactor::new().map_err(failed("make an event loop"))?;
-        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(failed("catch signals"))?;
+        let reactor = service::event_loop()?;
         let mut route = Route::open().map_err(failed("open a netlink socket"))?;
         // Before the first look, so that no change falls between the two.
         let monitor = Monitor::open().map_err(failed("watch links and addresses"))?;
@@ -144,6 +146,7 @@ impl Daemon {
             repairs: Limiter::default(),
             strangers: Limiter::default(),
             complaints: Limiter::default(),
+            accept_again: false,
             core: None,
             route,
             monitor,
@@ -153,53 +156,9 @@ impl Daemon {
         })
     }
 
-    fn serve(mut self) -> Result<(), Failure> {
-        service::notify_ready("waiting for vrrp-core");
-        let mut ready = Vec::new();
-        loop {
-            let now = sys::clock::now();
-            self.end_claims(now);
-            self.settle(now);
-            if self.stop_at.is_some_and(|at| self.core.is_none() || at <= now) {
-                return self.leave(now);
-            }
-            let deadline = self.next_deadline(now);
-            self.reactor.arm(Some(deadline)).map_err(|error| Failure::io("set the timer", &error))?;
-            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
-            let now = sys::clock::now();
-            for event in ready.drain(..) {
-                match event {
-                    Ready::Signal(signal) => self.on_signal(signal, now),
-                    Ready::Token { token: LISTENER, .. } => self.on_listener(now)?,
-                    Ready::Token { token: MONITOR, .. } => self.dirty = true,
-                    Ready::Token { readable, writable, .. } => {
-                        if writable {
-                            self.with_core(CoreLink::flush);
-                        }
-                        if readable {
-                            self.on_core(now);
-                        }
-                    }
-                    // Somebody may still wait whom we could not take when they came.
-                    Ready::Timer => self.on_listener(now)?,
-                }
-            }
-        }
-    }
-
     fn next_deadline(&self, now: Instant) -> Instant {
         let look = if self.dirty { self.rest_until.max(now) } else { self.look_at };
         [self.claims.next_deadline(), self.stop_at].into_iter().flatten().fold(look, Instant::min)
-    }
-
-    fn on_signal(&mut self, signal: i32, now: Instant) {
-        if signal == SIGHUP {
-            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
-        } else if self.stop_at.is_none() {
-            log::info!("stopping");
-            service::notify_stopping();
-            self.stop_at = Some(now + FAREWELL);
-        }
     }
 
     /// Takes the connections that wait. The newest vrrp-core is in charge: an older one is dead or about to be.
@@ -210,6 +169,7 @@ impl Daemon {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     self.strangers.mention(now, || log::warn!("accept a connection: {error}"));
+                    self.accept_again = true;
                     return Ok(());
                 }
             };
@@ -476,7 +436,7 @@ impl Daemon {
     }
 
     /// Removes everything that is ours, and goes.
-    fn leave(mut self, now: Instant) -> Result<(), Failure> {
+    fn leave(&mut self, now: Instant) {
         self.claims.clear();
         self.look_at = now;
         self.look(now);
@@ -486,7 +446,53 @@ impl Daemon {
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
         // Nobody listens there any more; a file that stays is removed by the next ipmgr.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl service::Daemon for Daemon {
+    fn reactor(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+
+    fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
+        if std::mem::take(&mut self.accept_again) {
+            self.on_listener(now)?;
+        }
+        self.end_claims(now);
+        self.settle(now);
+        if self.stop_at.is_some_and(|at| self.core.is_none() || at <= now) {
+            self.leave(now);
+            return Ok(Turn::Over);
+        }
+        Ok(Turn::Sleep(Some(self.next_deadline(now))))
+    }
+
+    fn on_ready(&mut self, token: Token, readiness: Readiness, now: Instant) -> Result<(), Failure> {
+        match token {
+            LISTENER => self.on_listener(now)?,
+            MONITOR => self.dirty = true,
+            Token(_) => {
+                if readiness.writable {
+                    self.with_core(CoreLink::flush);
+                }
+                if readiness.readable {
+                    self.on_core(now);
+                }
+            }
+        }
         Ok(())
+    }
+
+    fn on_stop(&mut self, now: Instant) {
+        if self.stop_at.is_none() {
+            log::info!("stopping");
+            service::notify_stopping();
+            self.stop_at = Some(now + FAREWELL);
+        }
+    }
+
+    fn on_reload(&mut self, _: Instant) {
+        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
     }
 }
 

@@ -6,10 +6,9 @@ use ipc::events::Told;
 use ipc::hooks::{Message, Request};
 use ipc::json;
 use model::Instant;
-use reactor::{ClientEvent, ClientId, LineServer, Reactor, Ready, Sent, Token};
+use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
 use runner::{Crew, End, Finished, Job, Runner};
-use service::{Failure, Start};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
 
 use crate::board::{Board, Kind, LaneId, Offered};
@@ -44,7 +43,9 @@ struct Tag {
 
 /// Runs until SIGTERM or SIGINT, and then until the last hooks have run.
 pub(crate) fn run(start: Start) -> Result<(), Failure> {
-    Daemon::new(start)?.serve()
+    let daemon = Daemon::new(start)?;
+    service::notify_ready("ready");
+    service::serve(daemon)
 }
 
 struct Daemon {
@@ -63,8 +64,7 @@ struct Daemon {
 
 impl Daemon {
     fn new(start: Start) -> Result<Self, Failure> {
-        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
-        reactor.signals(&[SIGTERM, SIGINT, SIGHUP]).map_err(|error| Failure::io("catch signals", &error))?;
+        let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("notifierd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
@@ -83,27 +83,6 @@ impl Daemon {
             reactor,
             server,
         })
-    }
-
-    fn serve(mut self) -> Result<(), Failure> {
-        service::notify_ready("ready");
-        let mut ready = Vec::new();
-        loop {
-            self.on_time(sys::clock::now());
-            if self.may_leave(sys::clock::now()) {
-                return Ok(());
-            }
-            self.reactor.arm(self.next_deadline()).map_err(|error| Failure::io("set the timer", &error))?;
-            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
-            for event in ready.drain(..) {
-                match event {
-                    Ready::Signal(signal) => self.on_signal(signal),
-                    Ready::Token { token, .. } => self.on_ready(token),
-                    // What is due is looked at in each round.
-                    Ready::Timer => {}
-                }
-            }
-        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -139,35 +118,6 @@ impl Daemon {
                 tag.kind.word(),
                 tag.state
             );
-        }
-        self.start_hooks(now);
-    }
-
-    fn on_signal(&mut self, signal: i32) {
-        if signal == SIGHUP {
-            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
-        } else if self.leave_at.is_none() {
-            log::info!("stopping, after the last hooks");
-            service::notify_stopping();
-            self.leave_at = Some(sys::clock::now() + STOP_TIMEOUT);
-            self.feed.no_more();
-        }
-    }
-
-    fn on_ready(&mut self, token: Token) {
-        let now = sys::clock::now();
-        if token == FEED {
-            for occasion in self.feed.on_ready(&mut self.reactor, now) {
-                self.offer(occasion);
-            }
-        } else if self.crew.owns(token) {
-            if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
-                self.on_finished(tag, finished);
-            }
-        } else {
-            for event in self.server.on_ready(&mut self.reactor, token) {
-                self.on_client(event);
-            }
         }
         self.start_hooks(now);
     }
@@ -283,5 +233,47 @@ impl Daemon {
             }
             Err(error) => log::error!("a message can't be encoded: {error}"),
         }
+    }
+}
+
+impl service::Daemon for Daemon {
+    fn reactor(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+
+    fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
+        self.on_time(now);
+        Ok(if self.may_leave(now) { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
+    }
+
+    fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
+        if token == FEED {
+            for occasion in self.feed.on_ready(&mut self.reactor, now) {
+                self.offer(occasion);
+            }
+        } else if self.crew.owns(token) {
+            if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
+                self.on_finished(tag, finished);
+            }
+        } else {
+            for event in self.server.on_ready(&mut self.reactor, token) {
+                self.on_client(event);
+            }
+        }
+        self.start_hooks(now);
+        Ok(())
+    }
+
+    fn on_stop(&mut self, now: Instant) {
+        if self.leave_at.is_none() {
+            log::info!("stopping, after the last hooks");
+            service::notify_stopping();
+            self.leave_at = Some(now + STOP_TIMEOUT);
+            self.feed.no_more();
+        }
+    }
+
+    fn on_reload(&mut self, _: Instant) {
+        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! One thread, no file, no name look-up, no child, no waiting but in the reactor: a late advert is a failover.
 
+mod announcing;
+mod clients;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
-use ipc::events::{Hello, Message, Request};
-use ipc::json;
+use ipc::events::Message;
 use model::{Family, Instant, LinkFact};
-use reactor::{ClientEvent, ClientId, Interest, LineServer, Reactor, Ready, Sent, Token};
-use service::{Failure, Start};
+use reactor::{ClientId, Interest, LineServer, Reactor, Token};
+use service::{Failure, Readiness, Start, Turn};
 use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
 
 use crate::backlog::{Backlog, is_urgent};
@@ -18,10 +20,8 @@ use crate::checker::Checker;
 use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::manager::Manager;
-use crate::operator::Desk;
-use crate::pacing::{Announcement, Pacer};
-use crate::setup::{CarrierId, Placed, Setup};
-use crate::status::{Surroundings, assemble};
+use crate::pacing::Pacer;
+use crate::setup::{CarrierId, Setup};
 use crate::wire::{Drained, Wire};
 
 const MANAGER: Token = Token(0);
@@ -33,15 +33,16 @@ const FIRST_LINK: usize = 2;
 const FIRST_CARRIER: usize = 1 << 19;
 /// The server's listener and clients.
 const SERVER: usize = 1 << 20;
-/// Announcements of as many links that may go in one turn, as with the backlog.
-const PACED_TURN: usize = 32;
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(start: Start) -> Result<(), Failure> {
     sys::privilege::restrict(&[], true).map_err(|error| Failure::io("drop all capabilities", &error))?;
-    Daemon::new(start)?.serve()
+    let mut daemon = Daemon::new(start)?;
+    daemon.desk(sys::clock::now()).recall();
+    service::notify_ready(&daemon.feed.summary());
+    service::serve(daemon)
 }
 
 struct Daemon {
@@ -77,10 +78,7 @@ impl Daemon {
     fn new(start: Start) -> Result<Self, Failure> {
         let setup = Setup::new(&start.config);
         let now = sys::clock::now();
-        let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
-        let signals =
-            [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP];
-        reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
+        let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("vrrp-core.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, Token(SERVER))
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
@@ -112,30 +110,6 @@ impl Daemon {
         })
     }
 
-    fn serve(mut self) -> Result<(), Failure> {
-        self.desk(sys::clock::now()).recall();
-        service::notify_ready(&self.feed.summary());
-        let mut ready = Vec::new();
-        loop {
-            let now = sys::clock::now();
-            self.on_time(now)?;
-            self.drain(now);
-            if self.finished {
-                return Ok(());
-            }
-            let deadline = if self.backlog.is_empty() { self.next_deadline() } else { Some(now) };
-            self.reactor.arm(deadline).map_err(|error| Failure::io("set the timer", &error))?;
-            self.reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
-            for event in ready.drain(..) {
-                match event {
-                    Ready::Signal(signal) => self.on_signal(signal),
-                    Ready::Token { token, readable, writable } => self.on_ready(token, readable, writable)?,
-                    Ready::Timer => {}
-                }
-            }
-        }
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
         let links =
             [Some(self.manager.next_deadline()), self.manager.absence_due(), self.checker.next_deadline()];
@@ -157,58 +131,6 @@ impl Daemon {
         }
         if self.core.next_deadline().is_some_and(|at| at <= now) {
             self.core.handle(now, Input::Wake);
-        }
-        Ok(())
-    }
-
-    fn on_signal(&mut self, signal: i32) {
-        if signal == signal_hook::consts::SIGHUP {
-            log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
-        } else if !self.stopping {
-            log::info!("stopping");
-            service::notify_stopping();
-            self.stopping = true;
-            self.core.handle(sys::clock::now(), Input::Shutdown);
-        }
-    }
-
-    fn on_ready(&mut self, token: Token, readable: bool, writable: bool) -> Result<(), Failure> {
-        let now = sys::clock::now();
-        match token {
-            MANAGER => {
-                if writable {
-                    self.manager.on_writable(now);
-                }
-                if readable {
-                    let mut news = Vec::new();
-                    if self.manager.on_readable(now, &mut news) {
-                        self.reactor.again(token);
-                    }
-                    for (report, descriptor) in news {
-                        self.on_report(report, descriptor, now)?;
-                    }
-                }
-            }
-            CHECKER => {
-                for (check, verdict) in self.checker.on_ready(&mut self.reactor) {
-                    self.core.handle(now, Input::Verdict { check: &check, verdict });
-                }
-            }
-            Token(number) if number >= SERVER => {
-                for event in self.server.on_ready(&mut self.reactor, token) {
-                    self.on_client(event, now);
-                }
-            }
-            Token(number) if number >= FIRST_CARRIER => self.on_claims(token, now),
-            Token(number) => {
-                let (link, family) = link_of(number);
-                let core = &mut self.core;
-                if self.wire.receive(link, family, |packet| core.handle(now, Input::Packet(packet)))
-                    == Drained::TurnOver
-                {
-                    self.reactor.again(token);
-                }
-            }
         }
         Ok(())
     }
@@ -337,104 +259,6 @@ impl Daemon {
         }
     }
 
-    fn on_client(&mut self, event: ClientEvent, now: Instant) {
-        match event {
-            ClientEvent::Connected(client, peer) => {
-                self.users.insert(client, peer.uid);
-                let hello = Message::Hello(Hello {
-                    protocol: json::PROTOCOL,
-                    program: "vrrp-core".to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    pid: std::process::id(),
-                    config: self.start.fingerprint.to_string(),
-                });
-                self.tell(client, &hello);
-            }
-            ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
-                Ok(Request::Status) => {
-                    let status = Message::Status(Box::new(self.status(now)));
-                    self.tell(client, &status);
-                }
-                Ok(Request::Subscribe) => {
-                    if !self.subscribers.contains(&client) {
-                        self.subscribers.push(client);
-                    }
-                    let snapshot = self.snapshot();
-                    self.tell(client, &snapshot);
-                }
-                Ok(Request::Drain { instance, force }) => {
-                    let by = match self.users.get(&client) {
-                        Some(0) => "root".to_owned(),
-                        Some(uid) => format!("user {uid}"),
-                        None => "somebody".to_owned(),
-                    };
-                    let at = service::stamp::rfc3339(sys::clock::wall());
-                    let answer = self.desk(now).drain(instance, force, &by, &at);
-                    self.tell(client, &answer);
-                }
-                Ok(Request::Undrain { instance }) => {
-                    let answer = self.desk(now).undrain(instance);
-                    self.tell(client, &answer);
-                }
-                Err(error) => {
-                    let error = format!(
-                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\" or \"undrain\": {error}"
-                    );
-                    self.tell(client, &Message::Error { error });
-                }
-            },
-            ClientEvent::Gone(client, reason) => {
-                log::debug!("a client has left: {reason:?}");
-                self.subscribers.retain(|it| *it != client);
-                self.users.remove(&client);
-            }
-        }
-    }
-
-    fn desk(&mut self, now: Instant) -> Desk<'_> {
-        Desk { core: &mut self.core, setup: &self.setup, drains: &mut self.drains, now }
-    }
-
-    fn status(&self, now: Instant) -> ipc::events::Status {
-        let around = Surroundings {
-            setup: &self.setup,
-            feed: &self.feed,
-            ipmgr: self.manager.peer(),
-            checkerd: self.checker.peer(),
-            verdicts: self.checker.verdicts(),
-            config_path: self.start.config_path.display().to_string(),
-            config: self.start.fingerprint.to_string(),
-            at: service::stamp::rfc3339(sys::clock::wall()),
-            started: self.started,
-        };
-        assemble(&self.core, around, now)
-    }
-
-    /// Priorities move without a transition, so they are read afresh.
-    fn snapshot(&mut self) -> Message {
-        for number in 0..self.setup.core.instances.len() {
-            let id = InstanceId(number);
-            if let Some(view) = self.core.instance(id) {
-                self.feed.set_priority(id, view.effective);
-            }
-        }
-        self.feed.snapshot()
-    }
-
-    /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
-    fn tell(&mut self, client: ClientId, message: &Message) {
-        let line = match json::line(message) {
-            Ok(line) => line,
-            Err(error) => return log::error!("a message can't be encoded: {error}"),
-        };
-        if self.server.send(client, &line) == Sent::Overflowed
-            && self.subscribers.contains(&client)
-            && let Ok(snapshot) = json::line(&self.snapshot())
-        {
-            self.server.send(client, &snapshot);
-        }
-    }
-
     /// Does what the core wants done: all that is urgent, and some of the rest.
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.core.poll_output() {
@@ -490,41 +314,6 @@ impl Daemon {
         }
     }
 
-    /// It may have waited: what isn't true any more would take the addresses away from whoever has them now.
-    fn announce(&mut self, id: InstanceId, now: Instant) {
-        if !self.core.may_announce(id) {
-            return;
-        }
-        for (place, placed) in self.setup.addresses(id).iter().enumerate() {
-            let family = Family::of(placed.address);
-            match self.setup.carrier(&placed.link) {
-                Some(carrier) if !self.pacer.distance(family).is_zero() => {
-                    self.pacer.push((carrier, family), Announcement { instance: id, place }, now);
-                }
-                Some(_) | None => self.tell_neighbours(placed),
-            }
-        }
-    }
-
-    /// What kept its distance and may go now.
-    fn announce_paced(&mut self) {
-        for _ in 0..PACED_TURN {
-            // Not the time at which the turn began: the distance is between frames.
-            let next = self.pacer.pop(sys::clock::now(), |instance| self.core.may_announce(instance));
-            let Some(Announcement { instance, place }) = next else { return };
-            if let Some(placed) = self.setup.addresses(instance).get(place) {
-                self.tell_neighbours(placed);
-            }
-        }
-    }
-
-    fn tell_neighbours(&self, placed: &Placed) {
-        match self.wire.announce(placed) {
-            Ok(()) => log::debug!("announced {placed} on {}", placed.link),
-            Err(error) => log::warn!("announce {placed} on {}: {error}", placed.link),
-        }
-    }
-
     fn on_transition(&mut self, transition: &vrrp::Transition) {
         let Some(event) = self.feed.record(transition, &moment()) else { return };
         match transition.to {
@@ -542,12 +331,73 @@ impl Daemon {
         }
         self.publish(&Message::GroupEvent(event));
     }
+}
 
-    fn publish(&mut self, message: &Message) {
-        for client in self.subscribers.clone() {
-            self.tell(client, message);
+impl service::Daemon for Daemon {
+    fn reactor(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+
+    fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
+        self.on_time(now)?;
+        self.drain(now);
+        if self.finished {
+            return Ok(Turn::Over);
         }
-        self.summary_due = true;
+        Ok(Turn::Sleep(if self.backlog.is_empty() { self.next_deadline() } else { Some(now) }))
+    }
+
+    fn on_ready(&mut self, token: Token, readiness: Readiness, now: Instant) -> Result<(), Failure> {
+        match token {
+            MANAGER => {
+                if readiness.writable {
+                    self.manager.on_writable(now);
+                }
+                if readiness.readable {
+                    let mut news = Vec::new();
+                    if self.manager.on_readable(now, &mut news) {
+                        self.reactor.again(token);
+                    }
+                    for (report, descriptor) in news {
+                        self.on_report(report, descriptor, now)?;
+                    }
+                }
+            }
+            CHECKER => {
+                for (check, verdict) in self.checker.on_ready(&mut self.reactor) {
+                    self.core.handle(now, Input::Verdict { check: &check, verdict });
+                }
+            }
+            Token(number) if number >= SERVER => {
+                for event in self.server.on_ready(&mut self.reactor, token) {
+                    self.on_client(event, now);
+                }
+            }
+            Token(number) if number >= FIRST_CARRIER => self.on_claims(token, now),
+            Token(number) => {
+                let (link, family) = link_of(number);
+                let core = &mut self.core;
+                if self.wire.receive(link, family, |packet| core.handle(now, Input::Packet(packet)))
+                    == Drained::TurnOver
+                {
+                    self.reactor.again(token);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_stop(&mut self, now: Instant) {
+        if !self.stopping {
+            log::info!("stopping");
+            service::notify_stopping();
+            self.stopping = true;
+            self.core.handle(now, Input::Shutdown);
+        }
+    }
+
+    fn on_reload(&mut self, _: Instant) {
+        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
     }
 }
 

@@ -7,6 +7,7 @@ mod failure;
 pub mod log;
 mod options;
 mod ready;
+mod serve;
 pub mod stamp;
 mod trouble;
 
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 pub use failure::{Exit, Failure};
 pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit};
 pub use ready::{notify_ready, notify_status, notify_stopping};
+pub use serve::{Daemon, Readiness, Turn, event_loop, serve};
 pub use trouble::Trouble;
 
 /// What a daemon has in hand when its own work begins.

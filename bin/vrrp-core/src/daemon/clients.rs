@@ -1,0 +1,120 @@
+//! The clients' half of the loop: requests come in, answers and the event feed go out.
+//!
+//! It must never wait for a client: one that reads too slowly loses what was queued and gets a snapshot instead.
+
+use ipc::events::{Hello, Message, Request};
+use ipc::json;
+use model::Instant;
+use reactor::{ClientEvent, ClientId, Sent};
+use vrrp::InstanceId;
+
+use super::Daemon;
+use crate::operator::Desk;
+use crate::status::{Surroundings, assemble};
+
+impl Daemon {
+    pub(super) fn on_client(&mut self, event: ClientEvent, now: Instant) {
+        match event {
+            ClientEvent::Connected(client, peer) => {
+                self.users.insert(client, peer.uid);
+                let hello = Message::Hello(Hello {
+                    protocol: json::PROTOCOL,
+                    program: "vrrp-core".to_owned(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    pid: std::process::id(),
+                    config: self.start.fingerprint.to_string(),
+                });
+                self.tell(client, &hello);
+            }
+            ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
+                Ok(Request::Status) => {
+                    let status = Message::Status(Box::new(self.status(now)));
+                    self.tell(client, &status);
+                }
+                Ok(Request::Subscribe) => {
+                    if !self.subscribers.contains(&client) {
+                        self.subscribers.push(client);
+                    }
+                    let snapshot = self.snapshot();
+                    self.tell(client, &snapshot);
+                }
+                Ok(Request::Drain { instance, force }) => {
+                    let by = match self.users.get(&client) {
+                        Some(0) => "root".to_owned(),
+                        Some(uid) => format!("user {uid}"),
+                        None => "somebody".to_owned(),
+                    };
+                    let at = service::stamp::rfc3339(sys::clock::wall());
+                    let answer = self.desk(now).drain(instance, force, &by, &at);
+                    self.tell(client, &answer);
+                }
+                Ok(Request::Undrain { instance }) => {
+                    let answer = self.desk(now).undrain(instance);
+                    self.tell(client, &answer);
+                }
+                Err(error) => {
+                    let error = format!(
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\" or \"undrain\": {error}"
+                    );
+                    self.tell(client, &Message::Error { error });
+                }
+            },
+            ClientEvent::Gone(client, reason) => {
+                log::debug!("a client has left: {reason:?}");
+                self.subscribers.retain(|it| *it != client);
+                self.users.remove(&client);
+            }
+        }
+    }
+
+    pub(super) fn desk(&mut self, now: Instant) -> Desk<'_> {
+        Desk { core: &mut self.core, setup: &self.setup, drains: &mut self.drains, now }
+    }
+
+    fn status(&self, now: Instant) -> ipc::events::Status {
+        let around = Surroundings {
+            setup: &self.setup,
+            feed: &self.feed,
+            ipmgr: self.manager.peer(),
+            checkerd: self.checker.peer(),
+            verdicts: self.checker.verdicts(),
+            config_path: self.start.config_path.display().to_string(),
+            config: self.start.fingerprint.to_string(),
+            at: service::stamp::rfc3339(sys::clock::wall()),
+            started: self.started,
+        };
+        assemble(&self.core, around, now)
+    }
+
+    /// Priorities move without a transition, so they are read afresh.
+    fn snapshot(&mut self) -> Message {
+        for number in 0..self.setup.core.instances.len() {
+            let id = InstanceId(number);
+            if let Some(view) = self.core.instance(id) {
+                self.feed.set_priority(id, view.effective);
+            }
+        }
+        self.feed.snapshot()
+    }
+
+    /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
+    fn tell(&mut self, client: ClientId, message: &Message) {
+        let line = match json::line(message) {
+            Ok(line) => line,
+            Err(error) => return log::error!("a message can't be encoded: {error}"),
+        };
+        if self.server.send(client, &line) == Sent::Overflowed
+            && self.subscribers.contains(&client)
+            && let Ok(snapshot) = json::line(&self.snapshot())
+        {
+            self.server.send(client, &snapshot);
+        }
+    }
+
+    pub(super) fn publish(&mut self, message: &Message) {
+        for client in self.subscribers.clone() {
+            self.tell(client, message);
+        }
+        self.summary_due = true;
+    }
+}

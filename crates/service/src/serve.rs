@@ -1,0 +1,146 @@
+//! The loop of every daemon: what is due is done, then it sleeps until something comes in.
+//!
+//! It must never decide anything, nor sleep anywhere but in [`Reactor::wait`]. Read `reactor::Ready` first: descriptors
+//! come before signals, and the timer last.
+
+use model::Instant;
+use reactor::{Reactor, Ready, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::Failure;
+
+/// The signals that a daemon hears: two to stop, one to read its configuration again.
+const SIGNALS: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
+
+/// Whether there is another turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Sleep until then, or for as long as nothing comes in.
+    Sleep(Option<Instant>),
+    /// The daemon has done all that it had to do.
+    Over,
+}
+
+/// What the loop asks of a daemon.
+pub trait Daemon {
+    /// The event loop that everything of this daemon hangs on.
+    fn reactor(&mut self) -> &mut Reactor;
+
+    /// Once per turn: everything that is due at `now`.
+    ///
+    /// # Errors
+    /// What ends the daemon.
+    fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure>;
+
+    /// A descriptor has news.
+    ///
+    /// # Errors
+    /// What ends the daemon.
+    fn on_ready(&mut self, token: Token, readiness: Readiness, now: Instant) -> Result<(), Failure>;
+
+    /// SIGTERM or SIGINT, perhaps not the first.
+    fn on_stop(&mut self, now: Instant);
+
+    /// SIGHUP.
+    fn on_reload(&mut self, now: Instant);
+}
+
+/// What a descriptor may be good for; trying tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Reading may get somewhere.
+    pub readable: bool,
+    /// Writing may get somewhere.
+    pub writable: bool,
+}
+
+/// An event loop that hears the signals of a daemon.
+///
+/// # Errors
+/// As [`Reactor::new`] and [`Reactor::signals`].
+pub fn event_loop() -> Result<Reactor, Failure> {
+    let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+    reactor.signals(&SIGNALS).map_err(|error| Failure::io("catch signals", &error))?;
+    Ok(reactor)
+}
+
+/// Runs a daemon until it says that it is over.
+///
+/// # Errors
+/// What the daemon failed with, or that the kernel refuses to wait.
+pub fn serve(mut daemon: impl Daemon) -> Result<(), Failure> {
+    let mut ready = Vec::new();
+    loop {
+        let Turn::Sleep(deadline) = daemon.on_turn(sys::clock::now())? else { return Ok(()) };
+        let reactor = daemon.reactor();
+        reactor.arm(deadline).map_err(|error| Failure::io("set the timer", &error))?;
+        reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
+        for event in ready.drain(..) {
+            let now = sys::clock::now();
+            match event {
+                Ready::Signal(SIGHUP) => daemon.on_reload(now),
+                Ready::Signal(_) => daemon.on_stop(now),
+                Ready::Token { token, readable, writable } => {
+                    daemon.on_ready(token, Readiness { readable, writable }, now)?;
+                }
+                // What is due is looked at in each turn.
+                Ready::Timer => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// Notes what it is asked, and is over after the stop.
+    struct Witness {
+        reactor: Reactor,
+        heard: Vec<&'static str>,
+        due: Instant,
+    }
+
+    impl Daemon for Witness {
+        fn reactor(&mut self) -> &mut Reactor {
+            &mut self.reactor
+        }
+
+        fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
+            if self.heard.last() == Some(&"stop") {
+                return Err(Failure::new(crate::Exit::Failed, self.heard.join(" ")));
+            }
+            if now >= self.due && self.heard.is_empty() {
+                self.heard.push("due");
+                raise(SIGHUP).map_err(|error| Failure::io("raise", &error))?;
+            }
+            Ok(Turn::Sleep(self.heard.is_empty().then_some(self.due)))
+        }
+
+        fn on_ready(&mut self, _: Token, _: Readiness, _: Instant) -> Result<(), Failure> {
+            self.heard.push("token");
+            Ok(())
+        }
+
+        fn on_stop(&mut self, _: Instant) {
+            self.heard.push("stop");
+        }
+
+        fn on_reload(&mut self, _: Instant) {
+            self.heard.push("reload");
+            raise(SIGTERM).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_due_and_what_is_signalled_each_come_once() {
+        let reactor = event_loop().unwrap();
+        let due = sys::clock::now() + Duration::from_millis(2);
+        let failure = serve(Witness { reactor, heard: Vec::new(), due }).unwrap_err();
+        assert_eq!(failure.to_string(), "due reload stop");
+    }
+}
