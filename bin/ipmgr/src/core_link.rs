@@ -21,10 +21,8 @@ const MAX_WAITING: usize = 16 << 20;
 /// How far the conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It has not said who it is.
-    Silent,
-    /// It has; it has not been told everything yet.
-    Greeted,
+    /// It has not been told everything yet, perhaps not even that it is in charge.
+    Fresh,
     /// It has been told everything.
     Ready,
 }
@@ -62,7 +60,7 @@ impl CoreLink {
             buffer: vec![0; MAX_FRAME],
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            stage: Stage::Silent,
+            stage: Stage::Fresh,
             told: HashMap::new(),
             given: HashMap::new(),
         }

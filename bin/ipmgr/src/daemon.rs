@@ -3,12 +3,14 @@
 //! Every turn ends in [`Daemon::settle`], which compares everything with everything. So no order, answer or event is ever
 //! "handled": it only makes the next comparison come sooner.
 
+mod door;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipc::core_ipmgr::{self, Order, PROTOCOL, Report, SOCKET};
+use ipc::core_ipmgr::{self, Order, Report, SOCKET};
 use model::{InstanceName, Instant, LinkName};
 use reactor::{Interest, Reactor, Token};
 use service::{Exit, Failure, Readiness, Start, Turn};
@@ -28,10 +30,9 @@ use crate::world::World;
 const LISTENER: Token = Token(0);
 const MONITOR: Token = Token(1);
 const CORE: Token = Token(2);
+const NEWCOMER: Token = Token(3);
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
-/// Connections that are looked at in one turn.
-const MAX_ACCEPTS: usize = 16;
 /// How often the kernel is asked even if nothing seems to have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How soon it is asked again when it could not answer.
@@ -98,6 +99,8 @@ struct Daemon {
     /// Somebody may still wait whom we could not take when they came.
     accept_again: bool,
     core: Option<CoreLink>,
+    /// Somebody who may be the next vrrp-core, and has not proved it yet.
+    newcomer: Option<CoreLink>,
     route: Route,
     monitor: Monitor,
     listener: Listener,
@@ -148,6 +151,7 @@ impl Daemon {
             complaints: Limiter::default(),
             accept_again: false,
             core: None,
+            newcomer: None,
             route,
             monitor,
             listener,
@@ -161,36 +165,6 @@ impl Daemon {
         [self.claims.next_deadline(), self.stop_at].into_iter().flatten().fold(look, Instant::min)
     }
 
-    /// Takes the connections that wait. The newest vrrp-core is in charge: an older one is dead or about to be.
-    fn on_listener(&mut self, now: Instant) -> Result<(), Failure> {
-        for _ in 0..MAX_ACCEPTS {
-            let (connection, peer) = match self.listener.accept() {
-                Ok(Some(accepted)) => accepted,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    self.strangers.mention(now, || log::warn!("accept a connection: {error}"));
-                    self.accept_again = true;
-                    return Ok(());
-                }
-            };
-            if !self.gate.admits(peer) {
-                let who = peer.pid.map_or("a process".to_owned(), |pid| format!("process {pid}"));
-                self.strangers
-                    .mention(now, || log::warn!("refused {who} of user {}: not vrrp-core", peer.uid));
-                continue;
-            }
-            let core = CoreLink::new(connection);
-            self.reactor
-                .register(CORE, core.descriptor(), Interest::READABLE | Interest::WRITABLE)
-                .map_err(|error| Failure::io("watch vrrp-core's connection", &error))?;
-            if self.core.replace(core).is_some() {
-                log::warn!("another vrrp-core has connected: the one before is not heard any more");
-            }
-        }
-        self.reactor.again(LISTENER);
-        Ok(())
-    }
-
     /// Does something with the core's link, and drops the link if that fails.
     fn with_core(&mut self, action: impl FnOnce(&mut CoreLink) -> Result<(), String>) {
         if let Some(core) = &mut self.core
@@ -201,11 +175,8 @@ impl Daemon {
     }
 
     fn drop_core(&mut self, why: &str) {
-        if let Some(core) = self.core.take() {
-            match core.stage {
-                Stage::Silent => log::debug!("a connection has ended: {why}"),
-                Stage::Greeted | Stage::Ready => log::warn!("vrrp-core is gone: {why}"),
-            }
+        if self.core.take().is_some() {
+            log::warn!("vrrp-core is gone: {why}");
             self.answers.clear();
             service::notify_status("waiting for vrrp-core");
         }
@@ -219,6 +190,10 @@ impl Daemon {
                 self.on_order(order, now);
             }
         }
+        self.on_end(end);
+    }
+
+    fn on_end(&mut self, end: End) {
         match end {
             End::Empty => {}
             End::TurnOver => self.reactor.again(CORE),
@@ -227,16 +202,14 @@ impl Daemon {
     }
 
     fn on_order(&mut self, order: Order, now: Instant) {
-        let stage = self.core.as_ref().map(|core| core.stage);
-        if let (Order::Hello { protocol, fingerprint }, Some(Stage::Silent)) = (&order, stage) {
-            return self.on_hello(*protocol, *fingerprint, now);
-        }
-        if matches!(order, Order::Hello { .. }) || stage == Some(Stage::Silent) {
-            return self.refuse("hello comes first, and once");
-        }
         self.claims.hear(now);
         match order {
-            Order::Hello { .. } | Order::Beat => {}
+            Order::Hello { .. } => {
+                let why = "hello comes first, and once".to_owned();
+                self.with_core(|core| core.send(&Report::Refused { why }, None));
+                self.drop_core("it says hello again");
+            }
+            Order::Beat => {}
             Order::Install { instance, order } => {
                 if let Some(instance) = self.known(&instance) {
                     self.dirty = true;
@@ -264,34 +237,6 @@ impl Daemon {
             self.with_core(|core| core.send(&Report::Refused { why }, None));
         }
         found
-    }
-
-    fn on_hello(&mut self, protocol: u32, fingerprint: u64, now: Instant) {
-        let own = self.start.fingerprint.as_u64();
-        self.with_core(|core| core.send(&Report::Hello { protocol: PROTOCOL, fingerprint: own }, None));
-        if protocol != PROTOCOL {
-            return self.refuse("it speaks another protocol than ipmgr: restart both");
-        }
-        if fingerprint != own {
-            return self.refuse("it runs another configuration than ipmgr: restart both");
-        }
-        self.claims.hear(now);
-        let held: Vec<InstanceName> = self.claims.ordered().filter_map(|id| self.name(id)).cloned().collect();
-        self.with_core(|core| {
-            core.stage = Stage::Greeted;
-            core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None))
-        });
-        log::info!("vrrp-core has connected; it holds the addresses of {} instances", held.len());
-        service::notify_status("vrrp-core is connected");
-        self.dirty = true;
-    }
-
-    /// Says why, and ends the connection.
-    fn refuse(&mut self, why: &str) {
-        self.strangers.mention(sys::clock::now(), || log::error!("vrrp-core is refused: {why}"));
-        let report = Report::Refused { why: why.to_owned() };
-        self.with_core(|core| core.send(&report, None));
-        self.core = None;
     }
 
     fn name(&self, id: InstanceId) -> Option<&InstanceName> {
@@ -426,7 +371,7 @@ impl Daemon {
 
     /// Tells vrrp-core what it has not been told about links, and gives it the sockets of those that are new.
     fn tell(&mut self, now: Instant) {
-        let Some(core) = self.core.as_mut().filter(|core| core.stage != Stage::Silent) else { return };
+        let Some(core) = &mut self.core else { return };
         let told = tell_links(core, &self.uses, &self.world, &self.configured, |complaint| {
             self.complaints.mention(now, || log::error!("{complaint}"));
         });
@@ -471,6 +416,7 @@ impl service::Daemon for Daemon {
         match token {
             LISTENER => self.on_listener(now)?,
             MONITOR => self.dirty = true,
+            NEWCOMER => self.on_newcomer(now)?,
             Token(_) => {
                 if readiness.writable {
                     self.with_core(CoreLink::flush);
@@ -525,7 +471,7 @@ fn tell_links(
             core.told.insert(name.clone(), fact);
         }
     }
-    if core.stage == Stage::Greeted {
+    if core.stage == Stage::Fresh {
         core.send(&Report::Ready, None)?;
         core.stage = Stage::Ready;
     }

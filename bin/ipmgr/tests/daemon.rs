@@ -216,6 +216,21 @@ fn a_newer_vrrp_core_takes_the_place_of_the_older() {
     assert_eq!(host.found(VIP), None);
 }
 
+/// Whoever may connect and says nothing, or nothing that is right, has not come to relieve anybody.
+#[test]
+fn the_vrrp_core_that_works_stays_until_another_has_proved_itself() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    let silent = Connection::connect(&host.socket()).unwrap();
+    let mut wrong = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+    wrong.say(&Order::Hello { protocol: PROTOCOL, fingerprint: 1 });
+    wrong.last_words();
+    assert_eq!(core.install("api_vip", 1), [""; 0], "it is still in charge");
+    drop(silent);
+    core.withdraw("api_vip", 2);
+    assert_eq!(host.found(VIP), None);
+}
+
 /// D3: what a killed ipmgr leaves stays until vrrp-core had time to come, and goes unless it is ordered again.
 #[test]
 fn after_a_crash_addresses_stay_only_if_they_are_ordered_again() {
