@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Family, LinkName, Vrid};
+use model::{LinkName, Transport, Vrid};
 use reactor::{Interest, Reactor, Ready, Token};
 use sys::advert::{AdvertSocket, GROUP_V4, Received};
 
@@ -27,8 +27,8 @@ pub(super) fn listen(links: usize, instances: usize) -> Outcome<()> {
         let index = route.link_index(&name).map_err(|error| error.to_string())?;
         let link = LinkName::new(&name).map_err(|error| error.to_string())?;
         let socket =
-            sys::advert::open(&link, index, Family::V4, &vrids, &[GROUP_V4.into()]).map_err(failed)?;
-        let socket = AdvertSocket::from_fd(socket, Family::V4).map_err(failed)?;
+            sys::advert::open(&link, index, Transport::V4, &vrids, &[GROUP_V4.into()]).map_err(failed)?;
+        let socket = AdvertSocket::from_fd(socket, Transport::V4).map_err(failed)?;
         reactor.register(Token(number), &socket, Interest::READABLE).map_err(failed)?;
         sockets.push(socket);
     }

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use model::{Family, LinkName, Vrid};
+use model::{LinkName, Transport, Vrid};
 use reactor::Reactor;
-use sys::advert::{AdvertSocket, GROUP_V4, TTL};
+use sys::advert::{AdvertSocket, GROUP_V4, Packet, TTL};
 
 use super::say;
 use crate::Outcome;
@@ -33,10 +33,17 @@ pub(super) fn run(flood: &Flood) -> Outcome<()> {
     let index = sys::netlink::Route::open().map_err(failed)?.link_index("eth0");
     let index = index.map_err(|error| error.to_string())?;
     let vrid = Vrid::new(1).ok_or("1 is no VRID")?;
-    let socket = sys::advert::open(&link, index, Family::V4, &[vrid], &[]).map_err(failed)?;
-    let socket = AdvertSocket::from_fd(socket, Family::V4).map_err(failed)?;
+    let socket = sys::advert::open(&link, index, Transport::V4, &[vrid], &[]).map_err(failed)?;
+    let socket = AdvertSocket::from_fd(socket, Transport::V4).map_err(failed)?;
     // RFC 9568 5.2: version 3 type 1, VRID, priority, one address, interval, checksum, address.
     let message = [0x31, 1, 255, 1, 0, flood.interval_centis, 0xde, 0xad, 10, 1, 0, 1];
+    let packet = Packet {
+        source: flood.source.into(),
+        destination: GROUP_V4.into(),
+        ttl: TTL,
+        sealed: None,
+        message: &message,
+    };
     let mut reactor = Reactor::new().map_err(failed)?;
     let begin = sys::clock::now();
     let end = begin + Duration::from_millis(flood.millis);
@@ -51,7 +58,7 @@ pub(super) fn run(flood: &Flood) -> Outcome<()> {
         let due = elapsed.saturating_mul(flood.rate.into()) / NANOS_PER_SECOND;
         while sent < due {
             // A full queue loses packets, as a real flood would.
-            let _ = socket.send(flood.source.into(), GROUP_V4.into(), TTL, &message);
+            let _ = socket.send(&packet);
             sent += 1;
         }
         next = next + gap;

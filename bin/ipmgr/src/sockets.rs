@@ -9,13 +9,13 @@ use std::os::fd::OwnedFd;
 
 use config::Config;
 use ipc::core_ipmgr::Report;
-use model::{Family, LinkName, Vrid};
+use model::{Family, LinkName, Transport, Vrid};
 
 /// What a link is used for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Use {
     /// The virtual routers whose adverts are heard there.
-    routers: BTreeMap<Family, Routers>,
+    routers: BTreeMap<Transport, Routers>,
     /// The addresses that live there: they have to be announced, and nobody else may claim them.
     addresses: BTreeMap<Family, BTreeSet<IpAddr>>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
         config.links().into_iter().map(|link| (link.clone(), Use::default())).collect();
     for instance in &config.instances {
         let link = uses.entry(instance.link.clone()).or_default();
-        let routers = link.routers.entry(instance.family).or_default();
+        let routers = link.routers.entry(instance.family.into()).or_default();
         routers.vrids.insert(instance.vrid);
         routers.groups.insert(instance.multicast_group);
         for address in &instance.addresses {
@@ -53,11 +53,11 @@ impl Use {
     /// The first that can't be opened; then none is.
     pub(crate) fn open(&self, name: &LinkName, index: u32) -> io::Result<Vec<(Report, OwnedFd)>> {
         let mut sockets = Vec::new();
-        for (family, Routers { vrids, groups }) in &self.routers {
+        for (transport, Routers { vrids, groups }) in &self.routers {
             let vrids: Vec<Vrid> = vrids.iter().copied().collect();
             let groups: Vec<IpAddr> = groups.iter().copied().collect();
-            let socket = sys::advert::open(name, index, *family, &vrids, &groups)?;
-            sockets.push((Report::AdvertSocket { link: name.clone(), family: *family }, socket));
+            let socket = sys::advert::open(name, index, *transport, &vrids, &groups)?;
+            sockets.push((Report::AdvertSocket { link: name.clone(), transport: *transport }, socket));
         }
         for (family, addresses) in &self.addresses {
             let addresses: Vec<IpAddr> = addresses.iter().copied().collect();

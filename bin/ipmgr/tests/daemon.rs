@@ -10,7 +10,7 @@ use std::time::Duration;
 use harness::{Host, PATIENCE, VIP, eventually, fingerprint, instance, link};
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
 use ipc::frame;
-use model::{Family, LinkFact};
+use model::{Family, LinkFact, Transport};
 use sys::advert::AdvertSocket;
 use sys::announce::AnnounceSocket;
 use sys::clock::now;
@@ -42,9 +42,9 @@ fn a_vrrp_core_is_told_everything_and_gets_its_sockets() {
     let (mut sockets, mut watches) = (Vec::new(), Vec::new());
     for (report, fd) in told {
         match report {
-            Report::AdvertSocket { link, family } => {
-                AdvertSocket::from_fd(fd.unwrap(), family).unwrap();
-                sockets.push((link.to_string(), Some(family)));
+            Report::AdvertSocket { link, transport } => {
+                AdvertSocket::from_fd(fd.unwrap(), transport).unwrap();
+                sockets.push((link.to_string(), Some(transport)));
             }
             Report::AnnounceSocket { link } => {
                 AnnounceSocket::from_fd(fd.unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn a_vrrp_core_is_told_everything_and_gets_its_sockets() {
         }
     }
     let eth0 = || "eth0".to_owned();
-    assert_eq!(sockets, [(eth0(), Some(Family::V4)), (eth0(), Some(Family::V6)), (eth0(), None)]);
+    assert_eq!(sockets, [(eth0(), Some(Transport::V4)), (eth0(), Some(Transport::V6)), (eth0(), None)]);
     // A1: who else claims the addresses.
     assert_eq!(watches, [(eth0(), Family::V4), (eth0(), Family::V6)]);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
 use ipc::events::Message;
-use model::{Family, Instant, LinkFact};
+use model::{Family, Instant, LinkFact, Transport};
 use reactor::{ClientId, Interest, LineServer, Reactor, Token};
 use service::{Failure, Readiness, Start, Turn};
 use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
@@ -26,10 +26,9 @@ use crate::wire::{Drained, Wire};
 
 const MANAGER: Token = Token(0);
 const CHECKER: Token = Token(1);
-/// Two tokens per link follow, one per family.
+/// Tokens for every link follow, one per transport.
 const FIRST_LINK: usize = 2;
-/// Two tokens per link that carries addresses follow, one per family. No host has so many links that the first two per link
-/// reach here, or that these reach the server's.
+/// Two tokens per link that carries addresses follow, one per family. No host has so many links that the first ones reach here, or that these reach the server's.
 const FIRST_CARRIER: usize = 1 << 19;
 /// The server's listener and clients.
 const SERVER: usize = 1 << 20;
@@ -155,9 +154,9 @@ impl Daemon {
                 self.held.extend(known);
             }
             Report::Link(fact) => self.on_link(&fact, now),
-            Report::AdvertSocket { link, family } => {
+            Report::AdvertSocket { link, transport } => {
                 if let (Some(link), Some(socket)) = (self.setup.link(&link), descriptor) {
-                    self.on_advert_socket(link, family, socket)?;
+                    self.on_advert_socket(link, transport, socket)?;
                 }
             }
             Report::AnnounceSocket { link } => {
@@ -203,21 +202,21 @@ impl Daemon {
     fn on_advert_socket(
         &mut self,
         link: LinkId,
-        family: Family,
+        transport: Transport,
         socket: std::os::fd::OwnedFd,
     ) -> Result<(), Failure> {
-        match self.wire.add_adverts(link, family, socket) {
+        match self.wire.add_adverts(link, transport, socket) {
             Ok(older) => {
                 if let Some(older) = older {
                     // It is closed right after; an error here can only mean that it is watched no more.
                     let _ = self.reactor.deregister(&older);
                 }
-                let Some(socket) = self.wire.adverts(link, family) else { return Ok(()) };
+                let Some(socket) = self.wire.adverts(link, transport) else { return Ok(()) };
                 self.reactor
-                    .register(token_of(link, family), socket, Interest::READABLE)
+                    .register(token_of(link, transport), socket, Interest::READABLE)
                     .map_err(|error| Failure::io("watch a socket for adverts", &error))?;
             }
-            Err(error) => log::error!("ipmgr's socket for {family} adverts is none: {error}"),
+            Err(error) => log::error!("ipmgr's socket for {transport} adverts is none: {error}"),
         }
         Ok(())
     }
@@ -375,9 +374,9 @@ impl service::Daemon for Daemon {
             }
             Token(number) if number >= FIRST_CARRIER => self.on_claims(token, now),
             Token(number) => {
-                let (link, family) = link_of(number);
+                let (link, transport) = link_of(number);
                 let core = &mut self.core;
-                if self.wire.receive(link, family, |packet| core.handle(now, Input::Packet(packet)))
+                if self.wire.receive(link, transport, |packet| core.handle(now, Input::Packet(packet)))
                     == Drained::TurnOver
                 {
                     self.reactor.again(token);
@@ -401,34 +400,36 @@ impl service::Daemon for Daemon {
     }
 }
 
-fn token_of(link: LinkId, family: Family) -> Token {
-    numbered(FIRST_LINK, link.0, family)
+/// The token of that link's socket: as many per link as there are transports.
+const fn token_of(link: LinkId, transport: Transport) -> Token {
+    let transport = match transport {
+        Transport::V4 => 0,
+        Transport::V6 => 1,
+        Transport::Ah => 2,
+    };
+    Token(FIRST_LINK + link.0 * 3 + transport)
 }
 
-fn link_of(token: usize) -> (LinkId, Family) {
-    let (place, family) = place_of(FIRST_LINK, token);
-    (LinkId(place), family)
+const fn link_of(token: usize) -> (LinkId, Transport) {
+    let number = token.saturating_sub(FIRST_LINK);
+    let transport = match number % 3 {
+        0 => Transport::V4,
+        1 => Transport::V6,
+        _ => Transport::Ah,
+    };
+    (LinkId(number / 3), transport)
 }
 
-fn token_of_carrier(carrier: CarrierId, family: Family) -> Token {
-    numbered(FIRST_CARRIER, carrier.0, family)
-}
-
-fn carrier_of(Token(number): Token) -> (CarrierId, Family) {
-    let (place, family) = place_of(FIRST_CARRIER, number);
-    (CarrierId(place), family)
-}
-
-/// The token of what stands at that place, two per place.
-const fn numbered(first: usize, place: usize, family: Family) -> Token {
+/// Two per link.
+const fn token_of_carrier(carrier: CarrierId, family: Family) -> Token {
     let family = match family {
         Family::V4 => 0,
         Family::V6 => 1,
     };
-    Token(first + place * 2 + family)
+    Token(FIRST_CARRIER + carrier.0 * 2 + family)
 }
 
-const fn place_of(first: usize, token: usize) -> (usize, Family) {
-    let number = token.saturating_sub(first);
-    (number / 2, if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
+const fn carrier_of(Token(number): Token) -> (CarrierId, Family) {
+    let number = number.saturating_sub(FIRST_CARRIER);
+    (CarrierId(number / 2), if number.is_multiple_of(2) { Family::V4 } else { Family::V6 })
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use model::{Family, LinkName, MacAddress};
+use model::{Family, LinkName, MacAddress, Transport};
 use sys::advert::{AdvertSocket, MAX_PACKET, Received};
 use sys::announce::AnnounceSocket;
 use sys::watch::{Claim, Overheard, WatchSocket};
@@ -30,7 +30,7 @@ pub(crate) enum Drained {
 /// All sockets of this process that lead to the network.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    adverts: HashMap<(LinkId, Family), AdvertSocket>,
+    adverts: HashMap<(LinkId, Transport), AdvertSocket>,
     announcers: HashMap<LinkName, AnnounceSocket>,
     watches: HashMap<(CarrierId, Family), WatchSocket>,
     macs: HashMap<LinkName, MacAddress>,
@@ -53,22 +53,22 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// Takes the place of an older socket of that link and family, if there is one; gives that back.
+    /// Takes the place of an older socket of that link and transport, if there is one; gives that back.
     ///
     /// # Errors
     /// It isn't the socket that ipmgr said it is.
     pub(crate) fn add_adverts(
         &mut self,
         link: LinkId,
-        family: Family,
+        transport: Transport,
         socket: OwnedFd,
     ) -> io::Result<Option<AdvertSocket>> {
-        Ok(self.adverts.insert((link, family), AdvertSocket::from_fd(socket, family)?))
+        Ok(self.adverts.insert((link, transport), AdvertSocket::from_fd(socket, transport)?))
     }
 
-    /// The socket of that link and family.
-    pub(crate) fn adverts(&self, link: LinkId, family: Family) -> Option<&AdvertSocket> {
-        self.adverts.get(&(link, family))
+    /// The socket of that link and transport.
+    pub(crate) fn adverts(&self, link: LinkId, transport: Transport) -> Option<&AdvertSocket> {
+        self.adverts.get(&(link, transport))
     }
 
     /// What announcements on that link go through.
@@ -114,10 +114,10 @@ impl Wire {
     pub(crate) fn receive(
         &mut self,
         link: LinkId,
-        family: Family,
+        transport: Transport,
         mut take: impl FnMut(Packet<'_>),
     ) -> Drained {
-        let Some(socket) = self.adverts.get(&(link, family)) else { return Drained::Empty };
+        let Some(socket) = self.adverts.get(&(link, transport)) else { return Drained::Empty };
         for _ in 0..MAX_BATCH {
             match socket.receive(&mut self.buffer) {
                 Ok(None) => return Drained::Empty,
@@ -134,7 +134,7 @@ impl Wire {
                 }
                 // The link's own facts tell what is wrong with it (ENETDOWN and the like); ipmgr sends them.
                 Err(error) => {
-                    log::debug!("receive {family} adverts: {error}");
+                    log::debug!("receive {transport} adverts: {error}");
                     return Drained::Empty;
                 }
             }
@@ -175,11 +175,15 @@ impl Wire {
     /// # Errors
     /// The kernel's words; what isn't sent now is as good as lost on the wire, and the protocol lives with that.
     pub(crate) fn transmit(&self, transmit: &Transmit) -> io::Result<()> {
-        let family = Family::of(transmit.source);
-        match self.adverts.get(&(transmit.link, family)) {
-            Some(socket) => {
-                socket.send(transmit.source, transmit.destination, transmit.ttl, &transmit.message)
-            }
+        let transport = Family::of(transmit.source).into();
+        match self.adverts.get(&(transmit.link, transport)) {
+            Some(socket) => socket.send(&sys::advert::Packet {
+                source: transmit.source,
+                destination: transmit.destination,
+                ttl: transmit.ttl,
+                sealed: None,
+                message: &transmit.message,
+            }),
             None => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "ipmgr has handed over no socket for this link",

@@ -8,7 +8,7 @@
 //! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
 //! when there is something to say, and vrrp-core sends [`Order::Beat`] so that its silence has a meaning.
 
-use model::{Family, InstanceName, LinkFact, LinkName};
+use model::{Family, InstanceName, LinkFact, LinkName, Transport};
 use serde::{Deserialize, Serialize};
 
 /// The socket's name in the runtime directory.
@@ -71,13 +71,13 @@ pub enum Report {
     },
     /// A link is so now. All links that instances use are told before [`Report::Ready`], absent ones too.
     Link(LinkFact),
-    /// The raw socket of protocol 112 for a link and family is attached (SCM_RIGHTS). It replaces an earlier one, which
+    /// The raw socket for adverts on a link is attached (SCM_RIGHTS). It replaces an earlier one, which
     /// belonged to a link of that name that is gone.
     AdvertSocket {
         /// Where it sends and receives.
         link: LinkName,
-        /// IPv4 or IPv6.
-        family: Family,
+        /// What its adverts travel in.
+        transport: Transport,
     },
     /// The packet socket for announcements on a link is attached (SCM_RIGHTS). It replaces an earlier one likewise.
     AnnounceSocket {
@@ -206,7 +206,14 @@ mod tests {
             (Report::Hello { protocol: 1, fingerprint: 2 }, "00000000010000000200000000000000".to_owned()),
             (Report::Held { instances: vec![instance()] }, format!("01000000{text}{VI_1}")),
             (Report::Link(fact), format!("{fact_hex}01c000020100{text}00000000c0000201")),
-            (Report::AdvertSocket { link: link(), family: Family::V6 }, format!("03000000{ETH0}01000000")),
+            (
+                Report::AdvertSocket { link: link(), transport: Transport::V6 },
+                format!("03000000{ETH0}01000000"),
+            ),
+            (
+                Report::AdvertSocket { link: link(), transport: Transport::Ah },
+                format!("03000000{ETH0}02000000"),
+            ),
             (Report::AnnounceSocket { link: link() }, format!("04000000{ETH0}")),
             (Report::Ready, "05000000".to_owned()),
             (

@@ -38,6 +38,48 @@ impl fmt::Display for Family {
     }
 }
 
+/// What adverts travel in: an IP version, and the protocol number in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Transport {
+    /// IPv4, protocol 112.
+    V4,
+    /// IPv6, protocol 112.
+    V6,
+    /// IPv4, protocol 51: VRRPv2 behind an authentication header (RFC 4302), as keepalived speaks it.
+    Ah,
+}
+
+impl Transport {
+    /// The IP version.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::V4 | Self::Ah => Family::V4,
+            Self::V6 => Family::V6,
+        }
+    }
+}
+
+impl From<Family> for Transport {
+    /// Without authentication header.
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4,
+            Family::V6 => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+            Self::Ah => "IPv4 AH",
+        })
+    }
+}
+
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MacAddress(pub [u8; 6]);

@@ -8,7 +8,7 @@ mod name;
 mod state;
 mod time;
 
-pub use address::{Family, LinkFact, MAX_SOURCES, MacAddress};
+pub use address::{Family, LinkFact, MAX_SOURCES, MacAddress, Transport};
 pub use name::{CheckName, GroupName, InstanceName, LinkName, MAX_LINK_NAME, MAX_NAME, NameError};
 pub use state::{Cause, Priority, ProtocolVersion, State, Verdict, Vrid};
 pub use time::Instant;

@@ -1,7 +1,7 @@
-//! The raw socket that speaks protocol 112 on one interface, in one IP version.
+//! The raw socket that speaks protocol 112 on one interface, in one IP version; or, for AH, protocol 51.
 //!
 //! [`open`] needs CAP_NET_RAW and CAP_NET_ADMIN and does everything that does; the descriptor it returns then works in
-//! a process without any right ([`AdvertSocket`]). Nothing here may look into a VRRP message: that is `vrrp`'s.
+//! a process without any right ([`AdvertSocket`]). Nothing here may look into a VRRP message, nor make or check an authentication header: that is `vrrp`'s.
 //! Read raw(7), ip(7), ipv6(7) and RFC 3542 (hop limit and packet information) first; RFC 9568 5.1 says what the
 //! IP header of an advert must be (V3-PKT-6).
 
@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use model::{Family, LinkName, Vrid};
+use model::{Family, LinkName, Transport, Vrid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, sockopt};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
@@ -22,6 +22,8 @@ pub use ipv4::parse as parse_ipv4;
 
 /// VRRP's number among the IP protocols (IANA).
 pub const PROTOCOL: i32 = 112;
+/// The authentication header's number among the IP protocols (RFC 4302 2).
+pub const AH_PROTOCOL: i32 = 51;
 /// Where IPv4 adverts go by default (RFC 9568 5.1.1.2).
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// Where IPv6 adverts go by default (RFC 9568 5.1.2.2).
@@ -41,8 +43,16 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 /// buffer holds, and some.
 const MAX_EARLY_PACKETS: usize = 4096;
 
+/// The number in the IP header.
+const fn protocol(transport: Transport) -> i32 {
+    match transport {
+        Transport::V4 | Transport::V6 => PROTOCOL,
+        Transport::Ah => AH_PROTOCOL,
+    }
+}
+
 /// Opens the socket of `link`, whose index is `index`, that hears adverts for `vrids` only: bound to the interface,
-/// a member of `groups`, which are of that family, without loopback of our own multicasts, non-blocking and closed on exec.
+/// a member of `groups`, which are of the transport's family, without loopback of our own multicasts, non-blocking and closed on exec.
 ///
 /// # Errors
 /// EPERM without the capabilities named above, ENODEV if the interface is not there (any more), ENOBUFS or ENOMEM:
@@ -50,16 +60,18 @@ const MAX_EARLY_PACKETS: usize = 4096;
 pub fn open(
     link: &LinkName,
     index: u32,
-    family: Family,
+    transport: Transport,
     vrids: &[Vrid],
     groups: &[IpAddr],
 ) -> io::Result<OwnedFd> {
+    let family = transport.family();
     let domain = match family {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,
     };
-    let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(PROTOCOL)))?;
-    socket.attach_filter(&filter::program(family, vrids))?;
+    let socket =
+        Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(protocol(transport))))?;
+    socket.attach_filter(&filter::program(transport, vrids))?;
     socket.bind_device(Some(link.as_str().as_bytes()))?;
     discard_early_packets(&socket)?;
     enlarge_receive_buffer(&socket, RECEIVE_BUFFER)?;
@@ -125,16 +137,20 @@ pub(crate) fn enlarge_receive_buffer(socket: &Socket, bytes: usize) -> io::Resul
     }
 }
 
-/// One packet, with what its IP header said. Nothing in it has been believed yet.
+/// One packet, with what its IP header said or shall say. Nothing in one that was received has been believed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'buffer> {
     /// Who sent it.
     pub source: IpAddr,
     /// Where it was sent: the group, or an address of ours.
     pub destination: IpAddr,
-    /// TTL or hop limit on arrival.
+    /// TTL or hop limit; on arrival, what was left of it.
     pub ttl: u8,
-    /// The VRRP message: what the IP header says is its payload, as far as it is there.
+    /// With [`Transport::Ah`] alone: the identification in the IPv4 header, which the authentication header covers. The
+    /// kernel writes its own over a 0 (raw(7)).
+    pub sealed: Option<u16>,
+    /// The VRRP message, with AH the authentication header and the message: what the IP header says is its payload, as
+    /// far as it is there.
     pub message: &'buffer [u8],
 }
 
@@ -171,34 +187,35 @@ impl<'buffer> From<Result<Packet<'buffer>, Malformed>> for Received<'buffer> {
 #[derive(Debug)]
 pub struct AdvertSocket {
     fd: OwnedFd,
-    family: Family,
+    transport: Transport,
 }
 
 impl AdvertSocket {
-    /// Takes a descriptor that [`open`] made for this family, here or in another process.
+    /// Takes a descriptor that [`open`] made for this transport, here or in another process.
     ///
     /// # Errors
-    /// `InvalidInput` if it is not a socket of protocol 112 in that family; whatever getsockopt(2) says if it is
+    /// `InvalidInput` if it is not a socket of that family and protocol; whatever getsockopt(2) says if it is
     /// no socket at all.
-    pub fn from_fd(fd: OwnedFd, family: Family) -> io::Result<Self> {
-        let domain = match family {
+    pub fn from_fd(fd: OwnedFd, transport: Transport) -> io::Result<Self> {
+        let domain = match transport.family() {
             Family::V4 => AddressFamily::INET,
             Family::V6 => AddressFamily::INET6,
         };
-        let protocol = SockRef::from(&fd).protocol()?.map(i32::from);
-        if sockopt::socket_domain(&fd)? != domain || protocol != Some(PROTOCOL) {
+        let wanted = protocol(transport);
+        let found = SockRef::from(&fd).protocol()?.map(i32::from);
+        if sockopt::socket_domain(&fd)? != domain || found != Some(wanted) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("not a socket of {family} protocol {PROTOCOL}"),
+                format!("not a socket of {} protocol {wanted}", transport.family()),
             ));
         }
-        Ok(Self { fd, family })
+        Ok(Self { fd, transport })
     }
 
-    /// The IP version it speaks.
+    /// What its adverts travel in.
     #[must_use]
-    pub const fn family(&self) -> Family {
-        self.family
+    pub const fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Takes one packet from the queue; `None` if there is none. [`MAX_PACKET`] bytes are enough for any.
@@ -206,32 +223,35 @@ impl AdvertSocket {
     /// # Errors
     /// recvmsg(2), such as ENETDOWN; the socket may work again later.
     pub fn receive<'buffer>(&self, buffer: &'buffer mut [u8]) -> io::Result<Option<Received<'buffer>>> {
-        match self.family {
+        match self.transport.family() {
             Family::V4 => ipv4::receive(self.fd.as_fd(), buffer),
             Family::V6 => ipv6::receive(self.fd.as_fd(), buffer),
         }
     }
 
-    /// Sends one message to the group or to one peer, from `source`, with that TTL or hop limit.
+    /// Sends one message to the group or to one peer, with that IP header.
     ///
     /// # Errors
-    /// `InvalidInput` if the addresses are not of this socket's family; else sendmsg(2): `WouldBlock` if the queue is
+    /// `InvalidInput` if the packet is not of this socket's transport; else sendmsg(2): `WouldBlock` if the queue is
     /// full, EMSGSIZE beyond the interface's MTU, ENETDOWN, EINVAL for an IPv6 source that is not on the interface.
-    pub fn send(&self, source: IpAddr, destination: IpAddr, ttl: u8, message: &[u8]) -> io::Result<()> {
-        match (self.family, source, destination) {
-            (Family::V4, IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let header = ipv4::header(source, destination, ttl, message.len())?;
+    pub fn send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        let Packet { source, destination, ttl, sealed, message } = *packet;
+        match (self.transport, source, destination) {
+            (Transport::V4 | Transport::Ah, IpAddr::V4(source), IpAddr::V4(destination))
+                if sealed.is_some() == (self.transport == Transport::Ah) =>
+            {
+                let header = ipv4::header(source, destination, ttl, sealed, message.len())?;
                 let to = SocketAddrV4::new(destination, 0).into();
                 self.send_message(&to, &[IoSlice::new(&header), IoSlice::new(message)], &[])
             }
-            (Family::V6, IpAddr::V6(source), IpAddr::V6(destination)) => {
+            (Transport::V6, IpAddr::V6(source), IpAddr::V6(destination)) if sealed.is_none() => {
                 // Scope 0 means the interface that the socket is bound to.
                 let to = SocketAddrV6::new(destination, 0, 0, 0).into();
                 self.send_message(&to, &[IoSlice::new(message)], &ipv6::labels(source, ttl))
             }
-            (Family::V4 | Family::V6, ..) => Err(io::Error::new(
+            (Transport::V4 | Transport::V6 | Transport::Ah, ..) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{source} to {destination} on a socket for {}", self.family),
+                format!("{source} to {destination} on a socket for {}", self.transport),
             )),
         }
     }

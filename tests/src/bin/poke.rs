@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use model::{Family, LinkName, MacAddress, Priority, Vrid};
+use model::{LinkName, MacAddress, Priority, Transport, Vrid};
 use socket2::SockRef;
-use sys::advert::{AdvertSocket, GROUP_V4, TTL};
+use sys::advert::{AdvertSocket, GROUP_V4, Packet, TTL};
 use sys::announce::AnnounceSocket;
 use sys::process::{Credentials, Signal, Spec, Stdio, spawn};
 use sys::seqpacket::{Connection, Received};
@@ -60,15 +60,16 @@ fn flood(link: &str, source: &str, rate: &str, seconds: &str) -> Outcome {
     let (rate, seconds): (u32, u32) = (rate.parse()?, seconds.parse()?);
     let index = sys::netlink::Route::open()?.link_index(link)?;
     let vrid = Vrid::new(5).ok_or("VRID")?;
-    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[vrid], &[])?;
-    let socket = AdvertSocket::from_fd(socket, Family::V4)?;
+    let socket = sys::advert::open(&LinkName::new(link)?, index, Transport::V4, &[vrid], &[])?;
+    let socket = AdvertSocket::from_fd(socket, Transport::V4)?;
     let source = IpAddr::V4(source.parse::<Ipv4Addr>()?);
     let mut sent: u32 = 0;
     for _ in 0..BURSTS * seconds {
         for _ in 0..rate / BURSTS {
             let message = garbage(sent);
             // A full queue loses packets as a real flood would.
-            let _ = socket.send(source, IpAddr::V4(GROUP_V4), TTL, &message);
+            let destination = IpAddr::V4(GROUP_V4);
+            let _ = socket.send(&Packet { source, destination, ttl: TTL, sealed: None, message: &message });
             sent = sent.wrapping_add(1);
         }
         std::thread::sleep(Duration::from_secs(1) / BURSTS);
@@ -94,7 +95,7 @@ fn attack(kind: &str, link: &str, (from, to): (&str, &str), rate: &str, seconds:
     let packets = packets(kind, source, destination)?;
     let index = sys::netlink::Route::open()?.link_index(link)?;
     // Hears nothing, and takes packets with the header that we write.
-    let socket = sys::advert::open(&LinkName::new(link)?, index, Family::V4, &[], &[])?;
+    let socket = sys::advert::open(&LinkName::new(link)?, index, Transport::V4, &[], &[])?;
     let socket = SockRef::from(&socket);
     let to = SocketAddrV4::new(destination, 0).into();
     let begin = sys::clock::now();
@@ -133,7 +134,7 @@ fn packets(
             vrid: Vrid::new(5).ok_or("VRID")?,
             priority: Priority(priority),
             interval,
-            addresses: AddressList::new(Family::V4, &addresses),
+            addresses: AddressList::new(model::Family::V4, &addresses),
             dialect,
         };
         packet::emit(&advert, ChecksumForm::PseudoHeader, source.into(), destination.into())

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use model::{Family, Vrid};
+use model::{Transport, Vrid};
 use socket2::SockFilter;
 
 use crate::bpf::{AND, BYTE_FROM_X, CONSTANT_TO_X, DROP, HEADER_LENGTH_TO_X, IF_EQUAL, PASS};
 
+/// Bytes of the only authentication header that is spoken here, RFC 4302 2 with a check value of 96 bits: the message
+/// is behind it. One of another length is none of ours.
+const AUTHENTICATION_HEADER: u32 = 24;
 /// Offset of the byte that holds the version (high nibble) and the type (low nibble).
 const VERSION_AND_TYPE: u32 = 0;
 /// Offset of the VRID.
@@ -23,19 +26,20 @@ const TYPE_ADVERTISEMENT: u32 = 1;
 /// The kernel shows a filter on a raw IPv4 socket the packet from its IP header on, and one on a raw IPv6 socket
 /// the payload alone (net/ipv4/raw.c, net/ipv6/raw.c). A message too short to hold what is looked at is dropped:
 /// a load beyond its end ends the program with 0.
-pub(super) fn program(family: Family, vrids: &[Vrid]) -> Vec<SockFilter> {
+pub(super) fn program(transport: Transport, vrids: &[Vrid]) -> Vec<SockFilter> {
     let vrids: BTreeSet<Vrid> = vrids.iter().copied().collect();
-    let message_to_x = match family {
-        Family::V4 => HEADER_LENGTH_TO_X,
-        Family::V6 => CONSTANT_TO_X,
+    let (payload_to_x, message) = match transport {
+        Transport::V4 => (HEADER_LENGTH_TO_X, 0),
+        Transport::V6 => (CONSTANT_TO_X, 0),
+        Transport::Ah => (HEADER_LENGTH_TO_X, AUTHENTICATION_HEADER),
     };
     let mut program = vec![
-        SockFilter::new(message_to_x, 0, 0, 0),
-        SockFilter::new(BYTE_FROM_X, 0, 0, VERSION_AND_TYPE),
+        SockFilter::new(payload_to_x, 0, 0, 0),
+        SockFilter::new(BYTE_FROM_X, 0, 0, message + VERSION_AND_TYPE),
         SockFilter::new(AND, 0, 0, TYPE_MASK),
         SockFilter::new(IF_EQUAL, 1, 0, TYPE_ADVERTISEMENT),
         DROP,
-        SockFilter::new(BYTE_FROM_X, 0, 0, VRID),
+        SockFilter::new(BYTE_FROM_X, 0, 0, message + VRID),
     ];
     // One comparison per VRID; from each, the way to the last instruction is over those that are left and the drop.
     // There are at most 255, since no VRID is 0: that fits the 8 bits of a jump.
@@ -54,7 +58,7 @@ mod tests {
     fn every_vrid_at_once_is_within_what_a_jump_can_reach() {
         let all: Vec<Vrid> = (1..=u8::MAX).filter_map(Vrid::new).collect();
         let twice: Vec<Vrid> = all.iter().chain(&all).copied().collect();
-        assert_eq!(program(Family::V4, &twice).len(), 6 + 255 + 2);
-        assert_eq!(program(Family::V6, &[]).len(), 6 + 2);
+        assert_eq!(program(Transport::V4, &twice).len(), 6 + 255 + 2);
+        assert_eq!(program(Transport::V6, &[]).len(), 6 + 2);
     }
 }

@@ -56,16 +56,19 @@ pub fn parse(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
         source: header.get_source().into(),
         destination: header.get_destination().into(),
         ttl: header.get_ttl(),
+        sealed: (header.get_next_level_protocol() == IpNextHeaderProtocols::Ah)
+            .then(|| header.get_identification()),
         message,
     })
 }
 
-/// The header in front of a message of `length` bytes. The kernel fills in identification and checksum (raw(7)); "don't
-/// fragment" stays unset.
+/// The header in front of a message of `length` bytes. The kernel fills in the checksum, and the identification unless it
+/// is `sealed` by an authentication header (raw(7)); "don't fragment" stays unset.
 pub(super) fn header(
     source: Ipv4Addr,
     destination: Ipv4Addr,
     ttl: u8,
+    sealed: Option<u16>,
     length: usize,
 ) -> io::Result<[u8; HEADER]> {
     let too_long = || io::Error::from(Errno::MSGSIZE);
@@ -77,7 +80,11 @@ pub(super) fn header(
     header.set_dscp(TRAFFIC_CLASS >> 2);
     header.set_total_length(total);
     header.set_ttl(ttl);
-    header.set_next_level_protocol(IpNextHeaderProtocols::Vrrp);
+    header.set_next_level_protocol(match sealed {
+        Some(_) => IpNextHeaderProtocols::Ah,
+        None => IpNextHeaderProtocols::Vrrp,
+    });
+    header.set_identification(sealed.unwrap_or_default());
     header.set_source(source);
     header.set_destination(destination);
     Ok(bytes)
@@ -95,7 +102,7 @@ mod tests {
     const GROUP: Ipv4Addr = super::super::GROUP_V4;
 
     fn packet(message: &[u8]) -> Vec<u8> {
-        let mut packet = header(SOURCE, GROUP, super::super::TTL, message.len()).unwrap().to_vec();
+        let mut packet = header(SOURCE, GROUP, super::super::TTL, None, message.len()).unwrap().to_vec();
         packet.extend_from_slice(message);
         packet
     }
@@ -111,8 +118,16 @@ mod tests {
             192, 0, 2, 1,
             224, 0, 0, 18,
         ];
-        assert_eq!(header(SOURCE, GROUP, 255, 8).unwrap(), golden);
-        assert!(header(SOURCE, GROUP, 255, 65_516).is_err());
+        assert_eq!(header(SOURCE, GROUP, 255, None, 8).unwrap(), golden);
+        assert!(header(SOURCE, GROUP, 255, None, 65_516).is_err());
+    }
+
+    /// V2-PKT-2: AH covers the identification, so it is the sender's own.
+    #[test]
+    fn a_sealed_header_names_protocol_51_and_its_identification() {
+        let sealed = header(SOURCE, GROUP, 255, Some(0x1234), 8).unwrap();
+        assert_eq!((&sealed[4..6], sealed[9]), (&[0x12, 0x34][..], 51));
+        assert_eq!(parse(&[&sealed[..], b"covered!"].concat()).unwrap().sealed, Some(0x1234));
     }
 
     #[test]
@@ -120,7 +135,7 @@ mod tests {
         let bytes = packet(b"a message");
         let read = parse(&bytes).unwrap();
         assert_eq!((read.source, read.destination), (IpAddr::V4(SOURCE), IpAddr::V4(GROUP)));
-        assert_eq!((read.ttl, read.message), (255, &b"a message"[..]));
+        assert_eq!((read.ttl, read.sealed, read.message), (255, None, &b"a message"[..]));
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(super) fn receive<'buffer>(
             source: raw.source.into(),
             destination: label.destination?.into(),
             ttl: label.hop_limit?,
+            sealed: None,
             message: buffer.get(..raw.length)?,
         })
     };
