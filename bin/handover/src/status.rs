@@ -21,7 +21,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("config_path", "config_path"),
             ("instances", "instances"),
             ("groups", "groups"),
-            ("strays", "strays"),
+            ("dropped", "dropped"),
             ("ipmgr", "ipmgr"),
             ("checks", "checks"),
         ],
@@ -69,7 +69,7 @@ fn collect(runtime_dir: &Path) -> Value {
         let trouble = ipmgr.get("trouble").cloned().unwrap_or(Value::Null);
         processes.insert("ipmgr".to_owned(), json!({ "running": running, "trouble": trouble }));
     }
-    for list in ["instances", "groups", "checks", "hooks", "group_hooks"] {
+    for list in ["instances", "groups", "dropped", "checks", "hooks", "group_hooks"] {
         whole.entry(list).or_insert_with(|| json!([]));
     }
     whole.insert("processes".to_owned(), Value::Object(processes));
@@ -100,6 +100,9 @@ fn render(status: &Value) -> String {
     }
     for group in list(status, "groups") {
         render_group(group, &mut out);
+    }
+    for dropped in list(status, "dropped") {
+        render_dropped(dropped, &mut out);
     }
     for check in list(status, "checks") {
         out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
@@ -179,17 +182,32 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
     let (sent, heard) = (number(instance, &["adverts_sent"]), number(instance, &["adverts_received"]));
     *out += &format!("    adverts: {sent} sent, {heard} heard{}\n", silence(instance, heard, running));
     for remark in list(instance, "remarks") {
-        *out += &format!(
-            "    {} packets {}: {} (last from {})\n",
-            number(remark, &["count"]),
-            if remark.get("dropped") == Some(&Value::Bool(true)) { "dropped" } else { "remarked on" },
-            text(remark, &["reason"]),
-            text(remark, &["last_from"]),
-        );
+        render_remark(remark, out);
     }
     for refused in list(instance, "refused").iter().filter_map(Value::as_str) {
         *out += &format!("    refused by the kernel: {refused}\n");
     }
+}
+
+/// What was dropped on an interface before any instance saw it.
+fn render_dropped(dropped: &Value, out: &mut String) {
+    *out += &format!("interface {}\n", text(dropped, &["interface"]));
+    for remark in list(dropped, "remarks") {
+        render_remark(remark, out);
+    }
+}
+
+fn render_remark(remark: &Value, out: &mut String) {
+    let last_from = match text(remark, &["last_from"]) {
+        "" => String::new(),
+        address => format!(" (last from {address})"),
+    };
+    *out += &format!(
+        "    {} packets {}: {}{last_from}\n",
+        number(remark, &["count"]),
+        if remark.get("dropped") == Some(&Value::Bool(true)) { "dropped" } else { "remarked on" },
+        text(remark, &["reason"]),
+    );
 }
 
 /// Pain A1: a master that hears nobody has silent backups, or is deaf, and can't know which; a person can.
@@ -228,6 +246,10 @@ mod tests {
                 "name": "pair", "state": "BACKUP", "since": "2026-01-01T00:00:00.000Z",
                 "cause": {"code": "eligible", "text": "nothing is in the way"}, "members": ["api_vip", "inside"]
             }],
+            "dropped": [{"interface": "eth0", "remarks": [
+                {"reason": "unknown-vrid", "dropped": true, "count": 3, "last_from": "192.168.1.9"},
+                {"reason": "header", "dropped": true, "count": 1}
+            ]}],
             "checks": [{"name": "chk", "verdict": "down", "last_outcome": "exit 1", "last_output": "no process\n"}],
             "processes": {"notifierd": {"running": false, "trouble": "notifierd is not running"}}
         });
@@ -240,6 +262,9 @@ mod tests {
              \x20   2 packets dropped: checksum (last from 192.168.1.9)\n\
              group pair  BACKUP  api_vip inside\n\
              \x20   since 2026-01-01T00:00:00.000Z: nothing is in the way\n\
+             interface eth0\n\
+             \x20   3 packets dropped: unknown-vrid (last from 192.168.1.9)\n\
+             \x20   1 packets dropped: header\n\
              check chk  DOWN  exit 1  no process\n\
              notifierd: notifierd is not running\n"
         );

@@ -8,6 +8,7 @@ mod checker;
 mod daemon;
 mod drains;
 mod feed;
+mod losses;
 mod manager;
 mod operator;
 mod pacing;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use ipc::events::{
-    CheckView, GroupStatus, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status, Strays,
+    CheckView, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status,
 };
 use model::{CheckName, Instant, State, Verdict};
-use vrrp::{Core, GroupId, GroupView, InstanceId, RemarkView};
+use vrrp::{Core, GroupId, GroupView, InstanceId, LinkId, RemarkView};
 
 use crate::feed::Feed;
+use crate::losses::Losses;
 use crate::setup::Setup;
 
 /// What the status needs beside the core.
@@ -16,6 +17,8 @@ use crate::setup::Setup;
 pub(crate) struct Surroundings<'a> {
     /// Names.
     pub(crate) setup: &'a Setup,
+    /// What never came to the core.
+    pub(crate) losses: &'a Losses,
     /// Since when everything is as it is.
     pub(crate) feed: &'a Feed,
     /// How ipmgr is.
@@ -65,9 +68,10 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
     });
     let groups = view.groups.into_iter().enumerate();
     let groups = groups.filter_map(|(number, view)| group(view, GroupId(number), &around));
-    let strays = view.links.into_iter().zip(&around.setup.core.links).map(|(view, name)| Strays {
+    let links = view.links.into_iter().zip(&around.setup.core.links).enumerate();
+    let dropped = links.map(|(number, (view, name))| Dropped {
         interface: name.clone(),
-        remarks: view.strays.into_iter().map(remark).collect(),
+        remarks: around.losses.on(LinkId(number)).chain(view.strays.into_iter().map(remark)).collect(),
     });
     Status {
         protocol: ipc::json::PROTOCOL,
@@ -75,7 +79,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         pid: std::process::id(),
         instances: instances.collect(),
         groups: groups.collect(),
-        strays: strays.filter(|strays| !strays.remarks.is_empty()).collect(),
+        dropped: dropped.filter(|dropped| !dropped.remarks.is_empty()).collect(),
         checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
         at: around.at,
         running_ms: milliseconds(now.since(around.started)),
@@ -107,6 +111,6 @@ fn remark(view: RemarkView) -> Remark {
         reason: view.reason.to_owned(),
         dropped: view.dropped,
         count: view.count,
-        last_from: view.last_from,
+        last_from: Some(view.last_from),
     }
 }

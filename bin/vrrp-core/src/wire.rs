@@ -13,6 +13,7 @@ use sys::announce::AnnounceSocket;
 use sys::watch::{Claim, Overheard, WatchSocket};
 use vrrp::{LinkId, Packet, Transmit};
 
+use crate::losses::Losses;
 use crate::setup::{CarrierId, Placed};
 
 /// How many packets are taken from one socket before others get their turn.
@@ -36,7 +37,7 @@ pub(crate) struct Wire {
     macs: HashMap<LinkName, MacAddress>,
     /// Kept: to clear it for every wake would cost more than the packets.
     buffer: Box<[u8]>,
-    malformed: u64,
+    losses: Losses,
 }
 
 impl Default for Wire {
@@ -47,7 +48,7 @@ impl Default for Wire {
             watches: HashMap::new(),
             macs: HashMap::new(),
             buffer: vec![0; MAX_PACKET].into(),
-            malformed: 0,
+            losses: Losses::default(),
         }
     }
 }
@@ -110,6 +111,11 @@ impl Wire {
         }
     }
 
+    /// What never came to the core.
+    pub(crate) const fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     /// Takes what is there, and gives each packet to `take`.
     pub(crate) fn receive(
         &mut self,
@@ -128,9 +134,8 @@ impl Wire {
                     ttl: packet.ttl,
                     message: packet.message,
                 }),
-                Ok(Some(Received::Malformed(what))) => {
-                    self.malformed = self.malformed.saturating_add(1);
-                    log::debug!("a datagram that is none ({what:?}); {} so far", self.malformed);
+                Ok(Some(Received::Malformed { what, source })) => {
+                    self.losses.count(link, what.into(), 1, source);
                 }
                 // The link's own facts tell what is wrong with it (ENETDOWN and the like); ipmgr sends them.
                 Err(error) => {

@@ -226,8 +226,8 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// What is known of each tracked check, as vrrp-core weighs it.
     pub checks: Vec<CheckView>,
-    /// Packets that belonged to no instance, by link.
-    pub strays: Vec<Strays>,
+    /// Packets that were dropped and belonged to no instance, by interface; none where there were none.
+    pub dropped: Vec<Dropped>,
 }
 
 /// A sibling as seen from vrrp-core.
@@ -323,13 +323,14 @@ pub struct Remark {
     pub dropped: bool,
     /// How many.
     pub count: u64,
-    /// Who sent the last one.
-    pub last_from: IpAddr,
+    /// Who sent the last one that tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_from: Option<IpAddr>,
 }
 
-/// Packets on a link that belonged to no instance.
+/// Packets on a link that were dropped before any instance saw them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Strays {
+pub struct Dropped {
     /// The link.
     pub interface: LinkName,
     /// Why they were dropped, how many and from whom.

@@ -171,16 +171,12 @@ pub enum Received<'buffer> {
     /// A packet.
     Packet(Packet<'buffer>),
     /// Something else, already discarded.
-    Malformed(Malformed),
-}
-
-impl<'buffer> From<Result<Packet<'buffer>, Malformed>> for Received<'buffer> {
-    fn from(result: Result<Packet<'buffer>, Malformed>) -> Self {
-        match result {
-            Ok(packet) => Self::Packet(packet),
-            Err(malformed) => Self::Malformed(malformed),
-        }
-    }
+    Malformed {
+        /// What was wrong with it.
+        what: Malformed,
+        /// Who sent it, if that can be told.
+        source: Option<IpAddr>,
+    },
 }
 
 /// The unprivileged side of [`open`].

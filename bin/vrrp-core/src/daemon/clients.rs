@@ -75,6 +75,7 @@ impl Daemon {
         let around = Surroundings {
             setup: &self.setup,
             feed: &self.feed,
+            losses: self.wire.losses(),
             ipmgr: self.manager.peer(),
             checkerd: self.checker.peer(),
             verdicts: self.checker.verdicts(),

@@ -5,7 +5,7 @@
 //! Read raw(7) and RFC 791 3.1 first.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
 
 use pnet_packet::ip::IpNextHeaderProtocols;
@@ -36,7 +36,11 @@ pub(super) fn receive<'buffer>(
         }
     };
     let buffer: &'buffer [u8] = buffer;
-    Ok(Some(buffer.get(..length).ok_or(Malformed::TooLong).and_then(parse).into()))
+    let whole = buffer.get(..length).ok_or(Malformed::TooLong);
+    Ok(Some(match whole.and_then(parse) {
+        Ok(packet) => Received::Packet(packet),
+        Err(what) => Received::Malformed { what, source: source(buffer.get(..length).unwrap_or(buffer)) },
+    }))
 }
 
 /// Reads a header and says where the payload is. What the header promises beyond the end of the packet is ignored (the
@@ -60,6 +64,11 @@ pub fn parse(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
             .then(|| header.get_identification()),
         message,
     })
+}
+
+/// Who sent it, as far as what is there of the header can tell.
+fn source(packet: &[u8]) -> Option<IpAddr> {
+    Ipv4Packet::new(packet).map(|header| header.get_source().into())
 }
 
 /// The header in front of a message of `length` bytes. The kernel fills in the checksum, and the identification unless it
@@ -92,8 +101,6 @@ pub(super) fn header(
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use proptest::prelude::*;
 
     use super::*;

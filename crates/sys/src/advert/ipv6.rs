@@ -59,8 +59,9 @@ pub(super) fn receive<'buffer>(
             Err(error) => return Err(error),
         }
     };
+    let malformed = |what| Ok(Some(Received::Malformed { what, source: Some(raw.source.into()) }));
     if raw.flags & libc::MSG_TRUNC != 0 {
-        return Ok(Some(Received::Malformed(Malformed::TooLong)));
+        return malformed(Malformed::TooLong);
     }
     let buffer: &'buffer [u8] = buffer;
     let packet = || {
@@ -73,7 +74,7 @@ pub(super) fn receive<'buffer>(
             message: buffer.get(..raw.length)?,
         })
     };
-    Ok(Some(packet().ok_or(Malformed::Unlabelled).into()))
+    packet().map_or_else(|| malformed(Malformed::Unlabelled), |packet| Ok(Some(Received::Packet(packet))))
 }
 
 /// What recvmsg(2) says of one datagram.

@@ -10,6 +10,8 @@ const B4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 const A6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa));
 const B6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xb));
 const VRID: u8 = 7;
+/// Bytes of an IPv4 header, enough to tell who sent what is too long.
+const IPV4_HEADER: usize = 20;
 /// A group that an administrator may choose; the sockets of these tests have joined it, too.
 const OTHER_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 77);
 const OTHER_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x77);
@@ -174,8 +176,9 @@ fn a_packet_longer_than_the_buffer_is_reported_and_gone() {
     for (transport, a, b, _) in ADDRESSES {
         let sender = socket(&cable, Side::A, transport, &[VRID]);
         let receiver = socket(&cable, Side::B, transport, &[VRID]);
-        sender.send(&packet(a, b, TTL, &message(0x31, VRID))).unwrap();
-        assert_eq!(next(&receiver, &mut [0; 4]), Received::Malformed(Malformed::TooLong));
+        sender.send(&packet(a, b, TTL, &[message(0x31, VRID).as_ref(), &[0; IPV4_HEADER]].concat())).unwrap();
+        let too_long = |source| Received::Malformed { what: Malformed::TooLong, source };
+        assert_eq!(next(&receiver, &mut [0; IPV4_HEADER]), too_long(Some(a)), "{transport:?}");
         assert_eq!(receiver.receive(&mut [0; 2048]).unwrap(), None);
     }
 }
