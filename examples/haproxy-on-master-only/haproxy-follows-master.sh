@@ -1,6 +1,6 @@
 #!/bin/sh
 # Called for every change of state: INSTANCE api_vip MASTER 120 (type, name, state, effective priority).
-# HAProxy runs only where the address is. That is the mistake of this example: see README.md.
+# HAProxy runs only where the address is, so a check of it must count only there: see README.md.
 set -eu
 
 case $3 in

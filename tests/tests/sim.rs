@@ -20,7 +20,7 @@ use std::time::Duration;
 use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
 use sim::{Fault, NodeId, Scenario, Violation};
 use vrrp::{
-    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, TrackedCheck,
+    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Role, TrackedCheck,
     default_group,
 };
 
@@ -216,7 +216,13 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         peers: Vec::new(),
         unicast_ttl: u8::MAX,
         group: default_group(Family::V4),
-        checks: vec![TrackedCheck { check: check.clone(), weight: 20, reverse: false, init_fail: false }],
+        checks: vec![TrackedCheck {
+            check: check.clone(),
+            weight: 20,
+            reverse: false,
+            init_fail: false,
+            role: Role::Any,
+        }],
         tracked_links: Vec::new(),
         follows_source: false,
         follows_link: true,

@@ -93,14 +93,20 @@ fn compare(name: &str, told: &str) {
 
 /// Holds what was told against the block of a page in which it stands: from the line that begins so, to the fence.
 fn show(page: &Path, begin: &str, told: &str) {
+    show_after(page, "", begin, told);
+}
+
+/// The same, of the first such block after a heading.
+fn show_after(page: &Path, heading: &str, begin: &str, told: &str) {
     let text = fs::read_to_string(page).expect("a page");
-    let (before, rest) = text.split_once(&format!("\n{begin}")).expect("a transcript");
+    let from = text.find(heading).expect("the heading");
+    let at = text[from..].find(&format!("\n{begin}")).expect("a transcript") + from + 1;
+    let (before, rest) = text.split_at(at);
     let (shown, after) = rest.split_once("```\n").expect("its end");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(page, format!("{before}\n{told}```\n{after}")).expect("written");
+        fs::write(page, format!("{before}{told}```\n{after}")).expect("written");
         return;
     }
-    let shown = format!("{begin}{shown}");
     assert_eq!(told, shown, "{} shows something else; UPDATE_GOLDEN=1 writes this", page.display());
 }
 
@@ -130,6 +136,22 @@ fn haproxy_on_the_master_only_is_found_out() {
     for page in [page, root().join("README.md")] {
         show(&page, "api_vip: VRID 5", &told);
     }
+}
+
+/// Pain B1, cured: the same pair with a check that counts on the master alone.
+#[test]
+fn a_check_that_counts_on_the_master_alone_moves_the_address() {
+    let directory = root().join("examples/haproxy-on-master-only");
+    let page = directory.join("README.md");
+    let text = fs::read_to_string(&page).expect("README.md");
+    let mut commands = text.lines().filter_map(|line| line.trim().strip_prefix("handover simulate cure/"));
+    let arguments: Vec<String> = commands.next().expect("a command").split(' ').map(str::to_owned).collect();
+    let arguments: Vec<&str> =
+        std::iter::once("cure/a.conf").chain(arguments.iter().skip(1).map(String::as_str)).collect();
+    let told = told(&directory, &arguments);
+    assert!(line(&told, "chk_haproxy fails on a  ").starts_with("moves to b after "), "{told}");
+    assert!(told.contains("b  BACKUP  priority 90 + 20 = 110"), "{told}");
+    show_after(&page, "## The cure", "api_vip: VRID 5", &told);
 }
 
 /// The pair of the README, where HAProxy runs on both.

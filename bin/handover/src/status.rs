@@ -171,6 +171,9 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
     for reason in list(instance, "reasons") {
         *out += &format!("    not eligible: {}\n", text(reason, &["text"]));
     }
+    for penalty in list(instance, "penalties") {
+        *out += &render_penalty(penalty);
+    }
     if let Some(master) = instance.get("master") {
         *out += &format!(
             "    master is {} with priority {}, heard {} ms ago\n",
@@ -210,6 +213,19 @@ fn render_remark(remark: &Value, out: &mut String) {
     );
 }
 
+/// Pain A5: who waits for a penalty to end wants to know for how long.
+fn render_penalty(penalty: &Value) -> String {
+    let (check, length) = (text(penalty, &["check"]), number(penalty, &["length_ms"]) / 1000);
+    let left = match penalty.get("left_ms").and_then(Value::as_u64) {
+        None => format!("fails as MASTER; counts for {length} s after that"),
+        Some(left) => format!(
+            "failed as MASTER; counts for {} s more, of {length} s, or until `handover undrain`",
+            left.div_ceil(1000)
+        ),
+    };
+    format!("    penalty: {check} {left}\n")
+}
+
 /// Pain A1: a master that hears nobody has silent backups, or is deaf, and can't know which; a person can.
 fn silence(instance: &Value, heard: u64, running: Duration) -> String {
     if heard > 0 || text(instance, &["state"]) != "MASTER" {
@@ -238,6 +254,7 @@ mod tests {
                 "name": "api_vip", "state": "BACKUP", "interface": "eth0", "vrid": 5,
                 "cause": {"code": "lower-priority", "text": "192.168.1.11 has priority 120, we have 110"},
                 "since": "2026-01-01T00:00:00.000Z", "priority": {"base": 90, "effective": 110},
+                "penalties": [{"check": "chk", "length_ms": 60000, "left_ms": 41200}],
                 "addresses": ["192.168.1.100/32"], "adverts_sent": 0, "adverts_received": 12,
                 "master": {"address": "192.168.1.11", "priority": 120, "silent_ms": 300},
                 "remarks": [{"reason": "checksum", "dropped": true, "count": 2, "last_from": "192.168.1.9"}]
@@ -257,6 +274,7 @@ mod tests {
             render(&status),
             "api_vip  BACKUP  eth0  vrid 5  priority 110/90  192.168.1.100/32\n\
              \x20   since 2026-01-01T00:00:00.000Z: 192.168.1.11 has priority 120, we have 110\n\
+             \x20   penalty: chk failed as MASTER; counts for 42 s more, of 60 s, or until `handover undrain`\n\
              \x20   master is 192.168.1.11 with priority 120, heard 300 ms ago\n\
              \x20   adverts: 0 sent, 12 heard\n\
              \x20   2 packets dropped: checksum (last from 192.168.1.9)\n\

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ipc::events::{
-    CheckView, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, PriorityStatus, Remark, Status,
+    CheckView, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, Penalty, PriorityStatus, Remark,
+    Status,
 };
 use model::{CheckName, Instant, State, Verdict};
-use vrrp::{Core, GroupId, GroupView, InstanceId, LinkId, RemarkView};
+use vrrp::{Core, GroupId, GroupView, InstanceId, LinkId, PenaltyView, RemarkView};
 
 use crate::feed::Feed;
 use crate::losses::Losses;
@@ -64,6 +65,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
             adverts_received: view.adverts_received,
             remarks: view.remarks.into_iter().map(remark).collect(),
             refused: view.refused,
+            penalties: view.penalties.into_iter().map(|view| penalty(view, now)).collect(),
         })
     });
     let groups = view.groups.into_iter().enumerate();
@@ -104,6 +106,14 @@ fn group(view: GroupView, id: GroupId, around: &Surroundings<'_>) -> Option<Grou
         since: around.feed.group_since(id).unwrap_or_default().to_owned(),
         members: members.map(|member| member.name.clone()).collect(),
     })
+}
+
+fn penalty(view: PenaltyView, now: Instant) -> Penalty {
+    Penalty {
+        check: view.check,
+        length_ms: milliseconds(view.length),
+        left_ms: view.until.map(|until| milliseconds(until.since(now))),
+    }
 }
 
 fn remark(view: RemarkView) -> Remark {

@@ -36,7 +36,7 @@ use crate::source::Sources;
 pub use self::diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
-    Peer, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
+    Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::Report;
 pub use self::source::{Fingerprint, MAX_FILE, Position, Span};

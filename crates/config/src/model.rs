@@ -113,12 +113,31 @@ pub struct Check {
     pub weight: Weight,
     /// `init_fail`: assumed down until the first result.
     pub init_fail: bool,
+    /// `while`, `grace` and `penalty`: when it counts at all.
+    pub role: Role,
     /// Whom it runs as; `script_user` and then the daemon's own user where it isn't given.
     pub user: Option<UserSpec>,
     /// Its words.
     pub given: Given,
     /// The block's name.
     pub span: Span,
+}
+
+/// In which role of an instance a check counts; elsewhere it counts as passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// In every one.
+    #[default]
+    Any,
+    /// While it is MASTER.
+    Master {
+        /// So long after MASTER a failure doesn't count yet.
+        grace: Duration,
+        /// So long a failure counts after it has ended, or the role has.
+        penalty: Duration,
+    },
+    /// While it isn't.
+    Backup,
 }
 
 /// What a tracked check does to the priority: 0 means FAULT when it fails, positive adds while it is up,

@@ -277,6 +277,21 @@ pub struct InstanceStatus {
     /// Addresses that the kernel refused, in its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// What it failed as master and still counts (`while master`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub penalties: Vec<Penalty>,
+}
+
+/// A check that failed while the instance was MASTER, and counts as failed for a while after that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Penalty {
+    /// Which.
+    pub check: CheckName,
+    /// Milliseconds that it counts after the failure has ended.
+    pub length_ms: u64,
+    /// Milliseconds that are left of them; absent while the failure lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
 }
 
 /// One sync group.

@@ -4,27 +4,28 @@
 //! reference in a valid configuration resolves, so nothing can fail; nothing here decides, and nothing is looked up on
 //! the machine. Read `crates/vrrp/src/door.rs` first: what a core is made from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use config::{Config, Instance, SyncGroup, TrackedCheck};
+use config::{Check, Config, Instance, SyncGroup, TrackedCheck};
 use model::{CheckName, InstanceName, LinkName};
 use vrrp::packet::ChecksumForm;
 use vrrp::{
-    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, TrackedLink,
+    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, Role,
+    TrackedLink,
 };
 
 /// What the core is made from. Instances keep their places; links are numbered in the order of their first appearance.
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
     let mut links = Links::default();
-    let init_fail = config.checks.iter().filter(|check| check.init_fail).map(|check| &check.name).collect();
-    let instances = config.instances.iter().map(|it| instance_config(it, &init_fail, &mut links)).collect();
-    let groups = group_configs(config, &init_fail, &mut links);
+    let checks = config.checks.iter().map(|check| (&check.name, check)).collect();
+    let instances = config.instances.iter().map(|it| instance_config(it, &checks, &mut links)).collect();
+    let groups = group_configs(config, &checks, &mut links);
     CoreConfig { links: links.in_order, instances, groups, startup_delay: config.global.startup_delay }
 }
 
-/// The checks that count as failed until their first result. Looked up for every tracker of thousands of instances.
-type InitFail<'a> = HashSet<&'a CheckName>;
+/// What is configured of checks, by name. Looked up for every tracker of thousands of instances.
+type Checks<'a> = HashMap<&'a CheckName, &'a Check>;
 
 /// The numbers of links.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ impl Links {
     }
 }
 
-fn instance_config(instance: &Instance, init_fail: &InitFail<'_>, links: &mut Links) -> InstanceConfig {
+fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) -> InstanceConfig {
     InstanceConfig {
         name: instance.name.clone(),
         link: links.number(&instance.link),
@@ -60,7 +61,7 @@ fn instance_config(instance: &Instance, init_fail: &InitFail<'_>, links: &mut Li
         peers: instance.peers.iter().map(peer).collect(),
         group: instance.multicast_group,
         unicast_ttl: instance.unicast_ttl,
-        checks: instance.checks.iter().map(|tracked| tracked_check(tracked, init_fail)).collect(),
+        checks: instance.checks.iter().map(|tracked| tracked_check(tracked, checks)).collect(),
         tracked_links: instance.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
         follows_source: instance.follows_source,
         follows_link: instance.follows_link,
@@ -70,24 +71,34 @@ fn instance_config(instance: &Instance, init_fail: &InitFail<'_>, links: &mut Li
 }
 
 /// A member that was configured is there: the configuration would be invalid otherwise.
-fn group_configs(config: &Config, init_fail: &InitFail<'_>, links: &mut Links) -> Vec<GroupConfig> {
+fn group_configs(config: &Config, checks: &Checks<'_>, links: &mut Links) -> Vec<GroupConfig> {
     let places: HashMap<&InstanceName, usize> =
         config.instances.iter().enumerate().map(|(at, instance)| (&instance.name, at)).collect();
     let mut group = |group: &SyncGroup| GroupConfig {
         name: group.name.clone(),
         members: group.members.iter().filter_map(|name| places.get(name)).map(|at| InstanceId(*at)).collect(),
-        checks: group.checks.iter().map(|tracked| tracked_check(tracked, init_fail)).collect(),
+        checks: group.checks.iter().map(|tracked| tracked_check(tracked, checks)).collect(),
         tracked_links: group.links.iter().map(|tracked| tracked_link(tracked, links)).collect(),
     };
     config.groups.iter().map(&mut group).collect()
 }
 
-fn tracked_check(tracked: &TrackedCheck, init_fail: &InitFail<'_>) -> vrrp::TrackedCheck {
+fn tracked_check(tracked: &TrackedCheck, checks: &Checks<'_>) -> vrrp::TrackedCheck {
+    let check = checks.get(&tracked.check);
     vrrp::TrackedCheck {
         check: tracked.check.clone(),
         weight: tracked.weight.value,
         reverse: tracked.weight.reverse,
-        init_fail: init_fail.contains(&tracked.check),
+        init_fail: check.is_some_and(|check| check.init_fail),
+        role: check.map_or(Role::Any, |check| role(check.role)),
+    }
+}
+
+fn role(role: config::Role) -> Role {
+    match role {
+        config::Role::Any => Role::Any,
+        config::Role::Master { grace, penalty } => Role::Master { grace, penalty },
+        config::Role::Backup => Role::Backup,
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Verdict, Vrid};
-use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck, default_group};
+use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Role, TrackedCheck, default_group};
 
 use crate::host::address;
 use crate::rng::Rng;
@@ -184,6 +184,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
                 weight,
                 reverse: weight != 0 && rng.chance(150),
                 init_fail: rng.chance(200),
+                role: Role::Any,
             };
             checks.push(tracked);
         }

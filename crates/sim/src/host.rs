@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, MacAddress, Priority, State, Verdict};
-use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, TrackedCheck};
+use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
 
 use crate::manager::{GRACE_INTERVALS, Manager};
 use crate::oracle::Standing;
@@ -288,7 +288,7 @@ impl Host {
             name: tracked.check.as_str(),
             weight: tracked.weight,
             reverse: tracked.reverse,
-            succeeds: self.succeeds(tracked),
+            succeeds: self.succeeds(config, tracked),
         });
         let links = config.tracked_links.iter().map(|tracked| Tracked {
             name: self.config.links.get(tracked.link.0).map_or("?", LinkName::as_str),
@@ -335,8 +335,23 @@ impl Host {
         })
     }
 
-    fn succeeds(&self, tracked: &TrackedCheck) -> bool {
-        self.verdicts.get(&tracked.check) == Some(&Verdict::Up)
+    /// What a check counts for that is bound to a role depends on a history that only the core keeps (its own tests hold
+    /// that): here alone the core is asked.
+    fn succeeds(&self, config: &InstanceConfig, tracked: &TrackedCheck) -> bool {
+        let is_up = self.verdicts.get(&tracked.check) == Some(&Verdict::Up);
+        let view = || {
+            let place = self.config.instances.iter().position(|one| one.name == config.name)?;
+            self.running.as_ref()?.core.instance(InstanceId(place))
+        };
+        match tracked.role {
+            Role::Any => is_up,
+            Role::Master { .. } => {
+                let failed = view().is_some_and(|it| it.penalties.iter().any(|it| it.check == tracked.check));
+                failed == tracked.reverse
+            }
+            Role::Backup if view().is_some_and(|it| it.state == Some(State::Master)) => !tracked.reverse,
+            Role::Backup => is_up,
+        }
     }
 }
 

@@ -112,7 +112,9 @@ mod tests {
     use std::net::IpAddr;
 
     use model::{Family, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
-    use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, TrackedCheck, default_group};
+    use vrrp::{
+        Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Role, TrackedCheck, default_group,
+    };
 
     use crate::report::Happening;
     use crate::scenario::Scenario;
@@ -128,7 +130,8 @@ mod tests {
     }
 
     fn node(priority: u8, weight: i16) -> CoreConfig {
-        let tracked = TrackedCheck { check: check(), weight, reverse: false, init_fail: false };
+        let tracked =
+            TrackedCheck { check: check(), weight, reverse: false, init_fail: false, role: Role::Any };
         let instance = InstanceConfig {
             name: InstanceName::new("vi").unwrap(),
             link: LinkId(0),

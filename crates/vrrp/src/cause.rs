@@ -137,7 +137,7 @@ pub(crate) fn enumerate(mut texts: impl Iterator<Item = String>, separator: &str
 }
 
 /// `1 s`, `3.571 s`: milliseconds are what a person can use.
-fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let millis = duration.as_millis();
     match (millis / 1000, millis % 1000) {
         (whole, 0) => format!("{whole} s"),

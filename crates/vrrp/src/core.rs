@@ -272,6 +272,9 @@ impl Core {
         for place in concerned {
             if let Some(drain) = self.drains.get_mut(place) {
                 *drain = text.map(Box::from);
+                if let (None, Some(instance)) = (text, self.instances.get_mut(place)) {
+                    instance.roles.forgive();
+                }
                 self.deliver(now, InstanceId(place), Event::Facts);
             }
         }
@@ -380,6 +383,7 @@ impl Core {
         let Some(instance) = self.instances.get_mut(id.0) else { return };
         let Some(link) = self.known_links.get(instance.config.link.0) else { return };
         let facts = Facts {
+            now,
             link,
             links: &self.known_links,
             manager: self.manager,
@@ -389,6 +393,9 @@ impl Core {
             group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),
         };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
+        if instance.roles.is_stale(now, instance.may_announce()) {
+            instance.handle(&mut Turn { now, facts, out: &mut self.out }, Event::Facts);
+        }
         self.queue.ensure(Who::Instance(id), instance.deadline());
     }
 

@@ -12,7 +12,7 @@ use model::{
     ProtocolVersion, State, Verdict, Vrid,
 };
 
-use crate::settings::{Announcements, Manners, Peer, TrackedLink};
+use crate::settings::{Announcements, Manners, Peer, Role, TrackedLink};
 
 /// The longest text of an [`Input::Drain`], in bytes.
 pub const MAX_DRAIN_TEXT: usize = 256;
@@ -119,6 +119,8 @@ pub struct TrackedCheck {
     pub reverse: bool,
     /// `init_fail`: counts as down until the first verdict.
     pub init_fail: bool,
+    /// `while`: when it counts at all.
+    pub role: Role,
 }
 
 /// What happened.
@@ -176,7 +178,7 @@ pub enum Input<'a> {
         /// Who ordered it and when, for people; what is longer than [`MAX_DRAIN_TEXT`] is cut off.
         text: &'a str,
     },
-    /// Back into the elections.
+    /// Back into the elections, and what it failed as master is forgotten.
     Undrain {
         /// Whom; `None` is everybody.
         instance: Option<InstanceId>,

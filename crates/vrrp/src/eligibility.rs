@@ -1,17 +1,20 @@
 //! May this router be master, and with which priority? Two pure functions of what is so.
 //!
-//! They must never remember anything: any order of events that ends in the same facts ends in the same answer.
+//! They must never remember anything: any order of events that ends in the same facts ends in the same answer. What a
+//! master failed is such a fact; `roles.rs` keeps it.
 //! The weights are those of keepalived's `track_script`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use model::{Cause, CheckName, Family, InstanceName, LinkFact, LinkName, Priority, Verdict};
+use model::{Cause, CheckName, Family, InstanceName, Instant, LinkFact, LinkName, Priority, Verdict};
 
-use crate::cause::enumerate;
+use crate::cause::{enumerate, seconds};
 use crate::door::{InstanceConfig, LinkId, TrackedCheck};
 use crate::groups::GroupFacts;
 use crate::packet::Unsendable;
+use crate::roles::{Counting, RoleChecks};
 use crate::settings::TrackedLink;
 
 /// What is known of the address manager.
@@ -31,6 +34,7 @@ pub(crate) type Verdicts = BTreeMap<CheckName, Verdict>;
 /// What is so outside of one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
+    pub(crate) now: Instant,
     /// The instance's own link.
     pub(crate) link: &'a KnownLink,
     /// All links, by [`LinkId`].
@@ -90,6 +94,8 @@ pub(crate) enum Reason {
     SourceGone(LinkName, IpAddr),
     ManagerGone,
     CheckFailed(CheckName, Verdict),
+    /// A check that counts while MASTER failed there, and counts for so long after that.
+    FailedAsMaster(CheckName, Duration),
     Refused(Vec<String>),
     Unsendable(Unsendable),
     /// Another member of its sync group can't take part.
@@ -110,6 +116,7 @@ impl Reason {
             | Self::SourceGone(..)
             | Self::ManagerGone
             | Self::CheckFailed(..)
+            | Self::FailedAsMaster(..)
             | Self::Refused(_)
             | Self::Unsendable(_) => false,
         }
@@ -137,6 +144,7 @@ impl Reason {
             | Self::SourceGone(..)
             | Self::ManagerGone
             | Self::CheckFailed(..)
+            | Self::FailedAsMaster(..)
             | Self::Refused(_)
             | Self::Unsendable(_) => false,
         }
@@ -166,6 +174,10 @@ impl Reason {
             }
             Self::ManagerGone => ("ipmgr-gone", "ipmgr is gone: nobody can hold the addresses".to_owned()),
             Self::CheckFailed(check, verdict) => ("check-failed", format!("check {check} is {verdict}")),
+            Self::FailedAsMaster(check, length) => (
+                "failed-as-master",
+                format!("check {check} failed while MASTER, and counts for {} after that", seconds(*length)),
+            ),
             Self::Refused(failures) => {
                 let texts = enumerate(failures.iter().cloned(), "; ");
                 ("install-refused", format!("no address could be put in place: {texts}"))
@@ -197,6 +209,8 @@ pub(crate) struct OwnFacts<'a> {
     pub(crate) unsendable: Option<Unsendable>,
     /// Its addresses are still held from a core that died: it doesn't start, it goes on.
     pub(crate) held: bool,
+    /// Which checks count.
+    pub(crate) roles: &'a RoleChecks,
 }
 
 /// Everything that keeps the instance from taking part; empty when nothing does.
@@ -215,7 +229,8 @@ pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts
         Manager::Present => None,
         Manager::Gone => Some(Reason::ManagerGone),
     });
-    reasons.extend(config.checks.iter().filter_map(|tracked| check_reason(tracked, facts.verdicts)));
+    let check = |tracked| check_reason(tracked, facts.verdicts, own.roles);
+    reasons.extend(config.checks.iter().filter_map(check));
     reasons.extend(own.refused.map(|failures| Reason::Refused(failures.to_vec())));
     reasons
 }
@@ -256,7 +271,12 @@ fn tracked_link_reason(tracked: &TrackedLink, facts: &Facts<'_>) -> Option<Reaso
 }
 
 /// Whether a check passes, not counting `reverse`; `None` until the first verdict.
-fn passes(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<bool> {
+fn passes(tracked: &TrackedCheck, verdicts: &Verdicts, roles: &RoleChecks) -> Option<bool> {
+    match roles.counting(tracked) {
+        Counting::AsPassed => return Some(!tracked.reverse),
+        Counting::AsFailed(_) => return Some(tracked.reverse),
+        Counting::Verdict => {}
+    }
     match verdicts.get(&tracked.check) {
         Some(Verdict::Up) => Some(true),
         Some(Verdict::Down | Verdict::Unrunnable) => Some(false),
@@ -264,13 +284,18 @@ fn passes(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<bool> {
     }
 }
 
-fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<Reason> {
+fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts, roles: &RoleChecks) -> Option<Reason> {
     if tracked.weight != 0 {
         return None;
     }
     let name = || tracked.check.clone();
+    match roles.counting(tracked) {
+        Counting::AsPassed => return None,
+        Counting::AsFailed(length) => return Some(Reason::FailedAsMaster(name(), length)),
+        Counting::Verdict => {}
+    }
     let verdict = verdicts.get(&tracked.check).copied();
-    match (passes(tracked, verdicts), verdict) {
+    match (passes(tracked, verdicts, roles), verdict) {
         (None, _) => Some(Reason::CheckAwaited(name())),
         // What can't run has failed, and `reverse` doesn't make a success of it.
         (Some(_), Some(Verdict::Unrunnable)) => Some(Reason::CheckFailed(name(), Verdict::Unrunnable)),
@@ -282,8 +307,8 @@ fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts) -> Option<Reason> {
 }
 
 /// The priority to advertise.
-pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>) -> Priority {
-    weigh(config.priority, weights(config, facts))
+pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>, roles: &RoleChecks) -> Priority {
+    weigh(config.priority, weights(config, facts, roles))
 }
 
 /// The base moved by the weights, 1 to 254. The owner's never moves.
@@ -299,16 +324,16 @@ pub fn weigh(base: Priority, weights: impl IntoIterator<Item = Weight>) -> Prior
 }
 
 /// Whether nothing that is tracked takes anything from the priority.
-pub(crate) fn is_fit(config: &InstanceConfig, facts: &Facts<'_>) -> bool {
-    weights(config, facts).all(|weight| weight.counts() == weight.at_best())
+pub(crate) fn is_fit(config: &InstanceConfig, facts: &Facts<'_>, roles: &RoleChecks) -> bool {
+    weights(config, facts, roles).all(|weight| weight.counts() == weight.at_best())
 }
 
 /// Everything that moves the priority.
-fn weights(config: &InstanceConfig, facts: &Facts<'_>) -> impl Iterator<Item = Weight> {
+fn weights(config: &InstanceConfig, facts: &Facts<'_>, roles: &RoleChecks) -> impl Iterator<Item = Weight> {
     let checks = config.checks.iter().map(|tracked| Weight {
         weight: tracked.weight,
         reverse: tracked.reverse,
-        passes: passes(tracked, facts.verdicts),
+        passes: passes(tracked, facts.verdicts, roles),
     });
     let links = config.tracked_links.iter().map(|tracked| Weight {
         weight: tracked.weight,

@@ -68,7 +68,8 @@ impl Instance {
 
     /// Whether requests that come here are answered as they should be.
     fn serves(&self, turn: &Turn<'_>) -> bool {
-        self.reasons.iter().all(Reason::leaves_service_fit) && eligibility::is_fit(&self.config, &turn.facts)
+        self.reasons.iter().all(Reason::leaves_service_fit)
+            && eligibility::is_fit(&self.config, &turn.facts, &self.roles)
     }
 
     /// Has what is kept taken away, and tells what has been so on the wire for a while.

@@ -16,6 +16,7 @@ use crate::handover::Keeping;
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
 use crate::receive::{self, Heard, Rejected};
 use crate::remarks::{Remark, Remarks};
+use crate::roles::RoleChecks;
 use crate::state::{Holding, State};
 use crate::status::{InstanceView, MasterView};
 use crate::timers;
@@ -82,6 +83,8 @@ pub(crate) struct Instance {
     /// The order to remove addresses that hasn't been answered.
     pub(crate) withdrawing: Option<OrderNumber>,
     pub(crate) refusal: Option<Refusal>,
+    /// Which checks count, and what it failed as master.
+    pub(crate) roles: RoleChecks,
     /// Addresses that the kernel refused while it took others.
     pub(crate) refused: Vec<String>,
     pub(crate) stopping: bool,
@@ -119,6 +122,7 @@ impl Instance {
             keeping: None,
             withdrawing: None,
             refusal: None,
+            roles: RoleChecks::new(now),
             refused: Vec::new(),
             stopping: false,
             master: None,
@@ -153,7 +157,8 @@ impl Instance {
     pub(crate) fn refresh(&mut self, facts: &Facts<'_>) -> bool {
         // Without a source we are about to leave; the goodbye still goes out from the last one.
         let source = eligibility::source(&self.config, facts.link.fact.as_ref()).or(self.source);
-        let effective = eligibility::effective_priority(&self.config, facts);
+        self.roles.look(facts.now, self.may_announce(), &self.config.checks, facts.verdicts);
+        let effective = eligibility::effective_priority(&self.config, facts, &self.roles);
         let changed = source != self.source || effective != self.effective;
         self.source = source;
         self.effective = effective;
@@ -172,6 +177,7 @@ impl Instance {
             refused: self.refusal.as_ref().map(|refusal| refusal.failures.as_slice()),
             unsendable: self.unsendable,
             held: self.held,
+            roles: &self.roles,
         };
         self.own_reasons = eligibility::reasons(&self.config, facts, &own);
         self.reasons.clone_from(&self.own_reasons);
@@ -379,6 +385,7 @@ impl Instance {
             adverts_received: self.received,
             remarks: self.remarks.view(),
             refused: self.refused.iter().chain(refusal).cloned().collect(),
+            penalties: self.roles.view(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
-//! what the network sent; `eligibility` weighs the facts; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
+//! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
 mod announcing;
@@ -18,6 +18,7 @@ pub mod packet;
 mod queue;
 mod receive;
 mod remarks;
+mod roles;
 mod settings;
 mod state;
 mod status;
@@ -26,6 +27,6 @@ mod timers;
 pub use crate::core::Core;
 pub use door::*;
 pub use eligibility::{Weight, weigh};
-pub use settings::{Announcements, Manners, Peer, TrackedLink, default_group};
-pub use status::{GroupView, InstanceView, LinkView, MasterView, RemarkView, Status};
+pub use settings::{Announcements, Manners, Peer, Role, TrackedLink, default_group};
+pub use status::{GroupView, InstanceView, LinkView, MasterView, PenaltyView, RemarkView, Status};
 pub use timers::{down_interval, skew};

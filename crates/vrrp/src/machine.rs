@@ -525,6 +525,12 @@ impl Instance {
             ],
         };
         let kept = self.keeping.map(|keeping| keeping.until);
-        timers.into_iter().flatten().chain(kept).chain(self.remarks_deadline()).min()
+        timers
+            .into_iter()
+            .flatten()
+            .chain(kept)
+            .chain(self.remarks_deadline())
+            .chain(self.roles.deadline())
+            .min()
     }
 }

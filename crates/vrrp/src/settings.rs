@@ -60,6 +60,24 @@ impl From<IpAddr> for Peer {
     }
 }
 
+/// In which role a check counts (`while`); elsewhere it counts as passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Always, as keepalived's.
+    #[default]
+    Any,
+    /// While the instance is MASTER.
+    Master {
+        /// `grace`: so long after MASTER a failure doesn't count yet.
+        grace: Duration,
+        /// `penalty`: so long a failure counts after it has ended, or the role has. Twice as long each time it fails
+        /// again before as much time has gone by once more, up to an hour.
+        penalty: Duration,
+    },
+    /// While it isn't.
+    Backup,
+}
+
 /// Where VRRP lives by itself (RFC 9568 5.1.1.2, 5.1.2.2).
 #[must_use]
 pub const fn default_group(family: Family) -> IpAddr {

@@ -3,8 +3,9 @@
 //! The daemon turns these into its JSON status; the simulator's oracles read them. Nothing here decides.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use model::{Cause, Instant, Priority, State};
+use model::{Cause, CheckName, Instant, Priority, State};
 
 /// Everything, in the order of the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,19 @@ pub struct InstanceView {
     pub remarks: Vec<RemarkView>,
     /// Addresses that the kernel refused, in its words.
     pub refused: Vec<String>,
+    /// What it failed as master and still counts.
+    pub penalties: Vec<PenaltyView>,
+}
+
+/// A check that failed while the instance was MASTER (`while master`), and counts as failed for a while after that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PenaltyView {
+    /// Which.
+    pub check: CheckName,
+    /// How long it counts after the failure has ended.
+    pub length: Duration,
+    /// Until when; `None` while the failure lasts.
+    pub until: Option<Instant>,
 }
 
 /// One sync group.

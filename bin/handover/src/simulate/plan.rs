@@ -2,10 +2,11 @@
 //!
 //! Whatever is wrong with a command line is found here, before anything runs, in a sentence that lists what is known.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use config::{Check, Config, Instance};
+use config::{Check, Config, Instance, Role};
 use model::{CheckName, Family, LinkName};
 use sim::{NodeId, Scenario};
 
@@ -22,6 +23,14 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) config: Config,
+}
+
+impl Node {
+    /// Whether a check counts while this node waits: one that is `while master` doesn't.
+    pub(crate) fn counts_in_waiting(&self, check: &CheckName) -> bool {
+        let check = self.config.checks.iter().find(|it| it.name == *check);
+        check.is_some_and(|check| !matches!(check.role, Role::Master { .. }))
+    }
 }
 
 /// An instance that takes part in a virtual router.
@@ -110,7 +119,23 @@ impl Plan {
         for name in only_on_master {
             plan.follow(name)?;
         }
+        for name in plan.bound_to_the_master() {
+            if !plan.following.contains(&name) {
+                plan.follow(name.as_str())?;
+            }
+        }
         Ok(plan)
+    }
+
+    /// Every check whose configuration says `while master` on some node: what it looks for runs there alone, as far as
+    /// anybody can know.
+    fn bound_to_the_master(&self) -> BTreeSet<CheckName> {
+        let bound = |check: &&Check| matches!(check.role, Role::Master { .. });
+        self.nodes
+            .iter()
+            .flat_map(|node| tracked(node).into_iter().filter(bound))
+            .map(|it| it.name.clone())
+            .collect()
     }
 
     /// Lets a check pass only on the master, wherever it is tracked.
@@ -163,6 +188,12 @@ impl Plan {
             _ => (self.node(value)?, Kind::Crash),
         };
         Ok(Mishap { node: node.id, name: node.name.clone(), kind })
+    }
+
+    /// Whether a check that can only pass on the master holds this member back while it isn't.
+    pub(crate) fn holds_back(&self, member: &Member, check: &CheckName) -> bool {
+        member.instance.checks.iter().any(|tracked| tracked.check == *check)
+            && self.nodes.iter().any(|node| node.id == member.node && node.counts_in_waiting(check))
     }
 
     fn node(&self, name: &str) -> Result<&Node, String> {

@@ -106,7 +106,8 @@ fn standing(stage: &Stage<'_>, router: &Router) -> String {
 /// A check that has to pass before anybody is master, and passes only after.
 fn deadlock<'s>(stage: &'s Stage<'_>, router: &Router) -> Option<&'s CheckName> {
     let decides = |member: &Member, check: &CheckName| {
-        member.instance.checks.iter().any(|tracked| tracked.check == *check && tracked.weight.value == 0)
+        let alone = |tracked: &config::TrackedCheck| tracked.check == *check && tracked.weight.value == 0;
+        stage.plan.holds_back(member, check) && member.instance.checks.iter().any(alone)
     };
     stage.plan.following.iter().find(|check| router.members.iter().all(|member| decides(member, check)))
 }
@@ -270,8 +271,7 @@ fn compare(own: &Ending, rival: &Member, theirs: &Ending) -> String {
 /// Whether the check that failed doesn't pass on this node either, since it follows the master.
 fn is_down_too(stage: &Stage<'_>, study: &Study, rival: &Member) -> bool {
     let Kind::Check(check, _) = &study.mishap.kind else { return false };
-    stage.plan.following.contains(check)
-        && rival.instance.checks.iter().any(|tracked| tracked.check == *check)
+    stage.plan.following.contains(check) && stage.plan.holds_back(rival, check)
 }
 
 /// Why each node of a virtual router can't have the address.

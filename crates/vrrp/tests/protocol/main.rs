@@ -14,5 +14,6 @@ mod packets;
 mod properties;
 mod receiving;
 mod rival;
+mod roles;
 mod settings;
 mod support;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use handover_vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use handover_vrrp::{
     Announcements, Core, CoreConfig, Input, InstanceConfig, InstanceId, InstanceView, LinkId, Manners,
-    OrderNumber, Output, Packet, TrackedCheck, Transition, Transmit,
+    OrderNumber, Output, Packet, Role, TrackedCheck, Transition, Transmit,
 };
 use model::{
     CheckName, Family, InstanceName, Instant, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
@@ -80,7 +80,7 @@ pub(crate) fn check_name(name: &str) -> CheckName {
 }
 
 pub(crate) fn tracked(name: &str, weight: i16) -> TrackedCheck {
-    TrackedCheck { check: check_name(name), weight, reverse: false, init_fail: false }
+    TrackedCheck { check: check_name(name), weight, reverse: false, init_fail: false, role: Role::Any }
 }
 
 /// eth0 as it should be.
