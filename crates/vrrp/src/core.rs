@@ -3,21 +3,20 @@
 //! It must never read a clock, touch a socket or wait. What an instance makes of an input is in `machine.rs`.
 //! Read RFC 9568 section 6 first.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CheckName, Family, Instant, LinkFact, LinkName, Verdict, Vrid};
+use model::{CheckName, Instant, LinkFact, Verdict};
 
 use crate::door::{CoreConfig, GroupId, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
 use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
 use crate::groups::{self, Group, GroupFacts, MAX_ROUNDS, Move};
 use crate::instance::{Instance, Outbox, Turn};
 use crate::machine::Event;
-use crate::packet;
 use crate::queue::{Queue, Who};
 use crate::receive;
 use crate::remarks::Remarks;
+use crate::routes::Routes;
 use crate::status::{InstanceView, LinkView, Status};
 
 /// How long [`Input::Shutdown`] waits for ipmgr to take the addresses away, once they aren't kept for a successor.
@@ -31,11 +30,10 @@ pub struct Core {
     groups: Vec<Group>,
     /// Per instance, the group that it is in.
     membership: Vec<Option<GroupId>>,
-    links: Vec<Link>,
+    routes: Routes,
     known_links: Vec<KnownLink>,
-    by_wire: HashMap<(LinkId, Family, Vrid), InstanceId>,
-    by_name: HashMap<LinkName, LinkId>,
-    by_check: HashMap<CheckName, Arc<[InstanceId]>>,
+    /// Per link, what came in on it for nobody.
+    strays: Vec<Remarks>,
     verdicts: Verdicts,
     /// Per instance, why it is out by order.
     drains: Vec<Option<Box<str>>>,
@@ -58,13 +56,6 @@ enum Life {
     Finished,
 }
 
-/// Who uses or tracks a link, and what came in on it for nobody.
-#[derive(Debug)]
-struct Link {
-    instances: Arc<[InstanceId]>,
-    strays: Remarks,
-}
-
 impl Core {
     /// Every instance starts undecided and waits for its link's fact and for the address manager.
     ///
@@ -73,39 +64,16 @@ impl Core {
     #[must_use]
     pub fn new(mut config: CoreConfig, now: Instant) -> Self {
         let (groups, membership) = groups::form(&mut config, now);
-        let mut by_wire = HashMap::new();
-        let mut on_link: HashMap<LinkId, Vec<InstanceId>> = HashMap::new();
-        let mut tracking: HashMap<CheckName, Vec<InstanceId>> = HashMap::new();
-        let mut instances = Vec::with_capacity(config.instances.len());
-        for (place, instance) in config.instances.iter().enumerate() {
-            let id = InstanceId(place);
-            by_wire.entry((instance.link, instance.family, instance.vrid)).or_insert(id);
-            let tracked = instance.tracked_links.iter().map(|tracked| tracked.link);
-            for link in BTreeSet::from_iter(tracked.chain([instance.link])) {
-                on_link.entry(link).or_default().push(id);
-            }
-            for tracked in &instance.checks {
-                tracking.entry(tracked.check.clone()).or_default().push(id);
-            }
-            instances.push(Instance::new(id, instance.clone(), now));
-        }
-        let by_name =
-            config.links.iter().enumerate().map(|(place, name)| (name.clone(), LinkId(place))).collect();
-        let links = (0..config.links.len())
-            .map(|place| Link {
-                instances: on_link.remove(&LinkId(place)).unwrap_or_default().into(),
-                strays: Remarks::default(),
-            })
-            .collect();
+        let instances = config.instances.iter().enumerate();
+        let instances: Vec<_> =
+            instances.map(|(place, one)| Instance::new(InstanceId(place), one.clone(), now)).collect();
         let known_links = config.links.iter().map(|name| KnownLink { name: name.clone(), fact: None });
         let mut core = Self {
+            routes: Routes::of(&config),
             known_links: known_links.collect(),
+            strays: config.links.iter().map(|_| Remarks::default()).collect(),
             starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
             config,
-            links,
-            by_wire,
-            by_name,
-            by_check: tracking.into_iter().map(|(check, ids)| (check, ids.into())).collect(),
             verdicts: Verdicts::new(),
             drains: vec![None; instances.len()],
             instances,
@@ -191,7 +159,7 @@ impl Core {
         Status {
             instances: self.instances.iter().map(Instance::view).collect(),
             groups: self.groups.iter().map(Group::view).collect(),
-            links: self.links.iter().map(Link::view).collect(),
+            links: self.strays.iter().map(LinkView::of).collect(),
         }
     }
 
@@ -211,13 +179,11 @@ impl Core {
     /// One link; `None` if there is no such place in the configuration.
     #[must_use]
     pub fn link(&self, id: LinkId) -> Option<LinkView> {
-        self.links.get(id.0).map(Link::view)
+        self.strays.get(id.0).map(LinkView::of)
     }
 
     fn on_packet(&mut self, now: Instant, packet: &Packet<'_>) {
-        let key =
-            packet::peek_vrid(packet.message).map(|vrid| (packet.link, Family::of(packet.source), vrid));
-        let Some(id) = key.and_then(|key| self.by_wire.get(&key).copied()) else {
+        let Some(id) = self.routes.of_packet(packet) else {
             self.on_stray(now, packet);
             return;
         };
@@ -232,24 +198,23 @@ impl Core {
     }
 
     fn on_stray(&mut self, now: Instant, packet: &Packet<'_>) {
-        let Some(link) = self.links.get_mut(packet.link.0) else { return };
+        let Some(strays) = self.strays.get_mut(packet.link.0) else { return };
         let Some(name) = self.config.links.get(packet.link.0) else { return };
         let rejected = receive::judge_stray(packet);
         let text = || format!("{name}: dropped a packet from {}: {rejected}", packet.source);
-        if let Some(line) = link.strays.note(now, rejected.remark(), packet.source, text) {
+        if let Some(line) = strays.note(now, rejected.remark(), packet.source, text) {
             let notice = Notice { instance: None, text: line.text, suppressed: line.suppressed };
             self.out.outputs.push_back(Output::Notice(notice));
         }
-        self.queue.ensure(Who::Link(packet.link), link.strays.deadline());
+        self.queue.ensure(Who::Link(packet.link), strays.deadline());
     }
 
     fn on_link(&mut self, now: Instant, fact: &LinkFact) {
-        let Some(id) = self.by_name.get(&fact.name) else { return };
-        let (Some(known), Some(link)) = (self.known_links.get_mut(id.0), self.links.get(id.0)) else {
+        let Some(id) = self.routes.link(&fact.name) else { return };
+        let (Some(known), Some(concerned)) = (self.known_links.get_mut(id.0), self.routes.on_link(id)) else {
             return;
         };
         known.fact = Some(fact.clone());
-        let concerned = Arc::clone(&link.instances);
         self.deliver_to(now, &concerned, Event::Facts);
     }
 
@@ -259,7 +224,7 @@ impl Core {
             Verdict::Unknown => return,
             Verdict::Up | Verdict::Down | Verdict::Unrunnable => {}
         }
-        let Some(concerned) = self.by_check.get(check).map(Arc::clone) else { return };
+        let Some(concerned) = self.routes.tracking(check) else { return };
         self.verdicts.insert(check.clone(), verdict);
         self.deliver_to(now, &concerned, Event::Facts);
     }
@@ -304,9 +269,9 @@ impl Core {
     }
 
     fn flush_strays(&mut self, now: Instant, id: LinkId) {
-        let Some(link) = self.links.get_mut(id.0) else { return };
+        let Some(strays) = self.strays.get_mut(id.0) else { return };
         let Some(name) = self.config.links.get(id.0) else { return };
-        for line in link.strays.flush(now) {
+        for line in strays.flush(now) {
             let text = format!("{name}: {}", line.text);
             self.out.outputs.push_back(Output::Notice(Notice {
                 instance: None,
@@ -314,7 +279,7 @@ impl Core {
                 suppressed: line.suppressed,
             }));
         }
-        self.queue.ensure(Who::Link(id), link.strays.deadline());
+        self.queue.ensure(Who::Link(id), strays.deadline());
     }
 
     fn deliver_to_all(&mut self, now: Instant, event: impl Fn(InstanceId) -> Event<'static>) {
@@ -407,11 +372,5 @@ impl Core {
             }
             Life::Running | Life::Stopping(_) | Life::Finished => {}
         }
-    }
-}
-
-impl Link {
-    fn view(&self) -> LinkView {
-        LinkView { strays: self.strays.view() }
     }
 }

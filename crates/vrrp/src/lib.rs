@@ -19,6 +19,7 @@ mod queue;
 mod receive;
 mod remarks;
 mod roles;
+mod routes;
 mod settings;
 mod state;
 mod status;

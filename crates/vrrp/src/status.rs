@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use model::{Cause, CheckName, Instant, Priority, State};
 
+use crate::remarks::Remarks;
+
 /// Everything, in the order of the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
@@ -85,6 +87,12 @@ pub struct MasterView {
 pub struct LinkView {
     /// Packets that belonged to no instance, by reason.
     pub strays: Vec<RemarkView>,
+}
+
+impl LinkView {
+    pub(crate) fn of(strays: &Remarks) -> Self {
+        Self { strays: strays.view() }
+    }
 }
 
 /// A kind of packet that was dropped or remarked on.
