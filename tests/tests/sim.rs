@@ -212,6 +212,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         preempt_delay: Duration::ZERO,
         password: None,
         addresses: vec![IpAddr::V4(Ipv4Addr::new(192, 168, 1, 100))],
+        placement: 0,
         source: None,
         peers: Vec::new(),
         unicast_ttl: u8::MAX,

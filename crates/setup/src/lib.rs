@@ -5,6 +5,7 @@
 //! the machine. Read `crates/vrrp/src/door.rs` first: what a core is made from.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use config::{Check, Config, Instance, SyncGroup, TrackedCheck};
 use model::{CheckName, InstanceName, LinkName};
@@ -57,6 +58,7 @@ fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) 
         preempt_delay: instance.preempt_delay,
         password: instance.password,
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
+        placement: placement(instance),
         source: instance.source,
         peers: instance.peers.iter().map(peer).collect(),
         group: instance.multicast_group,
@@ -68,6 +70,15 @@ fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) 
         announcements: announcements(&instance.announcements),
         manners: manners(&instance.manners),
     }
+}
+
+/// What follows from an order about the instance, as a number that changes with it.
+fn placement(instance: &Instance) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for address in &instance.addresses {
+        (address.address, address.prefix, &address.link).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// A member that was configured is there: the configuration would be invalid otherwise.
@@ -145,6 +156,20 @@ vrrp_instance one { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress {
 vrrp_instance two { interface eth1 \n virtual_router_id 5 \n virtual_ipaddress { 10.1.0.1/32 } }
 vrrp_instance three { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress { 10.0.0.2/32 } \n track_script { chk weight -5 reverse } }
 ";
+
+    #[test]
+    fn whatever_is_put_in_place_differently_has_another_number() {
+        let placement = |addresses: &str| {
+            let text =
+                format!("vrrp_instance one {{ interface eth0 \n virtual_router_id 5 \n {addresses} }}");
+            core_config(&config::parse("test.conf", &text).config.expect("valid")).instances[0].placement
+        };
+        let plain = placement("virtual_ipaddress { 10.0.0.1/32 }");
+        assert_eq!(placement("priority 50 \n virtual_ipaddress { 10.0.0.1 }"), plain);
+        for other in ["10.0.0.1/24", "10.0.0.2/32", "10.0.0.1/32 dev eth1"] {
+            assert_ne!(placement(&format!("virtual_ipaddress {{ {other} }}")), plain, "{other}");
+        }
+    }
 
     #[test]
     fn links_are_numbered_in_the_order_of_the_file() {

@@ -161,6 +161,7 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             preempt_delay: Duration::ZERO,
             password: None,
             addresses: vec![std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 1, 5))],
+            placement: 0,
             source: None,
             peers: Vec::new(),
             unicast_ttl: u8::MAX,

@@ -203,6 +203,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         preempt_delay,
         password: plan.password,
         addresses: virtual_addresses(plan),
+        placement: 0,
         source: None,
         peers: Vec::new(),
         unicast_ttl: u8::MAX,

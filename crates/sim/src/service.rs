@@ -145,6 +145,7 @@ mod tests {
             preempt_delay: Duration::ZERO,
             password: None,
             addresses: vec![IpAddr::from([10, 1, 1, 5])],
+            placement: 0,
             source: None,
             peers: Vec::new(),
             unicast_ttl: u8::MAX,

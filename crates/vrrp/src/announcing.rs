@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use model::Instant;
+
 use crate::door::Output;
 use crate::instance::{Instance, Turn};
 use crate::state::{Holding, Round, next_on_schedule};
@@ -24,9 +26,14 @@ impl Instance {
         self.announce(turn, wanted.repeat);
         Holding {
             announce_again: wanted.delay.map(|delay| Round { at: turn.now + delay, repeat: wanted.repeat }),
-            refresh_at: wanted.refresh.map(|refresh| turn.now + refresh.max(MIN_REFRESH)),
+            refresh_at: self.next_refresh(turn.now),
             ..holding
         }
+    }
+
+    /// When to announce again if it was done now.
+    pub(crate) fn next_refresh(&self, now: Instant) -> Option<Instant> {
+        self.config.announcements.refresh.map(|refresh| now + refresh.max(MIN_REFRESH))
     }
 
     /// neighbours may have believed the rival. Now, unless it was done less than `pause` ago, and once more when the rival

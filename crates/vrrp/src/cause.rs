@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{InstanceName, Priority};
 
 use crate::eligibility::Reason;
+use crate::plan::Aspect;
 
 /// How many things a sentence names before it only counts them.
 const MAX_NAMED: usize = 5;
@@ -43,6 +44,10 @@ pub(crate) enum Cause {
     Abandoned,
     /// V3-FSM-8, V3-FSM-13.
     Shutdown,
+    /// It is in the configuration no longer.
+    Removed,
+    /// It begins anew with another configuration: these can't change in place.
+    Restarted(Vec<Aspect>),
 }
 
 impl Cause {
@@ -62,7 +67,9 @@ impl Cause {
             | Self::Outranked { .. }
             | Self::Stalled { .. }
             | Self::Abandoned
-            | Self::Shutdown => false,
+            | Self::Shutdown
+            | Self::Removed
+            | Self::Restarted(_) => false,
         }
     }
 
@@ -115,6 +122,11 @@ impl Cause {
                 ("ipmgr-gave-up", "ipmgr took the addresses away: it had not heard from us".to_owned())
             }
             Self::Shutdown => ("shutdown", "stopping".to_owned()),
+            Self::Removed => ("removed", "it is no longer in the configuration".to_owned()),
+            Self::Restarted(changed) => {
+                let what = enumerate(changed.iter().map(Aspect::to_string), ", ");
+                ("reconfigured", format!("begins anew: its configuration has another {what}"))
+            }
         };
         model::Cause { code: code.to_owned(), text }
     }

@@ -3,6 +3,8 @@
 //! It must never read a clock, touch a socket or wait. What an instance makes of an input is in `machine.rs`.
 //! Read RFC 9568 section 6 first.
 
+mod reconfigure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::receive;
 use crate::remarks::Remarks;
 use crate::routes::Routes;
 use crate::status::{InstanceView, LinkView, Status};
+
+pub use reconfigure::Switched;
 
 /// How long [`Input::Shutdown`] waits for ipmgr to take the addresses away, once they aren't kept for a successor.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
@@ -63,12 +67,14 @@ impl Core {
     /// link isn't listed hears and says nothing.
     #[must_use]
     pub fn new(mut config: CoreConfig, now: Instant) -> Self {
-        let (groups, membership) = groups::form(&mut config, now);
+        groups::share_trackers(&mut config);
         let instances = config.instances.iter().enumerate();
         let instances: Vec<_> =
             instances.map(|(place, one)| Instance::new(InstanceId(place), one.clone(), now)).collect();
         let known_links = config.links.iter().map(|name| KnownLink { name: name.clone(), fact: None });
         let mut core = Self {
+            groups: groups::form(&config, now),
+            membership: groups::membership(&config),
             routes: Routes::of(&config),
             known_links: known_links.collect(),
             strays: config.links.iter().map(|_| Remarks::default()).collect(),
@@ -77,8 +83,6 @@ impl Core {
             verdicts: Verdicts::new(),
             drains: vec![None; instances.len()],
             instances,
-            groups,
-            membership,
             manager: Manager::Awaited,
             life: Life::Running,
             queue: Queue::default(),
@@ -358,7 +362,7 @@ impl Core {
             group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),
         };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
-        if instance.roles.is_stale(now, instance.may_announce()) {
+        if instance.roles.is_stale(now, instance.is_told_master()) {
             instance.handle(&mut Turn { now, facts, out: &mut self.out }, Event::Facts);
         }
         self.queue.ensure(Who::Instance(id), instance.deadline());

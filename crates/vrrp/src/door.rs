@@ -73,6 +73,8 @@ pub struct InstanceConfig {
     pub password: Option<[u8; 8]>,
     /// The advertised addresses, in the order of the configuration.
     pub addresses: Vec<IpAddr>,
+    /// Stands for what ipmgr puts in place by the instance's name, prefixes and all: another number, another order.
+    pub placement: u64,
     /// The configured source of adverts; the link's own address otherwise.
     pub source: Option<IpAddr>,
     /// `track_src_ip`: FAULT while the configured source is not on its link.

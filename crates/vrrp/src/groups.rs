@@ -9,6 +9,7 @@
 //!
 //! Nothing here may decide on a single instance: it tells members what the others are, and says "rise" or "yield".
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::{InstanceName, Instant, Priority, State};
@@ -99,6 +100,26 @@ impl Group {
         Self { id, ids, members, active: false, told, cause, since: now }
     }
 
+    /// Goes on as `before`, a group of a former configuration. With `same_members` nothing has happened to it; otherwise
+    /// whoever has joined an Active group rises with it.
+    pub(crate) fn carry_on(&mut self, before: Self, same_members: bool) {
+        (self.told, self.cause, self.since) = (before.told, before.cause, before.since);
+        if same_members {
+            self.active = before.active;
+            let mut reasons: HashMap<_, _> =
+                before.members.into_iter().map(|member| (member.name, member.reasons)).collect();
+            for member in &mut self.members {
+                member.reasons = reasons.remove(&member.name).unwrap_or_default();
+            }
+        }
+    }
+
+    /// It is in the configuration no longer.
+    pub(crate) fn dissolve(&self) -> Option<GroupTransition> {
+        let cause = Cause::Removed.told();
+        self.told.map(|from| GroupTransition { group: self.id, from, to: None, cause })
+    }
+
     /// Looks at what keeps each member from taking part. True if anything is new.
     pub(crate) fn look(&mut self, instances: &[Instance]) -> bool {
         let mut news = false;
@@ -164,33 +185,42 @@ impl Group {
     }
 }
 
-/// Gives the groups' trackers to their members, and makes what the core keeps of groups: who is in which.
+/// Gives the groups' trackers to their members; once is as good as twice.
 ///
 /// A group's tracker replaces a member's weight for the same one, but not a member's lack of one: FAULT is stronger.
 /// Owners (priority 255) start as master only if all members do.
-pub(crate) fn form(config: &mut CoreConfig, now: Instant) -> (Vec<Group>, Vec<Option<GroupId>>) {
-    let mut membership = vec![None; config.instances.len()];
-    let mut groups = Vec::with_capacity(config.groups.len());
-    for (place, group) in config.groups.iter().enumerate() {
-        let id = GroupId(place);
+pub(crate) fn share_trackers(config: &mut CoreConfig) {
+    for group in &config.groups {
         let starts = |id: &InstanceId| {
             let instance = config.instances.get(id.0);
             instance.is_some_and(|it| it.wants_master && it.priority == Priority::OWNER)
         };
         let all_start = group.members.iter().all(starts);
         for member in &group.members {
-            let (Some(instance), Some(its_group)) =
-                (config.instances.get_mut(member.0), membership.get_mut(member.0))
-            else {
-                continue;
-            };
-            *its_group = Some(id);
+            let Some(instance) = config.instances.get_mut(member.0) else { continue };
             instance.wants_master &= all_start;
             adopt_trackers(group, instance);
         }
-        groups.push(Group::new(id, group, &config.instances, now));
     }
-    (groups, membership)
+}
+
+/// Per instance, the group that it is in.
+pub(crate) fn membership(config: &CoreConfig) -> Vec<Option<GroupId>> {
+    let mut membership = vec![None; config.instances.len()];
+    for (place, group) in config.groups.iter().enumerate() {
+        for member in &group.members {
+            if let Some(its_group) = membership.get_mut(member.0) {
+                *its_group = Some(GroupId(place));
+            }
+        }
+    }
+    membership
+}
+
+/// The groups of a configuration.
+pub(crate) fn form(config: &CoreConfig, now: Instant) -> Vec<Group> {
+    let groups = config.groups.iter().enumerate();
+    groups.map(|(place, group)| Group::new(GroupId(place), group, &config.instances, now)).collect()
 }
 
 fn adopt_trackers(group: &GroupConfig, instance: &mut InstanceConfig) {

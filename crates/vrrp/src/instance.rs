@@ -10,7 +10,9 @@ use std::time::Duration;
 use model::{Instant, Priority, ProtocolVersion};
 
 use crate::cause::Cause;
-use crate::door::{InstanceConfig, InstanceId, Notice, OrderNumber, Output, Packet, Transition, Transmit};
+use crate::door::{
+    InstanceConfig, InstanceId, LinkId, Notice, OrderNumber, Output, Packet, Transition, Transmit,
+};
 use crate::eligibility::{self, Facts, Manager, OwnFacts, Reason};
 use crate::handover::Keeping;
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
@@ -99,10 +101,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// Knows nothing of the world yet; the first [`crate::machine::Event::Facts`] follows.
     pub(crate) fn new(id: InstanceId, config: InstanceConfig, now: Instant) -> Self {
-        let (addresses, unsendable) = match packet::encode_addresses(config.family, &config.addresses) {
-            Ok(bytes) => (bytes, None),
-            Err(why) => (Vec::new(), Some(why)),
-        };
+        let (addresses, unsendable) = encode_addresses(&config);
         Self {
             id,
             addresses,
@@ -133,6 +132,29 @@ impl Instance {
         }
     }
 
+    /// It has another place, and its link may have one, in a configuration in which it is the same.
+    pub(crate) fn renumber(&mut self, id: InstanceId, link: LinkId) {
+        self.id = id;
+        self.config.link = link;
+        for advert in &mut self.adverts {
+            (advert.instance, advert.link) = (id, link);
+        }
+    }
+
+    /// Takes other settings. True if what it says to its peers is different now.
+    pub(crate) fn adopt(&mut self, settings: InstanceConfig, facts: &Facts<'_>) -> bool {
+        let before = std::mem::take(&mut self.adverts);
+        self.config = settings;
+        (self.addresses, self.unsendable) = encode_addresses(&self.config);
+        let last = self.source.take();
+        self.refresh(facts);
+        if let (None, Some(last)) = (self.source, last) {
+            self.source = Some(last);
+            self.adverts = self.build(last, self.effective).unwrap_or_default();
+        }
+        self.adverts != before
+    }
+
     pub(crate) const fn interval(&self) -> Duration {
         self.config.advert_interval
     }
@@ -157,7 +179,7 @@ impl Instance {
     pub(crate) fn refresh(&mut self, facts: &Facts<'_>) -> bool {
         // Without a source we are about to leave; the goodbye still goes out from the last one.
         let source = eligibility::source(&self.config, facts.link.fact.as_ref()).or(self.source);
-        self.roles.look(facts.now, self.may_announce(), &self.config.checks, facts.verdicts);
+        self.roles.look(facts.now, self.is_told_master(), &self.config.checks, facts.verdicts);
         let effective = eligibility::effective_priority(&self.config, facts, &self.roles);
         let changed = source != self.source || effective != self.effective;
         self.source = source;
@@ -304,6 +326,11 @@ impl Instance {
         matches!(self.state, State::Active(Holding { install_by: None, .. }))
     }
 
+    /// Whether it is master and everybody knows: its addresses have been in place, and only a change of them may be under way.
+    pub(crate) fn is_told_master(&self) -> bool {
+        self.is_active() && self.told == Some(model::State::Master)
+    }
+
     /// Until when a master that it may not preempt can't be said to be late.
     pub(crate) fn held_back_until(&self) -> Option<Instant> {
         match self.state {
@@ -387,5 +414,13 @@ impl Instance {
             refused: self.refused.iter().chain(refusal).cloned().collect(),
             penalties: self.roles.view(),
         }
+    }
+}
+
+/// The addresses as they stand in an advert, or why they can't.
+fn encode_addresses(config: &InstanceConfig) -> (Vec<u8>, Option<Unsendable>) {
+    match packet::encode_addresses(config.family, &config.addresses) {
+        Ok(bytes) => (bytes, None),
+        Err(why) => (Vec::new(), Some(why)),
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
 //! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
+//! Another configuration is taken in place: `plan` says what becomes of whom, `retune` how a running instance bears it.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
 mod announcing;
@@ -15,9 +16,11 @@ mod handover;
 mod instance;
 mod machine;
 pub mod packet;
+mod plan;
 mod queue;
 mod receive;
 mod remarks;
+mod retune;
 mod roles;
 mod routes;
 mod settings;
@@ -25,9 +28,10 @@ mod state;
 mod status;
 mod timers;
 
-pub use crate::core::Core;
+pub use crate::core::{Core, Switched};
 pub use door::*;
 pub use eligibility::{Weight, weigh};
+pub use plan::{Aspect, Plan, Step, plan};
 pub use settings::{Announcements, Manners, Peer, Role, TrackedLink, default_group};
 pub use status::{GroupView, InstanceView, LinkView, MasterView, PenaltyView, RemarkView, Status};
 pub use timers::{down_interval, skew};

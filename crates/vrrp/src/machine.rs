@@ -11,7 +11,7 @@ use model::{Instant, MacAddress, Priority};
 
 use crate::announcing::{DEFEND_PAUSE, RIVAL_PAUSE};
 use crate::cause::{Cause, enumerate};
-use crate::door::{Notice, OrderNumber, Output};
+use crate::door::{InstanceConfig, Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
 use crate::groups::Leader;
 use crate::instance::{Instance, Refusal, Turn};
@@ -25,7 +25,7 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 /// How long a refused installation is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// How long ipmgr may take to put addresses in place before we stop claiming them.
-const INSTALL_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const INSTALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the core tells an instance.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,10 @@ pub(crate) enum Event<'a> {
     Rise(&'a Leader),
     /// Another member of the sync group is Active no more.
     Yield(&'a Leader),
+    /// Other settings of the same virtual router ([`crate::Core::reconfigure`]).
+    Retune(&'a InstanceConfig),
+    /// It is in the configuration no longer, or begins anew.
+    Dismiss(&'a Cause),
     /// [`crate::Input::Shutdown`].
     Shutdown,
     /// The time for that is over.
@@ -76,6 +80,8 @@ impl Instance {
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
             // What keeps one member out keeps all out, and has been told as a fact.
             (State::Initialize, Event::Rise(_) | Event::Yield(_)) => {}
+            (State::Initialize, Event::Retune(settings)) => self.on_retune_in_initialize(turn, settings),
+            (State::Initialize, Event::Dismiss(cause)) => self.on_dismiss_in_initialize(turn, cause),
             (State::Initialize, Event::Shutdown) => self.on_shutdown_in_initialize(turn),
             (State::Initialize, Event::GiveUp) => self.on_give_up_in_initialize(turn),
 
@@ -93,6 +99,10 @@ impl Instance {
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
             (State::Backup(_), Event::Rise(leader)) => self.on_rise_in_backup(turn, leader),
             (State::Backup(_), Event::Yield(_)) => {}
+            (State::Backup(listening), Event::Retune(settings)) => {
+                self.on_retune_in_backup(turn, listening, settings);
+            }
+            (State::Backup(_), Event::Dismiss(cause)) => self.on_dismiss_in_backup(turn, cause),
             (State::Backup(_), Event::Shutdown) => self.become_initialize(turn, Cause::Shutdown),
             // Shutdown has left Backup and Active behind.
             (State::Backup(_), Event::GiveUp) => {}
@@ -115,6 +125,10 @@ impl Instance {
             (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
             (State::Active(_), Event::Rise(_)) => {}
             (State::Active(holding), Event::Yield(leader)) => self.on_yield_in_active(turn, holding, leader),
+            (State::Active(holding), Event::Retune(settings)) => {
+                self.on_retune_in_active(turn, holding, settings);
+            }
+            (State::Active(_), Event::Dismiss(cause)) => self.on_dismiss_in_active(turn, cause),
             (State::Active(holding), Event::Shutdown) => self.resign(turn, holding, Cause::Shutdown),
             (State::Active(_), Event::GiveUp) => {}
         }
@@ -133,7 +147,7 @@ impl Instance {
 
     // Initialize
 
-    fn on_facts_in_initialize(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn on_facts_in_initialize(&mut self, turn: &mut Turn<'_>) {
         self.refresh(&turn.facts);
         self.reconsider_keeping(turn);
         if self.stopping {
@@ -296,7 +310,7 @@ impl Instance {
 
     fn on_facts_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
         let changed = self.refresh(&turn.facts);
-        if !self.reasons.is_empty() {
+        if self.is_unfit() {
             self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
         } else if changed {
             // At once, besides the schedule: a peer may have to take over now.
@@ -458,13 +472,13 @@ impl Instance {
     }
 
     /// From Active to Initialize: says so (V3-FSM-13), and lets go.
-    fn resign(&mut self, turn: &mut Turn<'_>, holding: Holding, cause: Cause) {
+    pub(crate) fn resign(&mut self, turn: &mut Turn<'_>, holding: Holding, cause: Cause) {
         self.say_goodbye(turn);
         self.leave_to_whom_it_concerns(turn, &holding);
         self.become_initialize(turn, cause);
     }
 
-    fn become_initialize(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+    pub(crate) fn become_initialize(&mut self, turn: &mut Turn<'_>, cause: Cause) {
         self.decided = true;
         self.transition(turn, State::Initialize, cause);
     }
@@ -503,12 +517,12 @@ impl Instance {
     }
 
     /// Moves Backup's timers; the state stays.
-    fn keep_listening(&mut self, listening: Listening) {
+    pub(crate) fn keep_listening(&mut self, listening: Listening) {
         self.state = State::Backup(listening);
     }
 
     /// Moves Active's timers; the state stays.
-    fn keep_holding(&mut self, holding: Holding) {
+    pub(crate) fn keep_holding(&mut self, holding: Holding) {
         self.state = State::Active(holding);
     }
 

@@ -43,6 +43,13 @@ impl Queue {
         self.order.insert((deadline, who));
     }
 
+    /// Everybody has another name; who has none any more is forgotten.
+    pub(crate) fn rename(&mut self, name: impl Fn(Who) -> Option<Who>) {
+        let queued = std::mem::take(&mut self.queued).into_iter();
+        self.queued = queued.filter_map(|(who, at)| Some((name(who)?, at))).collect();
+        self.order = self.queued.iter().map(|(who, at)| (*at, *who)).collect();
+    }
+
     /// The earliest entry.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)

@@ -13,6 +13,7 @@ mod manager;
 mod packets;
 mod properties;
 mod receiving;
+mod reconfigure;
 mod rival;
 mod roles;
 mod settings;

@@ -90,6 +90,11 @@ fn group() -> GroupConfig {
     }
 }
 
+fn random() -> CoreConfig {
+    let links = vec![LinkName::new("eth0").unwrap()];
+    CoreConfig { links, instances: configs(), groups: vec![group()], ..CoreConfig::default() }
+}
+
 fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
     match step {
         Step::Pass(millis) => {
@@ -162,13 +167,7 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
 proptest! {
     #[test]
     fn any_sequence_of_inputs_is_survived(steps in proptest::collection::vec(step(), 0..200)) {
-        let links = vec![LinkName::new("eth0").unwrap()];
-        let mut host = Host::configured(CoreConfig {
-            links,
-            instances: configs(),
-            groups: vec![group()],
-            ..CoreConfig::default()
-        });
+        let mut host = Host::configured(random());
         let mut told = vec![Some(State::Init); configs().len()];
         // The last order for each instance: who is told to be master has ordered the addresses last.
         let mut ordered = vec![false; configs().len()];
@@ -230,4 +229,94 @@ proptest! {
             }
         }
     }
+
+    /// The same configuration again, at any time and as often as one likes, changes nothing, then or later.
+    #[test]
+    fn nobody_notices_the_same_configuration(steps in proptest::collection::vec((step(), any::<bool>()), 0..100)) {
+        let (mut plain, mut reloading) = (Host::configured(random()), Host::configured(random()));
+        let mut stopped = false;
+        for (step, reload) in &steps {
+            let outputs = apply(&mut plain, step);
+            prop_assert_eq!(apply(&mut reloading, step), outputs);
+            stopped |= matches!(step, Step::Shutdown);
+            if *reload {
+                match reloading.core.reconfigure(reloading.now, random()) {
+                    Some(switched) => {
+                        prop_assert!(!stopped);
+                        prop_assert_eq!(switched.farewells, Vec::new());
+                        prop_assert_eq!(switched.instances, (0..configs().len()).map(|at| Some(InstanceId(at))).collect::<Vec<_>>());
+                    }
+                    None => prop_assert!(stopped),
+                }
+                prop_assert_eq!(reloading.drain(), Vec::new());
+            }
+            prop_assert_eq!(plain.core.next_deadline(), reloading.core.next_deadline());
+            prop_assert_eq!(plain.core.status(), reloading.core.status());
+        }
+    }
+
+    /// Whatever becomes of its neighbours, an untouched instance says and does what it would have done.
+    #[test]
+    fn an_untouched_instance_is_unmoved(
+        steps in proptest::collection::vec((step(), proptest::option::weighted(0.2, 0usize..4)), 0..100),
+    ) {
+        let mut plain = Host::configured(around(0));
+        let mut reloading = Host::configured(around(0));
+        for (step, reload) in &steps {
+            match step {
+                Step::Shutdown => break,
+                // The numbers of orders differ: each gets its own answers, at once.
+                Step::Installed { .. } | Step::Withdrawn { order: Some(_), .. } => continue,
+                _ => {}
+            }
+            let [expected, seen] = [&mut plain, &mut reloading].map(|host| {
+                let outputs = apply(host, step);
+                host.answer(outputs)
+            });
+            prop_assert_eq!(of_the_first(&expected), of_the_first(&seen));
+            if let Some(number) = reload {
+                let farewells = reloading.reconfigure(around(*number)).farewells;
+                let what_follows = reloading.drain();
+                prop_assert_eq!(of_the_first(&farewells), Vec::<Output>::new());
+                prop_assert_eq!(of_the_first(&what_follows), Vec::<Output>::new());
+            }
+            let status = |host: &Host| host.core.instance(ONE);
+            prop_assert_eq!(status(&plain), status(&reloading));
+        }
+    }
+}
+
+/// The first instance as it always is, and others around it that come, go and change.
+fn around(number: usize) -> CoreConfig {
+    let mut config = random();
+    config.groups.clear();
+    match number {
+        0 => {}
+        1 => config.instances.truncate(1),
+        2 => {
+            config.instances.swap(1, 3);
+            config.links.push(LinkName::new("eth1").unwrap());
+        }
+        _ => config.instances[1].priority = model::Priority(3),
+    }
+    config
+}
+
+/// What concerns the first instance. Orders are counted over all of them.
+fn of_the_first(outputs: &[Output]) -> Vec<Output> {
+    let concerns = |output: &&Output| match output {
+        Output::Transmit(transmit) => transmit.instance == ONE,
+        Output::Install { instance, .. } | Output::Withdraw { instance, .. } | Output::Announce(instance) => {
+            *instance == ONE
+        }
+        Output::Transition(transition) => transition.instance == ONE,
+        Output::Notice(notice) => notice.instance == Some(ONE),
+        Output::GroupTransition(_) | Output::Finished => false,
+    };
+    let uncounted = |output: &Output| match output {
+        Output::Install { instance, .. } => Output::Install { instance: *instance, order: OrderNumber(0) },
+        Output::Withdraw { instance, .. } => Output::Withdraw { instance: *instance, order: OrderNumber(0) },
+        other => other.clone(),
+    };
+    outputs.iter().filter(concerns).map(uncounted).collect()
 }

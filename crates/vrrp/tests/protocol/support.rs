@@ -8,7 +8,7 @@ use std::time::Duration;
 use handover_vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use handover_vrrp::{
     Announcements, Core, CoreConfig, Input, InstanceConfig, InstanceId, InstanceView, LinkId, Manners,
-    OrderNumber, Output, Packet, Role, TrackedCheck, Transition, Transmit,
+    OrderNumber, Output, Packet, Role, Switched, TrackedCheck, Transition, Transmit,
 };
 use model::{
     CheckName, Family, InstanceName, Instant, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
@@ -52,6 +52,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         preempt_delay: Duration::ZERO,
         password: None,
         addresses: vec![VIP],
+        placement: 0,
         source: None,
         peers: Vec::new(),
         unicast_ttl: 255,
@@ -180,6 +181,11 @@ impl Host {
 
     pub(crate) fn drain(&mut self) -> Vec<Output> {
         std::iter::from_fn(|| self.core.poll_output()).collect()
+    }
+
+    /// The outputs that follow are left for [`Self::drain`].
+    pub(crate) fn reconfigure(&mut self, config: CoreConfig) -> Switched {
+        self.core.reconfigure(self.now, config).expect("it hasn't been told to stop")
     }
 
     pub(crate) fn hear(&mut self, message: &Message) -> Vec<Output> {
