@@ -3,9 +3,11 @@
 //! Messages quote the file, which may hold anything, so what is quoted is shortened and stripped of control
 //! characters. How complaints are shown is [`crate::report`]'s.
 
+use std::ops::Range;
+
 use annotate_snippets::Level;
 
-use crate::Span;
+use crate::{Position, Span};
 
 /// How many diagnostics are kept; more are counted. Nobody reads the thousandth.
 pub const MAX_DIAGNOSTICS: usize = 200;
@@ -58,6 +60,8 @@ pub struct Diagnostic {
     pub label: String,
     /// Other places that matter, each with its own label.
     pub related: Vec<(Span, String)>,
+    /// Places in other configurations, such as those of the other nodes.
+    pub elsewhere: Vec<Excerpt>,
     /// What keepalived does with it, in a phrase that goes on from its name; empty where it does the same.
     pub keepalived: String,
     /// What to do about it; may be empty.
@@ -67,7 +71,8 @@ pub struct Diagnostic {
 impl Diagnostic {
     fn new(severity: Severity, code: &'static str, span: Option<Span>, message: impl Into<String>) -> Self {
         let (label, keepalived, help) = (String::new(), String::new(), String::new());
-        Self { severity, code, message: message.into(), span, label, related: Vec::new(), keepalived, help }
+        let (message, related, elsewhere) = (message.into(), Vec::new(), Vec::new());
+        Self { severity, code, message, span, label, related, elsewhere, keepalived, help }
     }
 
     /// It can't be used like this. `code` is a stable word, lower case with hyphens.
@@ -102,6 +107,13 @@ impl Diagnostic {
         self
     }
 
+    /// A place in another configuration; see [`crate::Report::excerpt`].
+    #[must_use]
+    pub fn elsewhere(mut self, excerpt: impl Into<Option<Excerpt>>) -> Self {
+        self.elsewhere.extend(excerpt.into());
+        self
+    }
+
     /// What keepalived does with it: "drops this tracker", for one.
     #[must_use]
     pub fn keepalived(mut self, what: impl Into<String>) -> Self {
@@ -115,6 +127,21 @@ impl Diagnostic {
         self.help = help.into();
         self
     }
+}
+
+/// A place in another configuration than the one that is reported on: a copy of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The file's name.
+    pub(crate) file: String,
+    /// Where it begins and where it has ended.
+    pub(crate) extent: (Position, Position),
+    /// The line that it begins on.
+    pub(crate) text: String,
+    /// Which bytes of that.
+    pub(crate) range: Range<usize>,
+    /// What to write under it.
+    pub(crate) label: String,
 }
 
 /// What the parts of the parser complain into. Bounded: what a hostile file costs is known.

@@ -33,7 +33,7 @@ use ::model::LinkName;
 use crate::diagnostic::Complaints;
 use crate::source::Sources;
 
-pub use self::diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
+pub use self::diagnostic::{Diagnostic, Excerpt, MAX_DIAGNOSTICS, Severity};
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
     Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,

@@ -11,7 +11,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::Span;
-use crate::diagnostic::{Complaints, Diagnostic};
+use crate::diagnostic::{Complaints, Diagnostic, Excerpt, Severity};
 use crate::source::{Position, Source, Sources};
 
 /// How many lines may lie between two places that are still drawn as one excerpt.
@@ -36,6 +36,18 @@ impl Report {
     pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         diagnostics.into_iter().for_each(|diagnostic| self.complaints.push(diagnostic));
         self.sort();
+    }
+
+    /// Takes back the diagnostics with these numbers; errors stay.
+    pub fn silence(&mut self, numbers: &[usize]) {
+        let mut number = 0;
+        let Complaints { kept, warnings, .. } = &mut self.complaints;
+        kept.retain(|diagnostic| {
+            let silenced = numbers.contains(&number) && diagnostic.severity != Severity::Error;
+            number += 1;
+            *warnings -= usize::from(silenced && diagnostic.severity == Severity::Warning);
+            !silenced
+        });
     }
 
     /// Stable: what one pass says of one place keeps its order.
@@ -71,6 +83,23 @@ impl Report {
     #[must_use]
     pub fn position(&self, span: Span) -> Option<(&str, Position)> {
         self.sources.position(span)
+    }
+
+    /// The place of these bytes of a file of this configuration.
+    #[must_use]
+    pub fn span(&self, file: &str, bytes: Range<usize>) -> Option<Span> {
+        self.sources.span(file, bytes)
+    }
+
+    /// A place of this configuration, to be shown beside a place of another one.
+    #[must_use]
+    pub fn excerpt(&self, span: Span, label: impl Into<String>) -> Option<Excerpt> {
+        let source = self.sources.get(span.file())?;
+        let (file, start, end) = self.sources.extent(span)?;
+        let line = source.lines(start.line - 1, start.line - 1);
+        let text = source.text().get(line.clone())?.to_owned();
+        let range = within(span, &line);
+        Some(Excerpt { file: file.to_owned(), extent: (start, end), text, range, label: label.into() })
     }
 
     /// Every file that was read, in the order of reading: its name and its text, as far as it is one.
@@ -173,8 +202,23 @@ impl Report {
                 excerpts.push(excerpt(source, &[(AnnotationKind::Context, *other, label.as_str())]));
             }
         }
+        excerpts.extend(diagnostic.elsewhere.iter().map(foreign));
         excerpts
     }
+}
+
+/// A place of another configuration.
+fn foreign(excerpt: &Excerpt) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    let Excerpt { file, extent: (start, _), text, range, label } = excerpt;
+    let mark = AnnotationKind::Context.span(range.clone());
+    let mark = if label.is_empty() { mark } else { mark.label(label.as_str()) };
+    Snippet::source(text.as_str()).line_start(start.line).path(file.as_str()).annotation(mark)
+}
+
+/// A place as bytes of what is shown of its file, as far as it is shown.
+fn within(span: Span, shown: &Range<usize>) -> Range<usize> {
+    let clamp = |byte: usize| byte.clamp(shown.start, shown.end) - shown.start;
+    clamp(span.range().start)..clamp(span.range().end)
 }
 
 /// Only the lines that are needed: handing the whole text over would cost a pass over it for each diagnostic.
@@ -186,14 +230,10 @@ fn excerpt<'a>(
     let first = lines.clone().min().unwrap_or(0);
     let shown = source.lines(first, lines.max().unwrap_or(0));
     let text = source.text().get(shown.clone()).unwrap_or_default();
-    let within = |span: Span| -> Range<usize> {
-        let clamp = |byte: usize| byte.clamp(shown.start, shown.end) - shown.start;
-        clamp(span.range().start)..clamp(span.range().end)
-    };
     marks.iter().fold(
         Snippet::source(text).line_start(first + 1).path(source.name()),
         |snippet, (kind, span, label)| {
-            let mark = kind.span(within(*span));
+            let mark = kind.span(within(*span, &shown));
             snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) })
         },
     )

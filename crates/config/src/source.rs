@@ -130,6 +130,11 @@ impl Sources {
         Some((source.name(), source.position(start), source.position(end)))
     }
 
+    pub(crate) fn span(&self, file: &str, bytes: Range<usize>) -> Option<Span> {
+        let place = self.files.iter().position(|source| source.name == file)?;
+        (bytes.end <= self.files.get(place)?.text.len()).then(|| Span::new(FileId(offset(place)), bytes))
+    }
+
     pub(crate) fn files(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()
     }

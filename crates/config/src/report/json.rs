@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::Span;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::Sources;
+use crate::source::{Position, Sources};
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -49,9 +49,11 @@ struct Related<'a> {
 /// `name` is the file's whose report it is: it stands where a diagnostic has no place.
 pub(super) fn line(name: &str, sources: &Sources, diagnostic: &Diagnostic) -> String {
     let related = diagnostic.related.iter();
-    let related = related
-        .map(|(span, message)| Related { place: place(name, sources, Some(*span)), message })
-        .collect();
+    let related =
+        related.map(|(span, message)| Related { place: place(name, sources, Some(*span)), message });
+    let elsewhere = diagnostic.elsewhere.iter();
+    let elsewhere = elsewhere.map(|it| Related { place: located(&it.file, it.extent), message: &it.label });
+    let related = related.chain(elsewhere).collect();
     write(&Object {
         severity: diagnostic.severity.as_str(),
         id: diagnostic.code,
@@ -79,9 +81,13 @@ pub(super) fn rest(name: &str, count: usize) -> String {
 }
 
 fn place<'a>(name: &'a str, sources: &'a Sources, span: Option<Span>) -> Place<'a> {
-    let Some((file, start, end)) = span.and_then(|span| sources.extent(span)) else {
-        return Place { file: name, extent: None };
-    };
+    match span.and_then(|span| sources.extent(span)) {
+        Some((file, start, end)) => located(file, (start, end)),
+        None => Place { file: name, extent: None },
+    }
+}
+
+fn located(file: &str, (start, end): (Position, Position)) -> Place<'_> {
     let extent =
         Extent { line: start.line, column: start.column, end_line: end.line, end_column: end.column };
     Place { file, extent: Some(extent) }
