@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Run(Run),
     Status(Status),
-    Check(Check),
+    Check(crate::check::CheckArguments),
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),
@@ -106,24 +106,6 @@ pub(crate) struct Status {
 
     /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
     #[argh(option, arg_name = "DIR")]
-    pub(crate) runtime_dir: Option<PathBuf>,
-}
-
-/// Tell whether a configuration is valid, and where it isn't; exit status 0 valid, 1 errors.
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
-pub(crate) struct Check {
-    /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
-    #[argh(option, short = 'f', arg_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// the same, without the option
-    #[argh(positional, arg_name = "file")]
-    pub(crate) file: Option<PathBuf>,
-
-    /// accepted by all programs; not needed here
-    #[argh(option, arg_name = "DIR")]
-    #[allow(dead_code, reason = "all five programs share these two options")]
     pub(crate) runtime_dir: Option<PathBuf>,
 }
 

@@ -51,7 +51,7 @@ fn act() -> Result<ExitCode, Failure> {
             run::run(&service::config_path(it.config), &directories)
         }
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
-        Some(Command::Check(it)) => check::run(&service::config_path(it.config.or(it.file))),
+        Some(Command::Check(it)) => check::run(&it),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),

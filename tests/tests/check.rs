@@ -1,0 +1,143 @@
+//! `handover check`: what it says of one node and of a cluster, to people and to programs, and its exit status.
+//!
+//! Nothing here touches the network, and one test runs the program as somebody without any right.
+
+#![allow(clippy::disallowed_methods, reason = "a program that ends by itself needs no supervision")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use handover_tests::programs::program;
+use serde_json::Value;
+
+/// Nobody's user and group on Debian.
+const NOBODY: u32 = 65534;
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/haproxy-pair")
+}
+
+/// The files of a cluster, in a directory that goes with it.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(test: &str, files: &[(&str, &str)]) -> Self {
+        let directory = std::env::temp_dir().join(format!("handover-check-{test}-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        for (name, text) in files {
+            fs::write(directory.join(name), text).expect("written");
+        }
+        Self(directory)
+    }
+
+    fn check(&self, arguments: &[&str]) -> Output {
+        check(&self.0, arguments)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn check(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program("handover"));
+    command.arg("check").args(arguments).current_dir(directory).env_clear();
+    command.output().expect("handover runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn node(priority: u8, more: &str) -> String {
+    format!(
+        "vrrp_instance web {{\n  interface eth0\n  virtual_router_id 7\n  priority {priority}\n  virtual_ipaddress {{\n    \
+         192.0.2.10/24\n  }}\n{more}}}\n"
+    )
+}
+
+#[test]
+fn the_example_is_a_good_cluster() {
+    let output = check(&example(), &["node-a.conf", "node-b.conf", "--deny", "warnings"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(
+        text(&output.stdout),
+        "node-a.conf: valid (1 instance, 1 check)\nnode-b.conf: valid (1 instance, 1 check)\n"
+    );
+}
+
+/// Pain B1: what hetzneronline/community-content#977 taught.
+#[test]
+fn both_files_are_shown_where_nodes_disagree() {
+    let files = Files::new("both", &[("a.conf", &node(100, "")), ("b.conf", &node(100, ""))]);
+    let output = files.check(&["a.conf", "b.conf"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "a warning is no error: {said}");
+    assert!(said.contains("warning[equal-priorities]: a and b both have priority 100 for web"), "{said}");
+    assert!(said.contains("--> b.conf:4:3") && said.contains("::: a.conf:4:3"), "{said}");
+}
+
+#[test]
+fn warnings_can_be_denied_and_silenced() {
+    let files = Files::new("deny", &[("a.conf", &node(100, "")), ("b.conf", &node(100, ""))]);
+    let output = files.check(&["a.conf", "b.conf", "--deny", "warnings"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("b.conf: 1 warning"), "{}", text(&output.stderr));
+    let allowed = node(100, "").replace("priority 100", "priority 100  # handover: allow(equal-priorities)");
+    let files = Files::new("allow", &[("a.conf", &node(100, "")), ("b.conf", &allowed)]);
+    let output = files.check(&["a.conf", "b.conf", "--deny=warnings"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn who_can_never_agree_fails() {
+    let files = Files::new("never", &[("a.conf", &node(100, "")), ("b.conf", &node(90, "  version 3\n"))]);
+    let output = files.check(&["a.conf", "b.conf"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("error[version-differs]"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn programs_get_a_line_for_each_diagnostic() {
+    let files = Files::new("json", &[("a.conf", &node(100, "")), ("b.conf", &node(100, "  nopremt\n"))]);
+    let output = files.check(&["--json", "a.conf", "b.conf"]);
+    assert_eq!(output.status.code(), Some(1), "nopremt is no word");
+    let said = text(&output.stdout);
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let [line] = lines.as_slice() else { panic!("{said}") };
+    assert_eq!(
+        (&line["severity"], &line["file"], &line["line"]),
+        (&"error".into(), &"b.conf".into(), &8.into())
+    );
+    let good = Files::new("json-good", &[("a.conf", &node(100, "")), ("b.conf", &node(100, ""))]);
+    let said = text(&good.check(&["--json", "a.conf", "b.conf"]).stdout);
+    let line: Value = serde_json::from_str(said.trim_end()).expect("one line");
+    assert_eq!((&line["id"], &line["related"][0]["file"]), (&"equal-priorities".into(), &"a.conf".into()));
+}
+
+#[test]
+fn a_wrong_command_line_has_a_status_of_its_own() {
+    assert_eq!(check(&example(), &["node-a.conf", "--deny", "notes"]).status.code(), Some(64));
+    assert_eq!(check(&example(), &["no-such.conf"]).status.code(), Some(1));
+}
+
+#[test]
+fn nobody_may_check() {
+    // Build output may lie where nobody may look.
+    let files = Files::new("nobody", &[("a.conf", &node(100, "")), ("b.conf", &node(90, ""))]);
+    let copy = files.0.join("handover");
+    fs::copy(program("handover"), &copy).expect("a copy");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("for all");
+    let mut command = Command::new(&copy);
+    command.args(["check", "a.conf", "b.conf"]).current_dir(&files.0).env_clear();
+    if fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0) {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().expect("handover runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
