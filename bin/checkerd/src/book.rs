@@ -64,8 +64,11 @@ impl Book {
     }
 
     /// The verdict changed.
-    pub(crate) fn on_verdict(&mut self, check: CheckId, verdict: Verdict, cause: Cause, now: String) {
+    pub(crate) fn on_verdict(&mut self, check: CheckId, verdict: Verdict, mut cause: Cause, now: String) {
         if let Some(page) = self.pages.get_mut(check.0) {
+            if cause.code == "check-timed-out" {
+                cause.text += &limit(&page.check);
+            }
             match verdict {
                 Verdict::Up => log::info!("check {} is up: {cause}", page.check.name),
                 Verdict::Down | Verdict::Unknown | Verdict::Unrunnable => {
@@ -101,6 +104,16 @@ impl Book {
             page.told = Some(why.to_owned());
         }
     }
+}
+
+/// What a run that timed out had, and where that comes from: a check that is slower than its interval is a common surprise.
+fn limit(check: &Check) -> String {
+    let whose = if check.given.at("timeout").is_none() {
+        "; that is the interval: no `timeout` is given"
+    } else {
+        ""
+    };
+    format!(" (after {:?}{whose})", check.timeout)
 }
 
 /// The last line that a script wrote: it mostly says why.

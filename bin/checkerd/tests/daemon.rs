@@ -94,6 +94,11 @@ fn a_script_that_hangs_times_out_and_others_are_not_kept_waiting() {
     let mut client = daemon.connect();
     let down = verdict(&mut client, Verdict::Down);
     assert_eq!((down.check.as_str(), down.cause.code.as_str()), ("hangs", "check-timed-out"));
+    assert_eq!(down.cause.text, "timed out (after 200ms)");
+    let scratch = Scratch::new("checkerd-slow");
+    let slow = start(&scratch, &check("slow", "sleep 1000", ""));
+    let down = verdict(&mut slow.connect(), Verdict::Down);
+    assert_eq!(down.cause.text, "timed out (after 50ms; that is the interval: no `timeout` is given)");
     let checks = status(&mut client);
     assert!(checks[0].timeouts >= 1);
     assert!(checks[1].runs > 1 && checks[1].failures == 0, "{checks:?}");

@@ -10,6 +10,7 @@
 //! | `account` | which user a script runs as |
 //! | `trust` | finds the program, and whether root may run it |
 //! | `ladder` | the time-out: SIGTERM, then SIGKILL |
+//! | `strays` | what a script started outside of its group, and a time-out ends as well |
 //! | [`Run`] | one running script: its end, its output, its descriptors |
 //! | [`Crew`] | all running scripts, and the event loop |
 //!
@@ -24,6 +25,7 @@ mod ladder;
 mod refusal;
 mod run;
 mod runner;
+mod strays;
 mod trust;
 
 pub use crew::{Crew, MAX_LEFTOVERS};

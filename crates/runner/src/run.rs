@@ -6,7 +6,8 @@
 //!
 //! A script may leave something behind that runs on (`service &`) and still writes to the pipe. It is let be, since
 //! starting services is what hooks are for, and so the pipe has to be kept and emptied: that is [`Leftover`].
-//! Only when a script took too long, its whole process group is ended.
+//! When a script took too long, its whole process group is ended, and what it started outside of the group; when a signal
+//! ended it, nobody is left who meant the rest to go on, so its group is ended as well.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,6 +20,7 @@ use model::Instant;
 use sys::process::{Child, Exit, Signal};
 
 use crate::ladder::Ladder;
+use crate::strays::Strays;
 
 /// How much of a script's output is kept, in bytes: the end of it, where the errors are.
 pub const MAX_OUTPUT: usize = 4096;
@@ -78,13 +80,22 @@ pub struct Run {
     output: Option<File>,
     tail: VecDeque<u8>,
     ladder: Ladder,
+    /// Known once it took too long.
+    strays: Strays,
     started: Instant,
 }
 
 impl Run {
     pub(crate) fn new(child: Child, output: File, now: Instant, timeout: Duration) -> Self {
         let ladder = Ladder::new(now, timeout);
-        Self { child, output: Some(output), tail: VecDeque::new(), ladder, started: now }
+        Self {
+            child,
+            output: Some(output),
+            tail: VecDeque::new(),
+            ladder,
+            strays: Strays::default(),
+            started: now,
+        }
     }
 
     /// Its process id.
@@ -115,6 +126,9 @@ impl Run {
     pub fn on_deadline(&mut self, now: Instant) -> bool {
         let before = self.ladder.timed_out();
         if let Some(signal) = self.ladder.climb(now) {
+            // Before the signal: what outlives the script is below somebody else then.
+            self.strays.look(self.child.pid());
+            self.strays.signal(signal);
             self.signal(signal);
         }
         self.ladder.timed_out() && !before
@@ -122,6 +136,9 @@ impl Run {
 
     /// Ends it now, with all that it started. It still has to be reaped by [`Run::poll_end`].
     pub fn abort(&self) {
+        let mut strays = Strays::default();
+        strays.look(self.child.pid());
+        strays.signal(Signal::KILL);
         self.signal(Signal::KILL);
     }
 
@@ -148,12 +165,15 @@ impl Run {
     /// What there is to say about it if it has ended, and reaps it; `None` while it runs. To be called once more than
     /// that only by mistake: the second answer has no output.
     pub fn poll_end(&mut self, now: Instant) -> Option<Finished> {
-        if matches!(self.child.peek(), Ok(None)) {
-            return None;
-        }
-        if self.ladder.timed_out() {
+        let died = match self.child.peek() {
+            Ok(None) => return None,
+            Ok(Some(exit)) => matches!(exit, Exit::Signal(_)),
+            Err(_) => false,
+        };
+        if self.ladder.timed_out() || died {
             // Before it is reaped, while the group's number is still its own: what it started goes with it.
             self.signal(Signal::KILL);
+            self.strays.signal(Signal::KILL);
         }
         let end = match self.child.try_wait() {
             Ok(None) => return None,

@@ -70,6 +70,7 @@ impl Runner {
             .arguments(job.arguments)
             .directory("/")
             .own_group()
+            .reaper_of_orphans()
             .rights(Rights::None)
             .stdin(stdin.map_or(Stdio::Null, Stdio::Fd))
             .stdout(Stdio::Fd(writer))

@@ -138,6 +138,27 @@ fn a_time_out_takes_the_grandchildren_that_ignore_sigterm() {
     }
 }
 
+/// Pain B3. Each of them leaves the group, by a session of its own; the second is an orphan besides.
+#[test]
+fn a_time_out_takes_those_who_left_the_group() {
+    for leave in ["setsid sleep 1000 &", "(setsid sh -c 'trap \"\" TERM; sleep 1000 & wait' &);"] {
+        let (mut finished, _) = run_shell(&format!("{leave} sleep 1000"), Duration::from_millis(500));
+        assert_eq!(finished.end, End::TimedOut);
+        if let Some(leftover) = &mut finished.leftover {
+            wait_closed(leftover);
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_script_started_goes_with_it() {
+    let (mut finished, _) = run_shell("sleep 1000 & kill -9 $$", PATIENCE);
+    assert_eq!(finished.end, End::Exited(Exit::Signal(9)));
+    if let Some(leftover) = &mut finished.leftover {
+        wait_closed(leftover);
+    }
+}
+
 /// Waits until nobody holds the other end any more.
 fn wait_closed(leftover: &mut handover_runner::Leftover) {
     let limit = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };

@@ -106,6 +106,7 @@ pub struct Spec {
     directory: Option<PathBuf>,
     identity: Identity,
     own_group: bool,
+    reaper: bool,
     death_signal: Option<Signal>,
     stdin: Stdio,
     stdout: Stdio,
@@ -126,6 +127,7 @@ impl Spec {
             directory: None,
             identity: Identity::default(),
             own_group: false,
+            reaper: false,
             death_signal: None,
             stdin: Stdio::Null,
             stdout: Stdio::Null,
@@ -196,6 +198,14 @@ impl Spec {
     #[must_use]
     pub const fn own_group(mut self) -> Self {
         self.own_group = true;
+        self
+    }
+
+    /// What the child's descendants leave behind when they end becomes its own child (PR_SET_CHILD_SUBREAPER), so that
+    /// all that it started is below it as long as it lives.
+    #[must_use]
+    pub const fn reaper_of_orphans(mut self) -> Self {
+        self.reaper = true;
         self
     }
 

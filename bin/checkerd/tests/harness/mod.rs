@@ -93,13 +93,23 @@ impl Daemon {
     }
 
     /// Looks until it is so. Fails when it takes too long, or when the daemon has ended.
-    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, look)
+    }
+
+    /// The same, for what takes longer.
+    pub(crate) fn until_within<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> T {
         let start = now();
         loop {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(now().since(start) < PATIENCE, "never came: {what}\n{}", self.log());
+            assert!(now().since(start) < limit, "never came: {what}\n{}", self.log());
             let short = Timespec { tv_sec: 0, tv_nsec: LOOK_AGAIN };
             let ended = poll(&mut [PollFd::new(&self.child, PollFlags::IN)], Some(&short)).unwrap();
             assert_eq!(ended, 0, "it has ended before {what}\n{}", self.log());

@@ -15,7 +15,8 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd, read, write};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Gid, Pid, Signal, Uid, chdir, getegid, geteuid, getpid, getppid, set_parent_process_death_signal,
+    Gid, Pid, Signal, Uid, chdir, getegid, geteuid, getpid, getppid, set_child_subreaper,
+    set_parent_process_death_signal,
 };
 use rustix::thread::{
     CapabilitySet, UnshareFlags, move_into_link_name_space, set_keep_capabilities, set_no_new_privs,
@@ -125,6 +126,7 @@ pub(super) struct Prepared {
     /// `None`: as inherited. Otherwise what to keep, and whether the bounding set goes, too.
     rights: Option<(CapabilitySet, bool)>,
     no_new_privs: bool,
+    reaper: bool,
     /// The signal, and the parent that must still be there; no check in a PID namespace where it has no number.
     death_signal: Option<(Signal, Option<Pid>)>,
     /// Numbers, since they have to stay what the child was told; the `Spec` keeps them open.
@@ -160,6 +162,7 @@ impl Prepared {
                 Rights::Exactly(keep) => Some((set_of(keep), true)),
             },
             no_new_privs: spec.identity.no_new_privs,
+            reaper: spec.reaper,
             death_signal: spec.death_signal.map(|signal| (signal, (!foreign_pid).then(getpid))),
             passed: spec.passed.iter().map(AsRawFd::as_raw_fd).collect(),
             directory: directory.transpose()?,
@@ -185,6 +188,10 @@ impl Prepared {
         self.become_user().map_err(at(Step::Credentials))?;
         self.reduce().map_err(at(Step::Rights))?;
         self.tie_to_parent().map_err(at(Step::DeathSignal))?;
+        if self.reaper {
+            // A kernel that refuses (before 3.4) leaves its orphans to init, as without the request.
+            let _ = set_child_subreaper(Some(getpid()));
+        }
         close_others_on_exec();
         for number in &self.passed {
             // SAFETY: the parent's `Spec` owns it, and the parent is still in `spawn`.
