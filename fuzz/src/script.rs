@@ -368,6 +368,7 @@ fn link_fact(script: &mut Script<'_>) -> Option<LinkFact> {
     Some(LinkFact {
         index: has(1).then_some(2),
         up: has(2),
+        carries: has(16),
         ipv4: has(4).then(|| [192, 0, 2, last].into()),
         ipv6: has(8).then(|| [0xfe80, 0, 0, 0, 0, 0, 0, last.into()].into()),
         ..LinkFact::absent(name)

@@ -182,6 +182,13 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
             number(master, &["silent_ms"]),
         );
     }
+    if let Some(left) = instance.get("awaits_frames_ms").and_then(Value::as_u64) {
+        *out += &format!(
+            "    {} came up and has carried no frame yet: listening for {} s more at most\n",
+            text(instance, &["interface"]),
+            left.div_ceil(1000)
+        );
+    }
     let (sent, heard) = (number(instance, &["adverts_sent"]), number(instance, &["adverts_received"]));
     *out += &format!("    adverts: {sent} sent, {heard} heard{}\n", silence(instance, heard, running));
     for remark in list(instance, "remarks") {
@@ -302,6 +309,16 @@ mod tests {
         assert_eq!(line("MASTER", 0, 7_320_000), format!("9 sent, 0 heard in 2 h 2 min {advice}"));
         assert_eq!(line("MASTER", 1, 61_000), "9 sent, 1 heard");
         assert_eq!(line("BACKUP", 0, 61_000), "9 sent, 0 heard");
+    }
+
+    ///
+    #[test]
+    fn a_backup_says_that_it_waits_for_its_link_and_for_how_long() {
+        let instance =
+            json!({"name": "x", "state": "BACKUP", "interface": "eth0", "awaits_frames_ms": 36_001});
+        let text = render(&json!({ "instances": [instance] }));
+        let line = "    eth0 came up and has carried no frame yet: listening for 37 s more at most\n";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

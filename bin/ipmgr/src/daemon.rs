@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipc::core_ipmgr::{self, Order, Report, SOCKET};
-use model::{InstanceName, Instant, LinkName};
+use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
 use service::{Exit, Failure, Readiness, Start, Turn};
 use sys::netlink::{Changed, Monitor, Place, Route};
@@ -20,6 +20,7 @@ use sys::seqpacket::Listener;
 
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::core_link::{CoreLink, End, Stage};
+use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
 use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
@@ -31,6 +32,8 @@ const LISTENER: Token = Token(0);
 const MONITOR: Token = Token(1);
 const CORE: Token = Token(2);
 const NEWCOMER: Token = Token(3);
+/// One token per link follows, for [`Evidence`].
+const FIRST_LINK: usize = 4;
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
 /// How often the kernel is asked even if nothing seems to have changed.
@@ -83,6 +86,7 @@ struct Daemon {
     uses: BTreeMap<LinkName, Use>,
     claims: Claims,
     world: World,
+    evidence: Evidence,
     answers: Vec<Answer>,
     /// What failed in the last comparison, so that the log says it once.
     failures: HashMap<Spot, String>,
@@ -129,13 +133,15 @@ impl Daemon {
         reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
         reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
         let named = config.instances.iter().enumerate();
+        let uses = sockets::uses(config);
         Ok(Self {
+            evidence: Evidence::new(uses.keys(), FIRST_LINK, now),
             instances: named.map(|(number, instance)| (instance.name.clone(), InstanceId(number))).collect(),
             configured: Configured {
                 moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
                 sources: config.instances.iter().filter_map(|it| it.source).collect(),
             },
-            uses: sockets::uses(config),
+            uses,
             gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_id()),
             start,
             path,
@@ -275,6 +281,7 @@ impl Daemon {
             return;
         }
         self.look(now);
+        self.evidence.look(&self.world, &self.reactor);
         let plan = plan::plan(&self.start.config, &self.claims, &self.world);
         self.make(plan, now);
         self.answer();
@@ -372,7 +379,8 @@ impl Daemon {
     /// Tells vrrp-core what it has not been told about links, and gives it the sockets of those that are new.
     fn tell(&mut self, now: Instant) {
         let Some(core) = &mut self.core else { return };
-        let told = tell_links(core, &self.uses, &self.world, &self.configured, |complaint| {
+        let fact = |name: &_| facts::fact(name, &self.world, &self.configured, self.evidence.carries(name));
+        let told = tell_links(core, &self.uses, fact, |complaint| {
             self.complaints.mention(now, || log::error!("{complaint}"));
         });
         if let Err(why) = told {
@@ -417,13 +425,17 @@ impl service::Daemon for Daemon {
             LISTENER => self.on_listener(now)?,
             MONITOR => self.dirty = true,
             NEWCOMER => self.on_newcomer(now)?,
-            Token(_) => {
+            CORE => {
                 if readiness.writable {
                     self.with_core(CoreLink::flush);
                 }
                 if readiness.readable {
                     self.on_core(now);
                 }
+            }
+            Token(_) => {
+                self.evidence.on_ready(token, &self.reactor);
+                self.dirty = true;
             }
         }
         Ok(())
@@ -446,12 +458,11 @@ impl service::Daemon for Daemon {
 fn tell_links(
     core: &mut CoreLink,
     uses: &BTreeMap<LinkName, Use>,
-    world: &World,
-    configured: &Configured,
+    fact: impl Fn(&LinkName) -> LinkFact,
     mut complain: impl FnMut(String),
 ) -> Result<(), String> {
     for (name, usage) in uses {
-        let fact = facts::fact(name, world, configured);
+        let fact = fact(name);
         // Sockets first: a link that vrrp-core believes in is one that it can use.
         match fact.index {
             None => {

@@ -20,8 +20,8 @@ pub(crate) struct Configured {
     pub(crate) sources: HashSet<IpAddr>,
 }
 
-/// How that link is now.
-pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured) -> LinkFact {
+/// How that link is now. `carries`: somebody else's frame has come in ([`crate::evidence`]).
+pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured, carries: bool) -> LinkFact {
     let Some(link) = world.link(name) else { return LinkFact::absent(name.clone()) };
     let Configured { moving, sources } = configured;
     let usable: Vec<&HostAddress> = world.on_link(link.index).filter(|found| !found.tentative).collect();
@@ -29,6 +29,7 @@ pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured) -> L
         name: name.clone(),
         index: Some(link.index),
         up: link.up,
+        carries,
         mac: link.mac,
         ipv4: source(&usable, moving, |address| match address {
             IpAddr::V4(address) => Some(address),
@@ -96,15 +97,15 @@ mod tests {
 
     fn told(addresses: Vec<HostAddress>) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
         let mac = Some(MacAddress([2, 0, 0, 0, 0, 1]));
-        let link = HostLink { index: 2, name: eth0(), up: true, mac };
-        let fact = fact(&eth0(), &World::new(vec![link], addresses), &configured());
-        assert_eq!((fact.index, fact.up, fact.mac), (Some(2), true, mac));
+        let link = HostLink { index: 2, name: eth0(), up: true, mac, carrier_ups: 1 };
+        let fact = fact(&eth0(), &World::new(vec![link], addresses), &configured(), true);
+        assert_eq!((fact.index, fact.up, fact.carries, fact.mac), (Some(2), true, true, mac));
         (fact.ipv4, fact.ipv6)
     }
 
     #[test]
     fn an_absent_link_is_told_as_absent() {
-        assert_eq!(fact(&eth0(), &World::default(), &configured()), LinkFact::absent(eth0()));
+        assert_eq!(fact(&eth0(), &World::default(), &configured(), true), LinkFact::absent(eth0()));
     }
 
     /// V3-PKT-6: the primary address, even if ours came first.
@@ -142,8 +143,8 @@ mod tests {
             HostAddress { link: 3, ..address("192.0.2.7/24") },
             address("192.0.2.1/24"),
         ];
-        let link = HostLink { index: 2, name: eth0(), up: true, mac: None };
-        let fact = fact(&eth0(), &World::new(vec![link], all), &configured());
+        let link = HostLink { index: 2, name: eth0(), up: true, mac: None, carrier_ups: 1 };
+        let fact = fact(&eth0(), &World::new(vec![link], all), &configured(), true);
         assert_eq!(fact.sources, ["fe80::7".parse::<IpAddr>().unwrap()]);
     }
 }

@@ -9,6 +9,7 @@
 mod claims;
 mod core_link;
 mod daemon;
+mod evidence;
 mod facts;
 mod gate;
 mod limiter;

@@ -222,7 +222,10 @@ vrrp_instance third {
     }
 
     fn world(addresses: Vec<HostAddress>) -> World {
-        World::new(vec![HostLink { index: 2, name: link("eth0"), up: true, mac: None }], addresses)
+        World::new(
+            vec![HostLink { index: 2, name: link("eth0"), up: true, mac: None, carrier_ups: 1 }],
+            addresses,
+        )
     }
 
     fn there(text: &str, left: Option<u64>, origin: Option<u8>) -> HostAddress {

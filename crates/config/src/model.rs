@@ -220,6 +220,9 @@ pub struct Manners {
     pub compare_addresses: bool,
     /// `keep_until_taken_over`: whoever yields in good health keeps the addresses until its successor has them.
     pub keep_until_taken_over: bool,
+    /// `link_patience`: how long it listens on an interface that came up and has carried no frame since; zero for no longer
+    /// than on any other.
+    pub link_patience: Duration,
 }
 
 /// `vrrp_instance`: one virtual router.

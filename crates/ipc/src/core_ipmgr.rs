@@ -194,13 +194,14 @@ mod tests {
             name: link(),
             index: Some(7),
             up: true,
+            carries: false,
             mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
             ipv4: Some("192.0.2.1".parse().unwrap()),
             ipv6: None,
             sources: vec!["192.0.2.1".parse().unwrap()],
         };
         // An address is a tuple of bytes, so it has no length in front.
-        let fact_hex = format!("02000000{ETH0}01070000000101020000000001");
+        let fact_hex = format!("02000000{ETH0}0107000000010001020000000001");
         let text = "0100000000000000";
         let all = [
             (Report::Hello { protocol: 1, fingerprint: 2 }, "00000000010000000200000000000000".to_owned()),

@@ -268,6 +268,9 @@ pub struct InstanceStatus {
     /// The master as last heard, when it isn't us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master: Option<MasterStatus>,
+    /// Milliseconds until it becomes master at the latest, while it waits for the first frame on a link that came up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits_frames_ms: Option<u64>,
     /// Adverts sent since start.
     pub adverts_sent: u64,
     /// Valid adverts heard since start.

@@ -28,6 +28,9 @@ pub(crate) const SUBCOMMAND: &str = "lab-agent";
 pub(crate) const DOORSTEP: &str = "doorstep";
 /// What the doorstep starts: the agent proper.
 const ROOT: &str = "root";
+/// Keeps the kernel from sending router solicitations and multicast listener reports from bridges and their ports
+/// (Documentation/networking/ip-sysctl.rst); hosts have their own switch for that.
+const SILENT_PORTS: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 /// What the agent starts for each host.
 const HOST: &str = "host";
 
@@ -72,6 +75,8 @@ fn doorstep() -> Result<(), String> {
 
 /// The agent proper: answers calls until the owner closes its end.
 fn root(output: &Output) -> Result<(), String> {
+    // A switch says nothing by itself. Where there is no IPv6, its ports are silent anyway.
+    let _ = std::fs::write(SILENT_PORTS, "1");
     sys::namespace::make_read_only(Path::new("/")).map_err(|error| {
         with_explanation(&format!("make the machine's files read-only for the lab: {error}"))
     })?;

@@ -103,6 +103,9 @@ pub struct LinkFact {
     pub index: Option<u32>,
     /// `IFF_UP` and `IFF_RUNNING` (rtnetlink(7)): administratively up, with carrier.
     pub up: bool,
+    /// A frame of another host has come in since the carrier came up, or nobody can tell any more. Until then a silent link
+    /// may be one that carries nothing yet, such as a switch port that isn't forwarding.
+    pub carries: bool,
     /// The hardware address, of an Ethernet-like interface.
     pub mac: Option<MacAddress>,
     /// The first IPv4 address that is not one of ours: what adverts are sent from (V3-PKT-6).
@@ -118,6 +121,15 @@ impl LinkFact {
     /// An interface that is not there.
     #[must_use]
     pub const fn absent(name: LinkName) -> Self {
-        Self { name, index: None, up: false, mac: None, ipv4: None, ipv6: None, sources: Vec::new() }
+        Self {
+            name,
+            index: None,
+            up: false,
+            carries: false,
+            mac: None,
+            ipv4: None,
+            ipv6: None,
+            sources: Vec::new(),
+        }
     }
 }

@@ -140,6 +140,7 @@ fn manners(wanted: &config::Manners) -> Manners {
         advertise_before_yielding: wanted.advertise_before_yielding,
         checksum: if wanted.checksum_as_v2 { ChecksumForm::MessageOnly } else { ChecksumForm::PseudoHeader },
         hand_over: wanted.keep_until_taken_over,
+        link_patience: wanted.link_patience,
         compare_addresses: wanted.compare_addresses,
     }
 }
@@ -195,7 +196,7 @@ vrrp_instance three { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress
 global_defs { vrrp_startup_delay 2.5 }
 vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtual_ipaddress { 10.0.0.1/32 }
     garp_master_repeat 2 \n garp_master_delay 0 \n garp_master_refresh 60 \n garp_lower_prio_repeat 0
-    down_timer_adverts 5 \n lower_prio_no_advert \n v3_checksum_as_v2 \n keep_until_taken_over off
+    down_timer_adverts 5 \n lower_prio_no_advert \n v3_checksum_as_v2 \n keep_until_taken_over off \n link_patience 2.5
     unicast_src_ip 10.0.0.8 \n unicast_peer { 10.0.0.9 min_ttl 254 } \n dont_track_primary \n track_src_ip
     track_interface { eth1 weight -5 reverse } }
 ";
@@ -206,6 +207,7 @@ vrrp_instance one { interface eth0 \n virtual_router_id 5 \n version 3 \n virtua
         assert_eq!(one.announcements.refresh, Some(Duration::from_secs(60)));
         assert_eq!(one.announcements.lower_priority_repeat, 0);
         assert_eq!((one.manners.down_timer_adverts, one.manners.answer_lower), (5, false));
+        assert_eq!(one.manners.link_patience, Duration::from_millis(2500));
         assert_eq!((one.manners.checksum, one.manners.hand_over), (ChecksumForm::MessageOnly, false));
         assert_eq!((one.peers[0].min_ttl, one.peers[0].max_ttl), (254, 255));
         let tracked = &one.tracked_links[0];

@@ -231,6 +231,7 @@ impl Host {
             name: name.clone(),
             index: u32::try_from(link.0 + 1).ok(),
             up: self.has_carrier(link),
+            carries: true,
             mac: Some(MacAddress([2, 0, 0, 0, 0, host])),
             ipv4: Some(ipv4),
             ipv6: Some(ipv6),

@@ -21,6 +21,9 @@ pub(crate) const AND: u16 = code(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K);
 /// Skips the first number of instructions if A = k, else the second.
 pub(crate) const IF_EQUAL: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
 
+/// The pseudo-offset of "whom was it for" (`PACKET_HOST`, `PACKET_OTHERHOST`, `PACKET_OUTGOING` and so on, packet(7)).
+pub(crate) const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+
 /// Keeps the packet whole and ends.
 pub(crate) const PASS: SockFilter = SockFilter::new(RETURN, 0, 0, u32::MAX);
 /// Drops the packet and ends. So does a load beyond the packet's end.

@@ -10,6 +10,7 @@ pub mod advert;
 pub mod announce;
 mod bpf;
 pub mod clock;
+pub mod frames;
 pub mod namespace;
 pub mod netlink;
 pub mod privilege;

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{InstanceName, Priority};
+use model::{InstanceName, LinkName, Priority};
 
 use crate::eligibility::Reason;
 use crate::plan::Aspect;
@@ -34,6 +34,8 @@ pub(crate) enum Cause {
     Preempting { source: IpAddr, priority: Priority, own: Priority },
     /// The down timer fired: nothing was ever heard.
     Unheard { listened: Duration },
+    /// The down timer fired: nothing at all came in on a link that came up.
+    Deaf { listened: Duration, link: LinkName },
     /// Somebody better is master (V3-FSM-11).
     Outranked { source: IpAddr, priority: Priority, own: Priority },
     /// We slept while a peer could have taken over.
@@ -64,6 +66,7 @@ impl Cause {
             | Self::Resigned { .. }
             | Self::Preempting { .. }
             | Self::Unheard { .. }
+            | Self::Deaf { .. }
             | Self::Outranked { .. }
             | Self::Stalled { .. }
             | Self::Abandoned
@@ -104,6 +107,13 @@ impl Cause {
             Self::Unheard { listened } => {
                 ("no-master", format!("no master was heard for {}", seconds(*listened)))
             }
+            Self::Deaf { listened, link } => (
+                "link-silent",
+                format!(
+                    "nothing at all came in on {link} for {} since it came up; not waiting any longer",
+                    seconds(*listened)
+                ),
+            ),
             Self::Outranked { source, priority, own } if priority == own => (
                 "outranked",
                 format!("{source} advertises the same priority {priority} from a greater address"),

@@ -68,6 +68,11 @@ impl KnownLink {
         self.fact.as_ref().map(|fact| fact.index.is_some() && fact.up)
     }
 
+    /// Up, and nobody knows whether it carries frames.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.fact.as_ref().is_some_and(|fact| fact.index.is_some() && fact.up && !fact.carries)
+    }
+
     fn down_reason(&self) -> Option<Reason> {
         let name = || self.name.clone();
         match &self.fact {

@@ -339,6 +339,14 @@ impl Instance {
         }
     }
 
+    /// Until when it waits for a sign that its link carries frames; `None` if it doesn't.
+    fn awaits_frames(&self) -> Option<Instant> {
+        match self.state {
+            State::Backup(listening) => listening.awaits_frames(self.config.manners.link_patience),
+            State::Initialize | State::Active(_) => None,
+        }
+    }
+
     /// Whether it has ended for good and said so.
     pub(crate) const fn has_stopped(&self) -> bool {
         self.told.is_none()
@@ -408,6 +416,7 @@ impl Instance {
             effective: self.effective,
             reasons: self.reasons.iter().map(Reason::cause).collect(),
             master: self.master,
+            awaits_frames: self.awaits_frames(),
             adverts_sent: self.sent,
             adverts_received: self.received,
             remarks: self.remarks.view(),

@@ -230,7 +230,9 @@ impl Instance {
             return;
         }
         let after = self.skew(listening.interval);
-        self.keep_listening(Listening { down_at: listening.down_at + after - before, ..listening });
+        let listening = Listening { down_at: listening.down_at + after - before, ..listening };
+        let down = self.down_interval(listening.interval);
+        self.keep_listening(listening.with_link(turn.facts.link.is_deaf(), turn.now, down));
     }
 
     /// What it doesn't hold needs no answer any more: the order may have been lost with its predecessor.
@@ -267,26 +269,26 @@ impl Instance {
         // V3-FSM-6
         let interval = heard.advert.interval;
         let down_at = turn.now + self.down_interval(interval);
-        let since = listening.since;
         self.keep_listening(Listening {
-            since,
             down_at,
             interval,
             accepted: sign,
             lower: None,
             patient_until,
+            ..listening
         });
     }
 
     fn on_due_in_backup(&mut self, turn: &mut Turn<'_>, listening: Listening) {
         self.flush_remarks(turn);
         self.reconsider_keeping(turn);
-        if turn.now < listening.down_at {
+        let ends_at = listening.ends_at(self.config.manners.link_patience);
+        if turn.now < ends_at {
             return;
         }
         // what a master said meanwhile may never have reached us.
-        if turn.now > listening.down_at + self.stall_limit(listening.interval) {
-            let late = turn.now.since(listening.down_at);
+        if turn.now > ends_at + self.stall_limit(listening.interval) {
+            let late = turn.now.since(ends_at);
             self.become_backup(turn, listening.interval, listening.accepted, Cause::Stalled { late });
             return;
         }
@@ -297,7 +299,7 @@ impl Instance {
             return;
         }
         // V3-FSM-4
-        let cause = listening.cause(turn.now, self.effective);
+        let cause = listening.cause(turn.now, self.effective, &turn.facts.link.name);
         self.become_active(turn, cause);
     }
 
@@ -493,8 +495,15 @@ impl Instance {
     ) {
         self.decided = true;
         let down_at = turn.now + self.down_interval(interval);
-        let listening =
-            Listening { since: turn.now, down_at, interval, accepted, lower: None, patient_until: None };
+        let listening = Listening {
+            since: turn.now,
+            down_at,
+            interval,
+            accepted,
+            lower: None,
+            deaf_since: turn.facts.link.is_deaf().then_some(turn.now),
+            patient_until: None,
+        };
         self.transition(turn, State::Backup(listening), cause);
     }
 
@@ -530,7 +539,9 @@ impl Instance {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let timers = match self.state {
             State::Initialize => [self.refusal.as_ref().map(|refusal| refusal.retry_at), None, None, None],
-            State::Backup(listening) => [Some(listening.down_at), None, None, None],
+            State::Backup(listening) => {
+                [Some(listening.ends_at(self.config.manners.link_patience)), None, None, None]
+            }
             State::Active(holding) => [
                 Some(holding.advert_at),
                 holding.install_by,

@@ -111,6 +111,9 @@ pub struct Manners {
     pub checksum: ChecksumForm,
     /// Whoever gives way in good health keeps the addresses until its successor has them; not in keepalived.
     pub hand_over: bool,
+    /// How long it listens on a link that came up and has carried no frame since, before it takes nobody's adverts for nobody
+    /// zero for no longer than on any other. Not in keepalived.
+    pub link_patience: Duration,
     /// False with `skip_check_adv_addr`: other addresses than ours are not even remarked on (V3-RX-13).
     pub compare_addresses: bool,
 }
@@ -123,6 +126,7 @@ impl Default for Manners {
             advertise_before_yielding: false,
             checksum: ChecksumForm::PseudoHeader,
             hand_over: true,
+            link_patience: Duration::from_secs(40),
             compare_addresses: true,
         }
     }

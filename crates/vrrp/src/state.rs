@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{Instant, Priority};
+use model::{Instant, LinkName, Priority};
 
 use crate::cause::Cause;
 use crate::door::OrderNumber;
@@ -31,6 +31,8 @@ pub(crate) struct Listening {
     pub(crate) accepted: Option<Sign>,
     /// The last advert that could not.
     pub(crate) lower: Option<Sign>,
+    /// Since when its link has been up and carries no frames, as far as is known; `None` otherwise.
+    pub(crate) deaf_since: Option<Instant>,
     /// `preempt_delay`, counted from the first lower advert.
     pub(crate) patient_until: Option<Instant>,
 }
@@ -73,6 +75,30 @@ impl Sign {
 }
 
 impl Listening {
+    /// When listening is over: with the down timer, but not before `patience` with a link on which silence means nothing.
+    pub(crate) fn ends_at(&self, patience: Duration) -> Instant {
+        self.awaits_frames(patience).map_or(self.down_at, |until| until.max(self.down_at))
+    }
+
+    /// Until when it waits for a sign that its link carries frames; `None` if it doesn't.
+    pub(crate) fn awaits_frames(&self, patience: Duration) -> Option<Instant> {
+        let since = self.deaf_since?;
+        let heard = [self.accepted, self.lower].into_iter().flatten().any(|sign| sign.at >= since);
+        (!heard).then(|| since + patience)
+    }
+
+    /// Takes note of whether the link carries frames. If that is news, whoever is there gets the time to be heard.
+    pub(crate) fn with_link(self, deaf: bool, now: Instant, down_interval: Duration) -> Self {
+        match (self.deaf_since, deaf) {
+            (None, true) => Self { deaf_since: Some(now), ..self },
+            (Some(_), false) if self.awaits_frames(Duration::ZERO).is_some() => {
+                Self { deaf_since: None, down_at: self.down_at.max(now + down_interval), ..self }
+            }
+            (Some(_), false) => Self { deaf_since: None, ..self },
+            (None, false) | (Some(_), true) => self,
+        }
+    }
+
     /// Until when its master, or the one that it may not have heard yet, isn't late: half an interval after it was due.
     /// `None` if there is none that it would respect.
     pub(crate) fn held_back_until(&self) -> Option<Instant> {
@@ -85,7 +111,10 @@ impl Listening {
     }
 
     /// Why the down timer fired.
-    pub(crate) fn cause(&self, now: Instant, own: Priority) -> Cause {
+    pub(crate) fn cause(&self, now: Instant, own: Priority, link: &LinkName) -> Cause {
+        if self.awaits_frames(Duration::ZERO).is_some() {
+            return Cause::Deaf { listened: now.since(self.since), link: link.clone() };
+        }
         match (self.lower, self.accepted) {
             (Some(Sign { source, priority, .. }), _) => Cause::Preempting { source, priority, own },
             (None, Some(Sign { source, priority: Priority::STOP, at })) => {

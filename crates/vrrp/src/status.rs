@@ -37,6 +37,8 @@ pub struct InstanceView {
     pub reasons: Vec<Cause>,
     /// The last other router heard with a priority above 0.
     pub master: Option<MasterView>,
+    /// Until when it listens at the latest, because its link came up and has carried no frame since; `None` otherwise.
+    pub awaits_frames: Option<Instant>,
     /// Adverts sent since start, one per destination.
     pub adverts_sent: u64,
     /// Valid adverts heard since start.

@@ -24,6 +24,7 @@ struct Words {
     send_advert: &'static str,
     skip_addresses: &'static str,
     keep: &'static str,
+    link_patience: &'static str,
 }
 
 const GLOBAL: Words = Words {
@@ -38,6 +39,7 @@ const GLOBAL: Words = Words {
     send_advert: "vrrp_higher_prio_send_advert",
     skip_addresses: "vrrp_skip_check_adv_addr",
     keep: "vrrp_keep_until_taken_over",
+    link_patience: "vrrp_link_patience",
 };
 
 const INSTANCE: Words = Words {
@@ -52,11 +54,14 @@ const INSTANCE: Words = Words {
     send_advert: "higher_prio_send_advert",
     skip_addresses: "skip_check_adv_addr",
     keep: "keep_until_taken_over",
+    link_patience: "link_patience",
 };
 
 /// The same word at both places.
 const CHECKSUM: &str = "v3_checksum_as_v2";
 const DOWN_TIMER_ADVERTS: u8 = 3;
+/// Longer than the 30 s that spanning tree keeps a port closed (IEEE 802.1D: two forward delays of 15 s).
+const LINK_PATIENCE: Duration = Duration::from_secs(40);
 const REPEAT: u8 = 5;
 const DELAY: Duration = Duration::from_secs(5);
 
@@ -133,6 +138,7 @@ pub(super) fn global(section: &Section<'_>, complaints: &mut Complaints) -> Mann
         checksum_as_v2: false,
         compare_addresses: true,
         keep_until_taken_over: true,
+        link_patience: LINK_PATIENCE,
     };
     manners(section, &GLOBAL, usual)
 }
@@ -177,12 +183,18 @@ fn manners(section: &Section<'_>, words: &Words, base: Manners) -> Manners {
         checksum_as_v2: section.flag(CHECKSUM).unwrap_or(base.checksum_as_v2),
         compare_addresses: not(words.skip_addresses, base.compare_addresses),
         keep_until_taken_over: section.flag(words.keep).unwrap_or(base.keep_until_taken_over),
+        link_patience: given_seconds(section, words.link_patience).unwrap_or(base.link_patience),
     }
 }
 
 /// The number that was given; a default of the table is none.
 fn number(section: &Section<'_>, word: &'static str) -> Option<i64> {
     section.given(word).and_then(|_| section.number(word))
+}
+
+/// The time that was given, likewise.
+fn given_seconds(section: &Section<'_>, word: &'static str) -> Option<Duration> {
+    section.given(word).and_then(|_| section.seconds(word))
 }
 
 fn count(section: &Section<'_>, word: &'static str) -> Option<u8> {

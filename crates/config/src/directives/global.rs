@@ -55,6 +55,13 @@ pub(super) const ROWS: &[Directive] = &[
         "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
     )
     .default("on"),
+    used(
+        "vrrp_link_patience",
+        AT,
+        Seconds(0, MAX_TIMER),
+        "(Handover only) is how long to listen on an interface that came up and carries no frames yet",
+    )
+    .default("40"),
     used("vrrp_startup_delay", AT, Seconds(1000, MAX_TIMER), "waits after the start"),
     not_yet("vrrp_delay_after_boot", AT, Seconds(0, MAX_TIMER), "waits after boot"),
     // Announcements.

@@ -2,6 +2,7 @@
 
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
 use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
+use super::root::MAX_TIMER;
 use super::{Again, Directive, Place, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Instance];
@@ -87,6 +88,12 @@ pub(super) const ROWS: &[Directive] = &[
         AT,
         Bool,
         "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
+    ),
+    used(
+        "link_patience",
+        AT,
+        Seconds(0, MAX_TIMER),
+        "(Handover only) is how long to listen on an interface that came up and carries no frames yet",
     ),
     not_yet("use_vmac", AT, Free, "uses the virtual MAC"),
     not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC"),

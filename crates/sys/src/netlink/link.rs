@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use model::{LinkName, MacAddress};
-use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_string};
+use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_string, parse_u32};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkLayerType,
@@ -29,13 +29,15 @@ pub struct HostLink {
     pub up: bool,
     /// The hardware address, of an Ethernet-like interface.
     pub mac: Option<MacAddress>,
+    /// How often its carrier has come up; always 0 before Linux 4.16.
+    pub carrier_ups: u32,
 }
 
 impl HostLink {
     /// `None` for one with a name that no configuration can hold (a control character), so nobody can mean it.
     fn decode(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let header = LinkHeader::parse(payload)?;
-        let (mut name, mut mac) = (None, None);
+        let (mut name, mut mac, mut carrier_ups) = (None, None, 0);
         for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
             let attribute = attribute?;
             match attribute.kind() {
@@ -43,12 +45,13 @@ impl HostLink {
                 libc::IFLA_ADDRESS if header.link_layer_type == LinkLayerType::Ether => {
                     mac = attribute.value().try_into().ok().map(MacAddress);
                 }
+                libc::IFLA_CARRIER_UP_COUNT => carrier_ups = parse_u32(attribute.value())?,
                 _ => {}
             }
         }
         let name = name.ok_or_else(|| DecodeError::from("an interface without a name"))?;
         let up = header.flags.contains(LinkFlags::Up | LinkFlags::Running);
-        Ok(LinkName::new(name).ok().map(|name| Self { index: header.index, name, up, mac }))
+        Ok(LinkName::new(name).ok().map(|name| Self { index: header.index, name, up, mac, carrier_ups }))
     }
 }
 

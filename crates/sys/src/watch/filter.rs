@@ -9,14 +9,12 @@ use std::net::IpAddr;
 use model::Family;
 use socket2::SockFilter;
 
-use crate::bpf::{BYTE, DROP, IF_EQUAL, PASS, WORD};
+use crate::bpf::{BYTE, DROP, IF_EQUAL, PACKET_TYPE, PASS, WORD};
 
 /// Addresses that are compared in the kernel; with more, every claim passes. Each costs two instructions of the 4,096
 /// that a program may have (`BPF_MAXINSNS`), and about a nanosecond for each message on the link.
 pub const MAX_FILTERED: usize = 1024;
 
-/// The pseudo-offset of "whom was it for" (`PACKET_HOST`, `PACKET_OTHERHOST` and so on, packet(7)).
-const ADDRESSEE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
 /// It was for somebody else, or for a VLAN that isn't ours: the kernel's own ARP doesn't look at it either.
 const OTHER_HOST: u32 = libc::PACKET_OTHERHOST as u32;
 /// Offset of an ARP packet's sender protocol address.
@@ -40,7 +38,7 @@ pub(super) fn program(family: Family, addresses: &[IpAddr]) -> Vec<SockFilter> {
     let words: BTreeSet<u32> = addresses.iter().filter_map(|address| last_word(family, *address)).collect();
     let mut program = match family {
         Family::V4 => vec![
-            SockFilter::new(BYTE, 0, 0, ADDRESSEE),
+            SockFilter::new(BYTE, 0, 0, PACKET_TYPE),
             SockFilter::new(IF_EQUAL, 0, 1, OTHER_HOST),
             DROP,
             SockFilter::new(WORD, 0, 0, SENDER),

@@ -9,6 +9,7 @@ mod eligibility;
 mod facts;
 mod groups;
 mod handover;
+mod listening;
 mod manager;
 mod packets;
 mod properties;

@@ -90,6 +90,7 @@ pub(crate) fn eth0() -> LinkFact {
         name: LinkName::new("eth0").unwrap(),
         index: Some(2),
         up: true,
+        carries: true,
         mac: None,
         ipv4: Some(Ipv4Addr::new(192, 0, 2, 2)),
         ipv6: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2)),
