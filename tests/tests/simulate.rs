@@ -316,8 +316,6 @@ fn bad_input_gets_an_answer_that_helps() {
         ("broken.conf", "vrrp_instanc x {"),
     ];
     let directory = Directory::new("bad", &files);
-    fs::create_dir_all(directory.0.join("more")).expect("a directory");
-    fs::write(directory.0.join("more/a.conf"), &a).expect("a configuration");
     let cases: [(&[&str], &str); 14] = [
         (&["a.conf", "b.conf", "--fail", "chk_wbe@a"], "the tracked checks are: chk_web@a, chk_web@b"),
         (&["a.conf", "b.conf", "--fail", "chk_dns@a"], "the tracked checks are: chk_web@a, chk_web@b"),
@@ -329,7 +327,7 @@ fn bad_input_gets_an_answer_that_helps() {
         (&["a.conf", "b.conf", "--at", "5s"], "there is none"),
         (&["a.conf", "b.conf", "--only-on-master", "x"], "the tracked checks are: chk_web@a, chk_web@b"),
         (&["a.conf"], "1 configurations: at least 2"),
-        (&["a.conf", "more/a.conf"], "two files are called a"),
+        (&["a.conf", "a.conf"], "two nodes are called"),
         (&["a.conf", "other.conf"], "a has VRID 5 on eth0 (IPv4); other has VRID 7 on eth0 (IPv4)"),
         (&["a.conf", "unicast.conf"], "unicast: web has unicast_peer and no unicast_src_ip"),
         (&["a.conf", "broken.conf"], "broken.conf:1:1"),
@@ -363,4 +361,66 @@ fn nobody_may_simulate() {
     left.sort_by_key(fs::DirEntry::file_name);
     let left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
     assert_eq!(left, ["a.conf", "b.conf", "handover"], "nothing was left behind");
+}
+
+/// Two virtual routers that move together, with hooks and trackers of the group.
+fn grouped(priority: u8) -> String {
+    let instance = |name: &str, at: u8, more: &str| {
+        format!(
+            "vrrp_instance {name} {{ interface eth{at} \n virtual_router_id {} \n priority {priority} \n {more}\n\
+             virtual_ipaddress {{ 10.{at}.0.5/32 }} }}\n",
+            5 + at
+        )
+    };
+    format!(
+        "vrrp_script chk {{ script \"/bin/true\" \n interval 2 \n fall 2 }}\n\
+         vrrp_sync_group pair {{ group {{ outside inside }} \n track_script {{ chk }} \n track_interface {{ eth2 }}\n\
+         notify \"/etc/hook group\" \n notify_master /etc/up }}\n{}{}",
+        instance("outside", 0, ""),
+        instance("inside", 1, "")
+    )
+}
+
+/// What a group tracks can fail, moves all its members, and runs the group's hooks with the arguments of notifierd.
+#[test]
+fn a_sync_group_moves_as_one_and_its_hooks_are_shown() {
+    let directory = pair("groups", &grouped(150), &grouped(100));
+    let files = ["a.conf", "b.conf"];
+    compare("sync-group", &told(&directory.0, &[files[0], files[1], "--fail", "chk@a", "--at", "5s"]));
+
+    let all = told(&directory.0, &[files[0], files[1], "--every-single-failure"]);
+    for failure in ["chk fails on a", "eth2 of a goes down"] {
+        assert!(line(&all, failure).starts_with("outside: moves to b after"), "{all}");
+    }
+
+    let json: Value =
+        serde_json::from_str(&told(&directory.0, &[files[0], files[1], "--crash", "a", "--json"]))
+            .expect("JSON");
+    let timeline = json["timeline"].as_array().expect("a timeline");
+    let of_group: Vec<&Value> = timeline.iter().filter(|line| line["group"] == "pair").collect();
+    let state = of_group.iter().find(|line| line["kind"] == "state").expect("the group's state");
+    assert_eq!(
+        (&state["node"], &state["state"], &state["cause"]),
+        (&"b".into(), &"MASTER".into(), &"peer-silent".into())
+    );
+    let commands: Vec<String> = of_group
+        .iter()
+        .filter(|line| line["kind"] == "hook")
+        .map(|line| line["command"].to_string())
+        .collect();
+    assert_eq!(commands, [r#"["/etc/up"]"#, r#"["/etc/hook","group","GROUP","pair","MASTER","0"]"#]);
+}
+
+/// The usual way to keep the files of several hosts: one directory each.
+#[test]
+fn nodes_whose_files_have_one_name_are_called_as_their_directories() {
+    let directory = Directory::new("directories", &[]);
+    for (name, priority) in [("left", 150), ("right", 100)] {
+        fs::create_dir_all(directory.0.join(name)).expect("a directory");
+        fs::write(directory.0.join(name).join("handover.conf"), grouped(priority)).expect("a configuration");
+    }
+    let said = told(&directory.0, &["left/handover.conf", "right/handover.conf", "--crash", "left"]);
+    assert!(said.contains("In the end outside is on right."), "{said}");
+    let said = refused(&directory.0, &["left/handover.conf", "left/handover.conf"]);
+    assert!(said.contains("two nodes are called left"), "{said}");
 }

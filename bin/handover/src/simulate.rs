@@ -23,7 +23,7 @@ use self::stage::Stage;
 
 /// Say what would happen: who becomes master, and which failures move the address. Nothing on this machine is touched.
 ///
-/// Each file is a node, named as the file (a.conf: a). Interfaces of the same name are one LAN, without loss or delay.
+/// Each file is a node, named as the file (a.conf: a) or, where files have one name, as its directory. Interfaces of the same name are one LAN, without loss or delay.
 /// Checks pass until they are made to fail. Time 0 is when all elections are over, just after an advert.
 #[derive(Debug, FromArgs)]
 #[argh(

@@ -31,7 +31,7 @@ mod world;
 pub use explore::{Explored, explore};
 pub use generate::random;
 pub use oracle::Violation;
-pub use report::{Arithmetic, Ending, Failure, Happening, MAX_TRACE_LINES, Report, Told};
+pub use report::{Arithmetic, Ending, Failure, GroupTold, Happening, MAX_TRACE_LINES, Report, Told};
 pub use rng::Rng;
 pub use scenario::{Fault, HostDelays, NodeId, Scenario, Watched, Weather};
 pub use settle::settling_time;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use model::{Cause, Instant, Priority, State};
-use vrrp::InstanceId;
+use vrrp::{GroupId, InstanceId};
 
 use crate::oracle::Violation;
 use crate::scenario::{Described, Fault, NodeId, Scenario};
@@ -50,6 +50,8 @@ pub enum Happening {
     Held(NodeId, InstanceId, bool),
     /// A state was told.
     Told(Told),
+    /// A state of a sync group was told, after those of its members.
+    GroupTold(GroupTold),
 }
 
 /// How an instance stood in the end, seen from outside of its core.
@@ -101,6 +103,19 @@ pub struct Told {
     pub cause: Cause,
     /// The effective priority.
     pub priority: Priority,
+}
+
+/// A state that a node told of a sync group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupTold {
+    /// Who.
+    pub node: NodeId,
+    /// About which of its groups.
+    pub group: GroupId,
+    /// `None` when all members stopped for good.
+    pub to: Option<State>,
+    /// Why: that of the member that moved first.
+    pub cause: Cause,
 }
 
 impl Report {
@@ -173,6 +188,7 @@ pub(crate) enum Line {
     Held(NodeId, InstanceId, bool),
     Announced(NodeId, InstanceId),
     Told(Told, State),
+    GroupTold(GroupTold, State),
     Noticed(NodeId, String),
     Woken(NodeId),
 }
@@ -203,6 +219,13 @@ impl fmt::Display for Named<'_> {
                 let (node, id) = (name(&told.node), instance(&told.node, &told.instance));
                 write!(f, "{node} {id}: {from} -> {to} ({}, priority {})", told.cause.code, told.priority)
             }
+            Line::GroupTold(told, from) => {
+                let to = told.to.map_or("STOP".to_owned(), |state| state.to_string());
+                let specs = scenario.nodes.get(told.node.0);
+                let group = specs.and_then(|spec| spec.config.groups.get(told.group.0));
+                let group = group.map_or("?", |group| group.name.as_str());
+                write!(f, "{} group {group}: {from} -> {to} ({})", name(&told.node), told.cause.code)
+            }
             Line::Noticed(node, text) => write!(f, "{} notes: {text}", name(node)),
             Line::Woken(node) => write!(f, "{} wakes", name(node)),
         }
@@ -226,7 +249,7 @@ impl Chronicle {
                 self.told.push(told.clone());
                 self.story.push((at, line.clone()));
             }
-            Line::Fault(_) | Line::Held(..) => self.story.push((at, line.clone())),
+            Line::Fault(_) | Line::Held(..) | Line::GroupTold(..) => self.story.push((at, line.clone())),
             Line::Heard(..) => self.delivered += 1,
             Line::Lost(..) => self.lost += 1,
             Line::Sent(..) | Line::Said(..) | Line::Announced(..) | Line::Noticed(..) | Line::Woken(_) => {}
@@ -242,6 +265,7 @@ impl Chronicle {
             Line::Fault(fault) => Some(Happening::Fault(fault.clone())),
             Line::Held(node, instance, held) => Some(Happening::Held(*node, *instance, *held)),
             Line::Told(told, _) => Some(Happening::Told(told.clone())),
+            Line::GroupTold(told, _) => Some(Happening::GroupTold(told.clone())),
             Line::Sent(..)
             | Line::Heard(..)
             | Line::Lost(..)

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use model::{CheckName, LinkName, Verdict};
-use vrrp::CoreConfig;
+use vrrp::{CoreConfig, InstanceConfig};
 
 use crate::report::{Failure, Report};
 use crate::service::Service;
@@ -135,7 +135,7 @@ impl Scenario {
     /// Adds a node that starts at `start`. Links of the same name are one LAN.
     pub fn node(&mut self, name: impl Into<String>, config: CoreConfig, start: Duration) -> NodeId {
         let id = NodeId(self.nodes.len());
-        self.nodes.push(NodeSpec { name: name.into(), config });
+        self.nodes.push(NodeSpec { name: name.into(), config: with_trackers_of_groups(config) });
         self.at(start, Fault::StartHost(id));
         id
     }
@@ -242,4 +242,28 @@ impl fmt::Display for Described<'_> {
             Fault::Deafen(node) => write!(f, "{}'s firewall drops protocol 112 on its way in", name(node)),
         }
     }
+}
+
+/// What a sync group tracks each of its members does, without a weight if either says so. For the judges, who look at
+/// instances; the core finds that its members track it already.
+fn with_trackers_of_groups(mut config: CoreConfig) -> CoreConfig {
+    for group in &config.groups {
+        for member in &group.members {
+            let Some(instance) = config.instances.get_mut(member.0) else { continue };
+            let InstanceConfig { checks, tracked_links: links, .. } = instance;
+            for tracked in &group.checks {
+                if !checks.iter().any(|own| own.check == tracked.check && own.weight == 0) {
+                    checks.retain(|own| own.check != tracked.check);
+                    checks.push(tracked.clone());
+                }
+            }
+            for tracked in &group.tracked_links {
+                if !links.iter().any(|own| own.link == tracked.link && own.weight == 0) {
+                    links.retain(|own| own.link != tracked.link);
+                    links.push(*tracked);
+                }
+            }
+        }
+    }
+    config
 }

@@ -16,7 +16,7 @@ use crate::host::{Host, Power, Running};
 use crate::manager::Order;
 use crate::oracle::{Oracle, Router, Standing, Violation};
 use crate::queue::Queue;
-use crate::report::{Chronicle, Ending, Failure, Gist, Line, Report, Told};
+use crate::report::{Chronicle, Ending, Failure, Gist, GroupTold, Line, Report, Told};
 use crate::rng::Rng;
 use crate::scenario::{Fault, NodeId, Scenario, Watched, Weather};
 use crate::settle::{settling_time, shortest_takeover};
@@ -414,9 +414,9 @@ impl World {
             }
             Output::Transition(transition) => self.hear_told(node, transition),
             Output::GroupTransition(transition) => {
-                let to = transition.to.map_or("STOP".to_owned(), |state| state.to_string());
-                let text = format!("sync group {}: {} -> {to}", transition.group.0, transition.from);
-                self.chronicle.note(self.now, Line::Said(node, text));
+                let vrrp::GroupTransition { group, from, to, cause } = transition;
+                let told = GroupTold { node, group, to, cause };
+                self.chronicle.note(self.now, Line::GroupTold(told, from));
                 Ok(())
             }
             Output::Notice(notice) => {

@@ -81,7 +81,13 @@ fn failure(stage: &Stage<'_>, study: &Study, router: &Router, finding: &Finding)
 }
 
 fn line(entry: &Entry) -> Value {
-    json!({ "at_ms": millis(entry.at), "node": entry.node, "kind": entry.kind, "text": entry.text })
+    let mut line = json!({
+        "at_ms": millis(entry.at), "node": entry.node, "kind": entry.kind, "text": entry.text,
+    });
+    if let Some(line) = line.as_object_mut() {
+        line.extend(entry.facts.iter().map(|(name, fact)| ((*name).to_owned(), fact.clone())));
+    }
+    line
 }
 
 fn names(plan: &Plan, nodes: &[NodeId]) -> Vec<String> {

@@ -93,10 +93,14 @@ impl Plan {
         }
         let mut scenario = Scenario::new(SEED);
         let mut nodes: Vec<Node> = Vec::new();
-        for (path, config) in configs {
-            let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let names = node_names(configs.iter().map(|(path, _)| *path).collect());
+        for ((path, config), name) in configs.into_iter().zip(names) {
             if nodes.iter().any(|node| node.name == name) {
-                return Err(format!("two files are called {name}: nodes are named as their files"));
+                return Err(format!(
+                    "{}: two nodes are called {name}: nodes are named as their files, or as their directories where \
+                     files have one name",
+                    path.display()
+                ));
             }
             if let Some(instance) =
                 config.instances.iter().find(|it| !it.peers.is_empty() && it.source.is_none())
@@ -108,7 +112,7 @@ impl Plan {
                 ));
             }
             let id = scenario.node(&name, setup::core_config(&config), Duration::ZERO);
-            nodes.push(Node { id, name, config });
+            nodes.push(Node { id, name, config: with_trackers_of_groups(config) });
         }
         let routers = routers(&nodes);
         if !routers.iter().any(|router| router.members.len() > 1) {
@@ -239,6 +243,28 @@ impl Plan {
         }
         mishaps
     }
+}
+
+/// Each as its file; where several files have one name (node1/handover.conf, node2/handover.conf), these as their directories.
+fn node_names(paths: Vec<&Path>) -> Vec<String> {
+    let file = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let directory = |path: &Path| Some(path.parent()?.file_name()?.to_string_lossy().into_owned());
+    let alone = |path: &Path| paths.iter().filter(|other| file(other) == file(path)).count() == 1;
+    let name =
+        |path: &&Path| if alone(path) { file(path) } else { directory(path).unwrap_or_else(|| file(path)) };
+    paths.iter().map(name).collect()
+}
+
+/// What a sync group tracks every member does. The core has been told of the groups as they are.
+fn with_trackers_of_groups(mut config: Config) -> Config {
+    for group in &config.groups {
+        for member in config.instances.iter_mut().filter(|it| group.members.contains(&it.name)) {
+            let (checks, links) = (group.checks.iter(), group.links.iter());
+            member.checks.extend(checks.cloned());
+            member.links.extend(links.cloned());
+        }
+    }
+    config
 }
 
 /// The links that matter to an instance.

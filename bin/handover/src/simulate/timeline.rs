@@ -6,13 +6,17 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use config::{Hook, Instance};
-use model::State;
-use sim::{Fault, Happening, NodeId, Told};
+use config::{Hook, Hooks, Instance, SyncGroup};
+use model::{Cause, Priority, State};
+use serde_json::{Value, json};
+use sim::{Fault, Happening, NodeId};
 
 use super::mishap::{Kind, Mishap, Range};
 use super::plan::{Node, Plan};
 use super::stage::{Stage, Story};
+
+/// Stands where `notify` of an instance gets its priority: groups have none, and keepalived says so, too.
+const PRIORITY_OF_GROUPS: &str = "0";
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,53 @@ pub(crate) struct Entry {
     /// For programs: `failure`, `check`, `state`, `address` or `hook`.
     pub(crate) kind: &'static str,
     pub(crate) text: String,
+    /// What the text says, as far as a program may want it, by name.
+    pub(crate) facts: Vec<(&'static str, Value)>,
+}
+
+/// Whose state was told, and which hooks it has.
+#[derive(Clone, Copy)]
+enum Subject<'p> {
+    Instance(&'p Instance, Priority),
+    Group(&'p SyncGroup),
+}
+
+impl Subject<'_> {
+    fn hooks(&self) -> &Hooks {
+        match self {
+            Self::Instance(instance, _) => &instance.hooks,
+            Self::Group(group) => &group.hooks,
+        }
+    }
+
+    /// For the timeline.
+    fn in_words(&self) -> String {
+        match self {
+            Self::Instance(instance, priority) => format!("{}, priority {priority}", instance.name),
+            Self::Group(group) => format!("group {}", group.name),
+        }
+    }
+
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Instance(instance, priority) => {
+                vec![("instance", json!(instance.name)), ("priority", json!(priority))]
+            }
+            Self::Group(group) => vec![("group", json!(group.name))],
+        }
+    }
+
+    /// What `notify` gets after its own arguments (docs/events.md).
+    fn arguments(&self, state: String) -> [String; 4] {
+        match self {
+            Self::Instance(instance, priority) => {
+                ["INSTANCE".to_owned(), instance.name.to_string(), state, priority.to_string()]
+            }
+            Self::Group(group) => {
+                ["GROUP".to_owned(), group.name.to_string(), state, PRIORITY_OF_GROUPS.to_owned()]
+            }
+        }
+    }
 }
 
 /// The story in its order.
@@ -42,8 +93,16 @@ pub(crate) fn entries(stage: &Stage<'_>, story: &Story) -> Vec<Entry> {
             Happening::Told(told) => {
                 let Some(node) = find(plan, told.node) else { continue };
                 let Some(instance) = node.config.instances.get(told.instance.0) else { continue };
-                entries.push(state(node, instance, at, told, &names));
-                entries.extend(hooks(node, instance, at, told));
+                let subject = Subject::Instance(instance, told.priority);
+                entries.push(state(node, subject, at, (told.to, &told.cause), &names));
+                entries.extend(hooks(node, subject, at, told.to));
+            }
+            Happening::GroupTold(told) => {
+                let Some(node) = find(plan, told.node) else { continue };
+                let Some(group) = node.config.groups.get(told.group.0) else { continue };
+                let subject = Subject::Group(group);
+                entries.push(state(node, subject, at, (told.to, &told.cause), &names));
+                entries.extend(hooks(node, subject, at, told.to));
             }
         }
     }
@@ -66,7 +125,7 @@ fn find(plan: &Plan, id: NodeId) -> Option<&Node> {
 }
 
 fn entry(at: Duration, node: &str, kind: &'static str, text: String) -> Entry {
-    Entry { at, node: node.to_owned(), kind, text }
+    Entry { at, node: node.to_owned(), kind, text, facts: Vec::new() }
 }
 
 fn struck(at: Duration, mishap: &Mishap) -> Entry {
@@ -103,32 +162,41 @@ fn moved(node: &Node, instance: &Instance, at: Duration, held: bool) -> Vec<Entr
     instance.addresses.iter().map(line).collect()
 }
 
-fn state(node: &Node, instance: &Instance, at: Duration, told: &Told, names: &Names) -> Entry {
-    let (state, cause) = (state_word(told.to), names.in_words(&told.cause.text));
-    let text = format!("{state} of {}, priority {}: {cause}", instance.name, told.priority);
-    entry(at, &node.name, "state", text)
+fn state(
+    node: &Node,
+    subject: Subject<'_>,
+    at: Duration,
+    (to, cause): (Option<State>, &Cause),
+    names: &Names,
+) -> Entry {
+    let state = state_word(to);
+    let text = format!("{state} of {}: {}", subject.in_words(), names.in_words(&cause.text));
+    let mut facts = subject.facts();
+    facts.extend([("state", json!(state)), ("cause", json!(cause.code))]);
+    Entry { facts, ..entry(at, &node.name, "state", text) }
 }
 
 pub(crate) fn state_word(state: Option<State>) -> String {
     state.map_or_else(|| "STOP".to_owned(), |state| state.to_string())
 }
 
-fn hooks(node: &Node, instance: &Instance, at: Duration, told: &Told) -> Vec<Entry> {
-    let hooks = &instance.hooks;
-    let own = match told.to {
+fn hooks(node: &Node, subject: Subject<'_>, at: Duration, to: Option<State>) -> Vec<Entry> {
+    let hooks = subject.hooks();
+    let own = match to {
         Some(State::Init) => return Vec::new(),
         Some(State::Backup) => &hooks.backup,
         Some(State::Master) => &hooks.master,
         Some(State::Fault) => &hooks.fault,
         None => &hooks.stop,
     };
-    let general =
-        ["INSTANCE".to_owned(), instance.name.to_string(), state_word(told.to), told.priority.to_string()];
+    let general = subject.arguments(state_word(to));
     let line = |hook: &Hook, more: &[String]| {
-        let words = std::iter::once(hook.command.program.display().to_string())
-            .chain(hook.command.arguments.iter().chain(more).map(|argument| quoted(argument)));
-        let text = format!("runs {}", words.collect::<Vec<_>>().join(" "));
-        entry(at, &node.name, "hook", text)
+        let program = std::iter::once(hook.command.program.display().to_string());
+        let words: Vec<String> = program.chain(hook.command.arguments.iter().chain(more).cloned()).collect();
+        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let mut facts = subject.facts();
+        facts.push(("command", json!(words)));
+        Entry { facts, ..entry(at, &node.name, "hook", format!("runs {}", shown.join(" "))) }
     };
     let own = own.as_ref().map(|hook| line(hook, &[]));
     let any = hooks.any.as_ref().map(|hook| line(hook, &general));
