@@ -205,7 +205,8 @@ fn is_number(word: &Word<'_>) -> bool {
 
 fn advice(row: &Directive, word: &Word<'_>) -> String {
     if word.text.starts_with('$') {
-        return "definitions are not supported yet; write the value".to_owned();
+        return "a definition stands for its value where a blank or nothing follows, or as ${NAME}"
+            .to_owned();
     }
     if let Argument::OneOf(choices) = row.argument
         && let Some(choice) = nearest(word.text, choices.iter().copied())

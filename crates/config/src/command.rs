@@ -260,7 +260,7 @@ mod tests {
     use crate::source::Sources;
 
     fn words(tail: &str) -> Result<Vec<String>, usize> {
-        let span = Span::new(Sources::default().add("t", String::new()), 0..tail.len());
+        let span = Span::new(Sources::default().add("t", "", None), 0..tail.len());
         let mut complaints = Complaints::default();
         let tail = Word { text: tail, span };
         let Some((command, user)) = hook("notify", &tail, &mut complaints) else {

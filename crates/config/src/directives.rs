@@ -133,8 +133,6 @@ pub(crate) enum Standing {
     Used,
     /// Not yet: a warning, and its block is skipped.
     NotYet,
-    /// Without it the file would mean something else: an error.
-    Refused,
     /// It belongs to LVS or to nothing at all any more: a warning, and its block is skipped.
     NotOurs,
 }
@@ -144,7 +142,7 @@ impl Standing {
     pub(crate) const fn is_read(self) -> bool {
         match self {
             Self::Used => true,
-            Self::NotYet | Self::Refused | Self::NotOurs => false,
+            Self::NotYet | Self::NotOurs => false,
         }
     }
 }
@@ -252,6 +250,11 @@ pub(crate) fn find(place: Place, word: &str) -> Option<&'static Directive> {
 /// Every word of this place, in the order of the table.
 pub(crate) fn words_at(place: Place) -> impl Iterator<Item = &'static str> {
     all().filter(move |row| row.places.contains(&place)).map(|row| row.name)
+}
+
+/// Every row of a word, wherever it is legal.
+pub(crate) fn everywhere(word: &str) -> impl Iterator<Item = &'static Directive> {
+    all().filter(move |row| row.name == word)
 }
 
 /// Every place where a word is legal, in the order of the table.

@@ -106,7 +106,7 @@ mod tests {
     use crate::source::Sources;
 
     fn shape(text: &str) -> (Vec<String>, usize) {
-        let file = Sources::default().add("t", String::new());
+        let file = Sources::default().add("t", "", None);
         let mut complaints = Complaints::default();
         let lines = lines(file, text, &mut complaints);
         let tokens = lines.iter().flat_map(|line| tokens(line, &mut complaints)).collect::<Vec<_>>();

@@ -1,22 +1,27 @@
 //! keepalived.conf to meaning, with spans and diagnostics.
 //!
-//! The way of a text: `source` keeps it, `lines` takes comments away, `expand` will splice includes and
-//! definitions in, `lexer` makes words and `tree` statements and blocks; `section`, `arguments` and `entries`
+//! The way of a text: `files` reads it, `source` keeps it, `lines` takes comments away, `expand` splices includes,
+//! definitions and sequences in (`made` remembers where their text came from), `lexer` makes words and `tree` statements and blocks; `section`, `arguments` and `entries`
 //! read a block by `directives`, the one table of the language; `build` makes the [`Config`].
 //!
-//! Nothing here touches the network, and nothing asks the host: whether an interface, a user or a script
-//! exists is for the daemon that needs it. Nothing that a file may hold makes it panic, and time and memory
+//! Nothing here touches the network, and of the host only its name is asked: whether an interface, a user or a
+//! script exists is for the daemon that needs it. Nothing that a file may hold makes it panic, and time and memory
 //! are linear in the file's size.
 
 mod arguments;
 mod build;
 mod command;
+mod config_id;
 mod diagnostic;
 mod directives;
 mod entries;
 mod expand;
+mod files;
+mod fingerprint;
+mod glob;
 mod lexer;
 mod lines;
+mod made;
 mod model;
 mod report;
 mod section;
@@ -24,27 +29,34 @@ mod source;
 mod suggest;
 mod tree;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ::model::LinkName;
 
 use crate::diagnostic::Complaints;
+use crate::expand::{Root, expand};
+use crate::files::Files;
+use crate::lines::Line;
 use crate::source::Sources;
 
+pub use self::config_id::ConfigId;
 pub use self::diagnostic::{Diagnostic, Excerpt, MAX_DIAGNOSTICS, Severity};
+pub use self::files::MAX_FILE;
+pub use self::fingerprint::Fingerprint;
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
     Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::Report;
-pub use self::source::{Fingerprint, MAX_FILE, Position, Span};
+pub use self::source::{Position, Span};
 
 /// Our own place for the configuration.
 const OWN_PATH: &str = "/etc/handover/handover.conf";
 /// Where keepalived keeps its own, which is what we read until there is one of ours.
 const KEEPALIVED_PATH: &str = "/etc/keepalived/keepalived.conf";
+
+/// How often files that change meanwhile are read.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// What became of a configuration.
 #[derive(Clone, Debug)]
@@ -53,7 +65,7 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// What there is to say about it.
     pub report: Report,
-    /// Of the bytes that were read; of none if nothing could be read.
+    /// Of all that was read and decided the meaning; of nothing if nothing could be read.
     pub fingerprint: Fingerprint,
 }
 
@@ -64,83 +76,102 @@ pub fn default_path() -> PathBuf {
     if own.exists() { own.to_owned() } else { PathBuf::from(KEEPALIVED_PATH) }
 }
 
-/// Reads and parses a file. What prevents reading is a diagnostic like any other.
+/// Reads and parses a file as this host understands it. What prevents reading is a diagnostic like any other.
 #[must_use]
 pub fn load(path: &Path) -> Loaded {
+    load_as(path, &ConfigId::of_this_host())
+}
+
+/// The same, as the host with this id understands it.
+///
+/// If a file changes while it is read, all are read again, and that it changed is an error only after
+/// `MAX_ATTEMPTS` times.
+#[must_use]
+pub fn load_as(path: &Path, id: &ConfigId) -> Loaded {
+    let mut attempt = 1;
+    loop {
+        let mut files = Files::default();
+        let mut loaded = read(path, id, &mut files);
+        let Some(changed) = files.changed() else { return loaded };
+        if attempt == MAX_ATTEMPTS {
+            let message = format!("{} changed while it was read, {attempt} times", changed.display());
+            loaded
+                .report
+                .extend([Diagnostic::error("changed", None, message).help("try again when it is finished")]);
+            loaded.config = None;
+            return loaded;
+        }
+        attempt += 1;
+    }
+}
+
+fn read(path: &Path, id: &ConfigId, files: &mut Files) -> Loaded {
     let name = path.display().to_string();
-    match read(path) {
-        Ok(bytes) => parse(&name, &bytes),
-        Err(diagnostic) => {
-            let mut complaints = Complaints::default();
-            complaints.push(*diagnostic);
+    let mut complaints = Complaints::default();
+    match files.read(path) {
+        Ok(content) => {
+            if content.executable {
+                let message = "the file has an execute bit";
+                let diagnostic =
+                    Diagnostic::warning("executable", None, message).help(format!("chmod a-x {name}"));
+                complaints.push(diagnostic.keepalived("doesn't read it, and runs without a configuration"));
+            }
+            let text = Text { name: &name, bytes: &content.bytes, file: Some((path, content.stamp)) };
+            understand(&text, id, files, complaints)
+        }
+        Err(unread) => {
+            complaints.push(expand::refusal(&unread, None));
             let report = Report::new(&name, Sources::default(), complaints);
             Loaded { config: None, report, fingerprint: Fingerprint::of(&[]) }
         }
     }
 }
 
-/// At most one byte more than [`MAX_FILE`], by which [`parse`] sees that it is too large.
-fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
-    let unreadable = |error: std::io::Error| {
-        let diagnostic = Diagnostic::error("unreadable", None, format!("can't be read: {error}"));
-        Box::new(diagnostic.help("name another file with -f, or check its path and permissions"))
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        let diagnostic = Diagnostic::error("unreadable", None, "is a directory, not a file");
-        return Err(Box::new(diagnostic.help("name the configuration file itself with -f")));
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
-}
-
-/// Parses a configuration. `name` stands for the file in the diagnostics.
+/// Parses a text that is no file, and can't include any. `name` stands for it in the diagnostics.
 #[must_use]
 pub fn parse(name: &str, text: impl AsRef<[u8]>) -> Loaded {
-    let bytes = text.as_ref();
-    let fingerprint = Fingerprint::of(bytes);
+    parse_as(name, text, &ConfigId::default())
+}
+
+/// The same, as the host with this id understands it.
+#[must_use]
+pub fn parse_as(name: &str, text: impl AsRef<[u8]>, id: &ConfigId) -> Loaded {
+    let text = Text { name, bytes: text.as_ref(), file: None };
+    understand(&text, id, &mut Files::default(), Complaints::default())
+}
+
+/// What is to be understood.
+struct Text<'a> {
+    name: &'a str,
+    bytes: &'a [u8],
+    /// Where it is from, if it is a file.
+    file: Option<(&'a Path, files::Stamp)>,
+}
+
+fn understand(text: &Text<'_>, id: &ConfigId, files: &mut Files, mut complaints: Complaints) -> Loaded {
+    let Text { name, bytes, file: from } = *text;
     let mut sources = Sources::default();
-    let mut complaints = Complaints::default();
-    let config = meaning(name, bytes, &mut sources, &mut complaints);
+    let mut fingerprint = Fingerprint::of(bytes);
+    let mut config = None;
+    if let Some(file) = expand::admit(name, bytes, None, &mut sources, &mut complaints) {
+        let root = Root { file, from, fingerprint };
+        let expanded = expand(&root, id, files, &mut sources, &mut complaints);
+        fingerprint = expanded.fingerprint;
+        let lines: Vec<Line<'_>> = expanded.lines.iter().map(|span| Line::at(&sources, *span)).collect();
+        config = Some(meaning(&lines, &mut complaints));
+    }
     let config = config.filter(|_| complaints.errors() == 0);
     Loaded { config, report: Report::new(name, sources, complaints), fingerprint }
 }
 
-/// What the bytes say, right only if nothing was complained about as an error.
-fn meaning(name: &str, bytes: &[u8], sources: &mut Sources, complaints: &mut Complaints) -> Option<Config> {
-    if bytes.len() > MAX_FILE {
-        let message = format!("the file is larger than {} MiB", MAX_FILE >> 20);
-        complaints.push(Diagnostic::error("too-large", None, message).help("is it a configuration at all?"));
-        return None;
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            complaints.push(not_utf8(name, bytes, error.valid_up_to(), sources));
-            return None;
-        }
-    };
-    let file = sources.add(name, text.to_owned());
-    let lines = expand::expand(lines::lines(file, text, complaints), complaints);
+/// What the lines say, right only if nothing was complained about as an error.
+fn meaning(lines: &[Line<'_>], complaints: &mut Complaints) -> Config {
     if lines.is_empty() && complaints.errors() == 0 {
         let message = "there is nothing in this file";
         let help = "write at least one `vrrp_instance NAME { ... }` into it";
         complaints.push(Diagnostic::error("empty", None, message).help(help));
     }
-    Some(build::config(&tree::parse(&lines, complaints), complaints))
-}
-
-/// Keeps the text as far as it is one, and shows the line where it ends to be.
-fn not_utf8(name: &str, bytes: &[u8], valid: usize, sources: &mut Sources) -> Diagnostic {
-    let end =
-        bytes.iter().skip(valid).position(|byte| *byte == b'\n').map_or(bytes.len(), |line| valid + line);
-    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned();
-    let file = sources.add(name, text);
-    let span = Span::new(file, valid..valid + char::REPLACEMENT_CHARACTER.len_utf8());
-    Diagnostic::error("not-utf8", span, "this is not UTF-8 text")
-        .help("convert it, for example with: iconv -f latin1 -t utf-8")
+    build::config(&tree::parse(lines, complaints), complaints)
 }
 
 impl Config {

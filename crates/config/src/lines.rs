@@ -4,7 +4,7 @@
 //! that cuts a word short, which nobody means, it is said.
 
 use crate::diagnostic::{Complaints, Diagnostic, quote};
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Sources, Span};
 
 /// The longest line that is read, in bytes; keepalived gives up at 1023.
 pub(crate) const MAX_LINE: usize = 64 << 10;
@@ -14,8 +14,8 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A line that says something: no comment, no blanks around, not empty.
 ///
-/// Today it is always a piece of a file. Definitions and sequences will make lines that stand nowhere as they
-/// are; they will get here through [`crate::expand`], and nothing after it needs to know.
+/// Most are pieces of a file. Those that definitions and sequences made are pieces of [`crate::made::Made`], and nothing
+/// after [`crate::expand`] needs to know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
@@ -34,8 +34,18 @@ impl<'a> Line<'a> {
         self.span(0, self.text.len())
     }
 
+    /// The line of that place.
+    pub(crate) fn at(sources: &'a Sources, span: Span) -> Self {
+        Self { text: sources.read(span), file: span.file(), start: span.range().start }
+    }
+
+    /// What follows, without the blanks around it.
+    pub(crate) fn from(&self, at: usize) -> Self {
+        self.trimmed(at, self.text.len())
+    }
+
     /// The part `from..to`, without the blanks around it.
-    fn trimmed(&self, from: usize, to: usize) -> Self {
+    pub(crate) fn trimmed(&self, from: usize, to: usize) -> Self {
         let text = self.text.get(from..to).unwrap_or_default();
         let blanks = text.len() - text.trim_start().len();
         Self { text: text.trim(), file: self.file, start: self.start + from + blanks }
@@ -55,7 +65,9 @@ pub(crate) fn lines<'a>(file: FileId, text: &'a str, complaints: &mut Complaints
         }
         let end = comment_start(&line, complaints).unwrap_or(text.len());
         let line = line.trimmed(0, end);
-        if !line.text.is_empty() {
+        if let Some(at) = line.text.find(char::REPLACEMENT_CHARACTER) {
+            complaints.push(not_utf8(line.span(at, at + char::REPLACEMENT_CHARACTER.len_utf8())));
+        } else if !line.text.is_empty() {
             lines.push(line);
         }
     }
@@ -72,6 +84,12 @@ fn refusal(line: &Line<'_>) -> Option<Diagnostic> {
     let message = "a NUL byte: is this a text file?";
     let diagnostic = Diagnostic::error("nul", line.span(nul, nul + 1), message);
     Some(diagnostic.keepalived("ignores such a line").help("remove the byte"))
+}
+
+/// Outside a comment.
+fn not_utf8(span: Span) -> Diagnostic {
+    Diagnostic::error("not-utf8", span, "this is not UTF-8 text")
+        .help("convert the file, for example with: iconv -f latin1 -t utf-8")
 }
 
 /// Where the comment begins, if there is one.
@@ -111,10 +129,9 @@ fn cut_word(line: &Line<'_>, start: usize, at: usize) -> (Diagnostic, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Sources;
 
     fn texts(text: &str) -> (Vec<String>, usize) {
-        let file = Sources::default().add("t", String::new());
+        let file = Sources::default().add("t", "", None);
         let mut complaints = Complaints::default();
         let lines = lines(file, text, &mut complaints);
         for line in &lines {

@@ -11,9 +11,11 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::Span;
-use crate::diagnostic::{Complaints, Diagnostic, Excerpt, Severity};
+use crate::diagnostic::{Complaints, Diagnostic, Excerpt, Severity, quote};
 use crate::source::{Position, Source, Sources};
 
+/// How many places are shown from which a definition's text was used.
+const MAX_USES: usize = 4;
 /// How many lines may lie between two places that are still drawn as one excerpt.
 const MAX_EXCERPT_GAP: usize = 12;
 
@@ -28,14 +30,15 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(name: &str, sources: Sources, complaints: Complaints) -> Self {
         let mut report = Self { name: name.to_owned(), sources, complaints };
-        report.sort();
+        report.settle(0);
         report
     }
 
     /// Adds what others have to say of the same configuration.
     pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        let known = self.complaints.kept.len();
         diagnostics.into_iter().for_each(|diagnostic| self.complaints.push(diagnostic));
-        self.sort();
+        self.settle(known);
     }
 
     /// Takes back the diagnostics with these numbers; errors stay.
@@ -50,9 +53,14 @@ impl Report {
         });
     }
 
-    /// Stable: what one pass says of one place keeps its order.
-    fn sort(&mut self) {
-        self.complaints.kept.sort_by_key(|diagnostic| diagnostic.span.map_or(0, |span| span.range().start));
+    /// Leads those from `first` on back to the files, and puts all into the order of reading. Stable: what one pass says
+    /// of one place keeps its order.
+    fn settle(&mut self, first: usize) {
+        let Self { sources, complaints, .. } = self;
+        complaints.kept.iter_mut().skip(first).for_each(|diagnostic| trace(sources, diagnostic));
+        complaints
+            .kept
+            .sort_by_cached_key(|diagnostic| diagnostic.span.map_or(Vec::new(), |span| sources.order(span)));
     }
 
     /// The diagnostics, at most [`MAX_DIAGNOSTICS`].
@@ -94,6 +102,7 @@ impl Report {
     /// A place of this configuration, to be shown beside a place of another one.
     #[must_use]
     pub fn excerpt(&self, span: Span, label: impl Into<String>) -> Option<Excerpt> {
+        let span = self.sources.trace(span)?.span;
         let source = self.sources.get(span.file())?;
         let (file, start, end) = self.sources.extent(span)?;
         let line = source.lines(start.line - 1, start.line - 1);
@@ -138,7 +147,7 @@ impl Report {
     ///
     /// Always there: `severity` (`error`, `warning`, `note`), `id`, `message`, `file`. Where they apply: `line`, `column`,
     /// `end_line`, `end_column` (from 1, columns in characters, the end just behind the last one), `label`,
-    /// `related` (a list of places with `message`), `keepalived`, `help`. Others may be added.
+    /// `related` (a list of places with `message`), `included_from` (a place), `keepalived`, `help`. Others may be added.
     #[must_use]
     pub fn json_lines(&self) -> Vec<String> {
         let rest = (self.complaints.dropped > 0).then(|| json::rest(&self.name, self.complaints.dropped));
@@ -219,6 +228,20 @@ fn foreign(excerpt: &Excerpt) -> Snippet<'_, annotate_snippets::Annotation<'_>> 
 fn within(span: Span, shown: &Range<usize>) -> Range<usize> {
     let clamp = |byte: usize| byte.clamp(shown.start, shown.end) - shown.start;
     clamp(span.range().start)..clamp(span.range().end)
+}
+
+/// Leads what stands in no file back to where it came from, and from where it was used.
+fn trace(sources: &Sources, diagnostic: &mut Diagnostic) {
+    let Some(traced) = diagnostic.span.and_then(|span| sources.trace(span)) else { return };
+    if let Some(span) = diagnostic.span.filter(|_| traced.is_mixed && diagnostic.label.is_empty()) {
+        diagnostic.label = format!("read as {}", quote(sources.read(span)));
+    }
+    for (span, _) in &mut diagnostic.related {
+        *span = sources.trace(*span).map_or(*span, |traced| traced.span);
+    }
+    diagnostic.span = Some(traced.span);
+    let uses = traced.uses.into_iter().take(MAX_USES).map(|span| (span, "used here".to_owned()));
+    diagnostic.related.extend(uses);
 }
 
 /// Only the lines that are needed: handing the whole text over would cost a pass over it for each diagnostic.

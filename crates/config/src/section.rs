@@ -21,11 +21,15 @@ use crate::tree::{Block, Statement};
 pub(crate) struct Section<'a> {
     place: Place,
     fields: HashMap<&'static str, Field<'a>>,
+    /// How many statements were read.
+    statements: usize,
 }
 
 struct Field<'a> {
     /// The keyword.
     span: Span,
+    /// Its number among the block's statements.
+    order: usize,
     /// `None` after a complaint about it.
     value: Option<Value<'a>>,
     blocks: Vec<&'a Block<'a>>,
@@ -33,7 +37,7 @@ struct Field<'a> {
 
 impl<'a> Section<'a> {
     pub(crate) fn new(place: Place) -> Self {
-        Self { place, fields: HashMap::new() }
+        Self { place, fields: HashMap::new(), statements: 0 }
     }
 
     /// Reads one block; several may add up.
@@ -48,9 +52,11 @@ impl<'a> Section<'a> {
     fn add(&mut self, row: &'static Directive, statement: &'a Statement<'a>, complaints: &mut Complaints) {
         let span = statement.keyword.span;
         let value = arguments::read(row, statement, complaints);
+        self.statements += 1;
+        let order = self.statements;
         let Some(field) = self.fields.get_mut(row.name) else {
             let blocks = statement.block.iter().collect();
-            self.fields.insert(row.name, Field { span, value, blocks });
+            self.fields.insert(row.name, Field { span, order, value, blocks });
             return;
         };
         let word = row.name;
@@ -68,7 +74,7 @@ impl<'a> Section<'a> {
                 .help("remove one of them"),
         );
         if row.again == Again::LastWins {
-            (field.span, field.value) = (span, value);
+            (field.span, field.order, field.value) = (span, order, value);
         }
     }
 
@@ -80,6 +86,11 @@ impl<'a> Section<'a> {
     /// Every word that was given, and where.
     pub(crate) fn words(&self) -> Given {
         Given::new(self.fields.iter().map(|(name, field)| (*name, field.span)))
+    }
+
+    /// Whether the first of two words stands after the second, as far as both are given.
+    pub(crate) fn is_later(&self, one: &'static str, other: &'static str) -> bool {
+        self.field(one).map(|field| field.order) > self.field(other).map(|field| field.order)
     }
 
     /// Reads on as if it weren't there; says where it was.
@@ -226,12 +237,6 @@ pub(crate) fn admit(
             let message = format!("`{name}` is not for Handover and is skipped");
             let help = format!("it {help}; keepalived can go on doing that part");
             complaints.push(Diagnostic::warning("not-ours", word.span, message).help(help));
-        }
-        Standing::Refused => {
-            let message =
-                format!("`{name}` is not supported yet, and without it the file means something else");
-            complaints
-                .push(Diagnostic::error("not-supported", word.span, message).help(format!("it {help}")));
         }
     }
     None

@@ -3,11 +3,10 @@
 //! A [`Span`] is only a file's number and a byte range, so that every noun can carry one; the texts stay
 //! in [`Sources`]. Nothing here knows the language.
 
-use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// The largest file that is read, in bytes: a thousand times what a large site has.
-pub const MAX_FILE: usize = 16 << 20;
+use crate::made::{Made, Traced};
 
 /// A place in a configuration: bytes `start..end` of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +17,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Offsets beyond 4 GiB saturate; [`MAX_FILE`] keeps real ones far below.
+    /// Offsets beyond 4 GiB saturate; [`crate::MAX_FILE`] keeps real ones far below.
     pub(crate) fn new(file: FileId, range: Range<usize>) -> Self {
         Self { file, start: offset(range.start), end: offset(range.end.max(range.start)) }
     }
@@ -52,6 +51,11 @@ fn offset(bytes: usize) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId(u32);
 
+impl FileId {
+    /// No file at all: [`Made`].
+    pub(crate) const MADE: Self = Self(u32::MAX);
+}
+
 /// Line and column as editors count them: from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -65,7 +69,9 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     name: String,
-    text: String,
+    text: Arc<str>,
+    /// What made it be read; `None` for the file that was asked for.
+    included: Option<Span>,
     /// Where each line begins; never empty, ascending.
     line_starts: Vec<usize>,
 }
@@ -100,18 +106,19 @@ impl Source {
     }
 }
 
-/// Every file that a configuration was read from.
+/// Every file that a configuration was read from, and what was made of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<Source>,
+    pub(crate) made: Made,
 }
 
 impl Sources {
-    pub(crate) fn add(&mut self, name: &str, text: String) -> FileId {
+    pub(crate) fn add(&mut self, name: &str, text: &str, included: Option<Span>) -> FileId {
         let id = FileId(offset(self.files.len()));
         let line_starts =
             std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
-        self.files.push(Source { name: name.to_owned(), text, line_starts });
+        self.files.push(Source { name: name.to_owned(), text: text.into(), included, line_starts });
         id
     }
 
@@ -119,12 +126,36 @@ impl Sources {
         self.files.get(id.0 as usize)
     }
 
+    /// The whole text of a file, to be read while others are added.
+    pub(crate) fn text_of(&self, id: FileId) -> Arc<str> {
+        self.get(id).map_or_else(|| "".into(), |source| Arc::clone(&source.text))
+    }
+
+    /// The text of a span, in a file or made.
+    pub(crate) fn read(&self, span: Span) -> &str {
+        let text = if span.file == FileId::MADE {
+            self.made.text()
+        } else {
+            self.get(span.file).map_or("", Source::text)
+        };
+        text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The place in the files.
+    pub(crate) fn trace(&self, span: Span) -> Option<Traced> {
+        if span.file == FileId::MADE {
+            return self.made.trace(span);
+        }
+        Some(Traced { span, uses: Vec::new(), is_mixed: false })
+    }
+
     pub(crate) fn position(&self, span: Span) -> Option<(&str, Position)> {
         self.extent(span).map(|(name, start, _)| (name, start))
     }
 
-    /// Where a span begins and where it has ended.
+    /// Where a span begins and where it has ended, in the file that has it.
     pub(crate) fn extent(&self, span: Span) -> Option<(&str, Position, Position)> {
+        let span = self.trace(span)?.span;
         let source = self.get(span.file)?;
         let Range { start, end } = span.range();
         Some((source.name(), source.position(start), source.position(end)))
@@ -135,42 +166,26 @@ impl Sources {
         (bytes.end <= self.files.get(place)?.text.len()).then(|| Span::new(FileId(offset(place)), bytes))
     }
 
+    /// What puts places into the order in which they are read: offsets, from the file that was asked for inwards.
+    pub(crate) fn order(&self, span: Span) -> Vec<u32> {
+        let mut order = Vec::new();
+        let mut next = self.trace(span).map(|traced| traced.span);
+        while let Some(span) = next {
+            order.push(span.start);
+            next = self.included(span);
+        }
+        order.reverse();
+        order
+    }
+
+    /// What made the file of this place be read.
+    pub(crate) fn included(&self, span: Span) -> Option<Span> {
+        let from = self.get(span.file)?.included?;
+        self.trace(from).map(|traced| traced.span)
+    }
+
     pub(crate) fn files(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()
-    }
-}
-
-/// What tells two configurations apart: FNV-1a, 64 bits, over the bytes read.
-///
-/// It guards against daemons that read different versions of a file, not against an attacker: the file
-/// is root's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(u64);
-
-impl Fingerprint {
-    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-
-    /// Of these bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(
-            bytes
-                .iter()
-                .fold(Self::OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(Self::PRIME)),
-        )
-    }
-
-    /// The number, for frames and JSON.
-    #[must_use]
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -181,17 +196,10 @@ mod tests {
     #[test]
     fn columns_count_characters_from_one() {
         let mut sources = Sources::default();
-        let id = sources.add("a.conf", "héé x\n\ny".to_owned());
+        let id = sources.add("a.conf", "héé x\n\ny", None);
         let at = |start| sources.position(Span::new(id, start..start)).unwrap().1;
         assert_eq!(at(6), Position { line: 1, column: 5 });
         assert_eq!(at(9), Position { line: 3, column: 1 });
         assert_eq!(at(10), Position { line: 3, column: 2 });
-    }
-
-    #[test]
-    fn fingerprints_are_fnv_1a() {
-        // The published test vectors of FNV-1a, 64 bits.
-        assert_eq!(Fingerprint::of(b"").to_string(), "cbf29ce484222325");
-        assert_eq!(Fingerprint::of(b"foobar").as_u64(), 0x8594_4171_f739_67e8);
     }
 }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn shape(text: &str) -> (String, usize) {
-        let file = Sources::default().add("t", String::new());
+        let file = Sources::default().add("t", "", None);
         let mut complaints = Complaints::default();
         let lines = lines(file, text, &mut complaints);
         (show(&parse(&lines, &mut complaints)), complaints.errors())
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_tail_keeps_what_was_written() {
-        let file = Sources::default().add("t", String::new());
+        let file = Sources::default().add("t", "", None);
         let mut complaints = Complaints::default();
         let lines = lines(file, "s { script 'a  b'\"c\" d # e\n}", &mut complaints);
         let tree = parse(&lines, &mut complaints);

@@ -42,7 +42,7 @@ fn words() {
             ),
             ("unkown_block {\n prioirty 3\n}\n priority 0", &["error unknown-word", "error out-of-range"]),
             ("lvs_sync_daemon_interface eth0", &["warning not-ours"]),
-            ("include other.conf", &["error not-supported"]),
+            ("include other.conf", &["error no-include"]),
             (
                 "native_ipv6 } vrrp_instance w { include other.conf",
                 &[
@@ -50,11 +50,12 @@ fn words() {
                     "error missing-word",
                     "error missing-word",
                     "error missing-word",
-                    "error not-supported",
+                    "error no-include",
                 ],
             ),
-            ("$A=3", &["error not-supported"]),
-            ("@node priority 3", &["error not-supported"]),
+            ("$A=3", &[]),
+            ("@node priority 0", &[]),
+            ("@^node priority 0", &["error out-of-range"]),
             ("priority", &["error missing-value"]),
             ("priority 3 {\n}", &["error stray-block"]),
             ("track_script", &["error missing-block"]),
@@ -319,7 +320,8 @@ fn files_that_are_none() {
     };
     assert_eq!(code(b""), ["empty"]);
     assert_eq!(code(b"\n# nothing\n"), ["empty"]);
-    assert_eq!(code(b"global_defs {\n}\n# \xff\n"), ["not-utf8"]);
+    assert_eq!(code(b"global_defs {\n}\n# \xff\n"), ["no-instance"]);
+    assert_eq!(code(b"global_defs {\n router_id \xff # \xff\n}\n"), ["not-utf8"]);
     assert_eq!(code(b"\0\0\0"), ["nul"]);
     assert_eq!(code(&vec![b'\n'; MAX_FILE + 1]), ["too-large"]);
     assert_eq!(code(b"global_defs {\n}\n"), ["no-instance"]);

@@ -77,7 +77,7 @@ pub(super) fn preemption(
     let (no, yes) = (section.given("nopreempt"), section.given("preempt"));
     let asked = match (no, yes) {
         (Some(no), Some(yes)) => {
-            let (first, last) = if no.range().start < yes.range().start { (no, yes) } else { (yes, no) };
+            let (first, last) = if section.is_later("preempt", "nopreempt") { (no, yes) } else { (yes, no) };
             complaints.push(
                 Diagnostic::warning(
                     "given-twice",

@@ -58,7 +58,7 @@ fn source(section: &Section<'_>, complaints: &mut Complaints) -> Option<(IpAddr,
     let (unicast, multicast) = (at("unicast_src_ip"), at("mcast_src_ip"));
     let source = match (unicast, multicast) {
         (Some(unicast), Some(multicast)) => {
-            let later = unicast.1.range().start > multicast.1.range().start;
+            let later = section.is_later("unicast_src_ip", "mcast_src_ip");
             let (first, last) = if later { (multicast, unicast) } else { (unicast, multicast) };
             if first.0 != last.0 {
                 let message = "`unicast_src_ip` and `mcast_src_ip` are one setting; the last one counts";

@@ -3,12 +3,12 @@
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
 use super::Place::{Anywhere, GarpGroup, Global, Instance, Root, Script, SyncGroup, TrackGroup};
-use super::{Again, Body, Directive, Standing, not_ours, not_yet, used};
+use super::{Again, Body, Directive, not_ours, not_yet, used};
 
 const AT: &[super::Place] = &[Root];
 
 const fn include(name: &'static str, help: &'static str) -> Directive {
-    Directive::new(Standing::Refused, name, &[Anywhere], Text("GLOB"), help)
+    used(name, &[Anywhere], Text("GLOB"), help)
 }
 
 /// A named block that stands once for each name.
@@ -17,6 +17,7 @@ const fn named(name: &'static str, body: Body, help: &'static str) -> Directive 
 }
 
 pub(super) const ROWS: &[Directive] = &[
+    // Read by `expand`, before there are statements.
     include("include", "reads other files here; a missing one is no error"),
     include("includer", "reads other files here; one that can't be read is an error"),
     include("includem", "reads other files here; no match is an error"),

@@ -18,6 +18,8 @@ struct Object<'a> {
     label: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     related: Vec<Related<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    included_from: Option<Place<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     keepalived: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -61,6 +63,10 @@ pub(super) fn line(name: &str, sources: &Sources, diagnostic: &Diagnostic) -> St
         place: place(name, sources, diagnostic.span),
         label: &diagnostic.label,
         related,
+        included_from: diagnostic
+            .span
+            .and_then(|span| sources.included(span))
+            .map(|span| place(name, sources, Some(span))),
         keepalived: &diagnostic.keepalived,
         help: &diagnostic.help,
     })
@@ -75,6 +81,7 @@ pub(super) fn rest(name: &str, count: usize) -> String {
         place: Place { file: name, extent: None },
         label: "",
         related: Vec::new(),
+        included_from: None,
         keepalived: "",
         help: "",
     })
