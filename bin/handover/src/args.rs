@@ -28,7 +28,6 @@ pub(crate) enum Command {
     Run(Run),
     Status(Status),
     Check(crate::check::CheckArguments),
-    Explain(crate::explain::ExplainArguments),
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),
@@ -44,6 +43,10 @@ pub(crate) struct Run {
     /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
     #[argh(option, short = 'f', arg_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// the name that @NAME lines of the configuration are for (default: the host's, up to the first dot)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    pub(crate) config_id: Option<String>,
 
     /// where the sockets are made (default: $RUNTIME_DIRECTORY, else /run/handover)
     #[argh(option, arg_name = "DIR")]

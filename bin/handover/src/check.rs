@@ -7,8 +7,10 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
-use config::{Config, Loaded};
+use config::{Config, ConfigId, Loaded};
 use service::{Exit, Failure};
+
+use crate::run::Reading;
 
 /// Tell whether a configuration is valid, and where it isn't. Several files are taken as the nodes of one cluster and compared.
 ///
@@ -26,6 +28,10 @@ pub(crate) struct CheckArguments {
     /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
     #[argh(option, short = 'f', arg_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// the name that @NAME lines of the configuration are for (default: the host's, up to the first dot)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    config_id: Option<String>,
 
     /// what is to count as an error besides errors: warnings
     #[argh(option, arg_name = "WHAT")]
@@ -72,7 +78,8 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     if paths.is_empty() {
         paths.push(service::config_path(None));
     }
-    let mut all: Vec<Loaded> = paths.iter().map(|path| config::load(path)).collect();
+    let id = service::config_id(arguments.config_id.clone());
+    let mut all: Vec<Loaded> = paths.iter().map(|path| config::load_as(path, &id)).collect();
     judge(&paths, &mut all);
     let mut bad = Vec::new();
     for (path, loaded) in paths.iter().zip(&all) {
@@ -142,16 +149,16 @@ fn tally(report: &config::Report) -> String {
 ///
 /// # Errors
 /// [`Exit::Configuration`] when there is an error.
-pub(crate) fn refuse_invalid(path: &Path) -> Result<(), Failure> {
-    valid(path, Exit::Configuration).map(|_| ())
+pub(crate) fn refuse_invalid(reading: &Reading) -> Result<(), Failure> {
+    valid(&reading.path, &reading.id, Exit::Configuration).map(|_| ())
 }
 
 /// The configuration of a file, after every diagnostic has gone to standard error.
 ///
 /// # Errors
 /// `otherwise` when there is an error in it.
-pub(crate) fn valid(path: &Path, otherwise: Exit) -> Result<Config, Failure> {
-    let Loaded { config, report, .. } = config::load(path);
+pub(crate) fn valid(path: &Path, id: &ConfigId, otherwise: Exit) -> Result<Config, Failure> {
+    let Loaded { config, report, .. } = config::load_as(path, id);
     crate::complain(&report.render(color()));
     config.ok_or_else(|| {
         let errors = count(report.errors(), "error");

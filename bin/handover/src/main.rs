@@ -5,7 +5,6 @@ mod check;
 mod client;
 mod drain;
 mod events;
-mod explain;
 mod lab;
 mod recipe;
 mod run;
@@ -36,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn act() -> Result<ExitCode, Failure> {
-    let arguments = simulate::tie_times(service::normalise(std::env::args_os().skip(1), "f")?);
+    let arguments = simulate::tie_times(service::normalise(std::env::args_os().skip(1), "fi")?);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let arguments = match Arguments::from_args(&["handover"], &arguments) {
         Ok(arguments) => arguments,
@@ -49,11 +48,10 @@ fn act() -> Result<ExitCode, Failure> {
     let done = match arguments.command {
         Some(Command::Run(it)) => {
             let directories = run::Directories::new(it.runtime_dir, it.state_dir);
-            run::run(&service::config_path(it.config), &directories)
+            run::run(&run::Reading::new(it.config, it.config_id), &directories)
         }
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Check(it)) => check::run(&it),
-        Some(Command::Explain(it)) => explain::run(&it),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
@@ -64,7 +62,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, explain, events, drain, undrain, simulate, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, events, drain, undrain, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

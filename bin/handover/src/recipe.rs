@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sys::privilege::Capability;
 use sys::process::{Credentials, Rights, Signal, Spec, Stdio};
 
-use crate::run::{Directories, GROUP, is_root};
+use crate::run::{Directories, GROUP, Reading, is_root};
 use crate::supervise::Daemon;
 
 /// Variables of sd_notify(3) and its siblings.
@@ -17,17 +17,17 @@ const FROM_SYSTEMD: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC
 #[derive(Debug)]
 pub(crate) struct Recipe {
     program: PathBuf,
-    config: PathBuf,
+    reading: Reading,
     directories: Directories,
     credentials: Option<Credentials>,
     rights: Rights,
 }
 
 impl Recipe {
-    pub(crate) fn new(daemon: Daemon, programs: &Path, config: &Path, directories: &Directories) -> Self {
+    pub(crate) fn new(daemon: Daemon, programs: &Path, reading: &Reading, directories: &Directories) -> Self {
         Self {
             program: programs.join(daemon.program()),
-            config: config.to_owned(),
+            reading: reading.clone(),
             directories: directories.clone(),
             credentials: credentials(daemon),
             rights: rights(daemon),
@@ -37,7 +37,9 @@ impl Recipe {
     pub(crate) fn spec(&self) -> Spec {
         let spec = Spec::new(&self.program)
             .argument("--config")
-            .argument(&self.config)
+            .argument(&self.reading.path)
+            .argument("--config-id")
+            .argument(self.reading.id.as_str())
             .argument("--runtime-dir")
             .argument(&self.directories.runtime)
             .argument("--state-dir")

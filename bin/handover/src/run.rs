@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use config::ConfigId;
 use model::Instant;
 use reactor::{Interest, Reactor, Ready, Token};
 use service::{Exit, Failure};
@@ -28,9 +29,9 @@ const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts
 ///
 /// # Errors
 /// An invalid configuration, a runtime directory that can't be made or is in use, a daemon that isn't there.
-pub(crate) fn run(config: &Path, directories: &Directories) -> Result<(), Failure> {
+pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Failure> {
     service::log::start("handover");
-    crate::check::refuse_invalid(config)?;
+    crate::check::refuse_invalid(reading)?;
     prepare(&directories.runtime)?;
     if let Err(failure) = prepare(&directories.state) {
         // Only what an operator orders is remembered there, and that order will say so, too.
@@ -38,7 +39,21 @@ pub(crate) fn run(config: &Path, directories: &Directories) -> Result<(), Failur
     }
     let _lock = lock(&directories.runtime)?;
     let programs = beside_us()?;
-    Supervisor::new(config, directories, &programs)?.serve()
+    Supervisor::new(reading, directories, &programs)?.serve()
+}
+
+/// What every daemon reads, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) path: PathBuf,
+    pub(crate) id: ConfigId,
+}
+
+impl Reading {
+    /// As asked, else the defaults that all programs share.
+    pub(crate) fn new(path: Option<PathBuf>, id: Option<String>) -> Self {
+        Self { path: service::config_path(path), id: service::config_id(id) }
+    }
 }
 
 /// Where the daemons meet, and where they remember.
@@ -146,14 +161,14 @@ fn socket_id(runtime_dir: &Path, daemon: Daemon) -> Option<SocketId> {
 }
 
 impl Supervisor {
-    fn new(config: &Path, directories: &Directories, programs: &Path) -> Result<Self, Failure> {
+    fn new(reading: &Reading, directories: &Directories, programs: &Path) -> Result<Self, Failure> {
         let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
         let signals = [&TERMINATION[..], &[signal_hook::consts::SIGHUP]].concat();
         reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
         let now = sys::clock::now();
         let wards = Daemon::ALL.map(|daemon| Ward {
             daemon,
-            recipe: Recipe::new(daemon, programs, config, directories),
+            recipe: Recipe::new(daemon, programs, reading, directories),
             running: None,
             start_at: Some(now),
             deaths: Deaths::default(),

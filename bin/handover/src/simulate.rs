@@ -112,8 +112,9 @@ pub(crate) fn tie_times(arguments: Vec<String>) -> Vec<String> {
 pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), Failure> {
     let bad = |why: String| Failure::new(Exit::Failed, why);
     let mut configs = Vec::new();
+    let id = service::config_id(None);
     for path in &arguments.files {
-        configs.push((path.as_path(), crate::check::valid(path, Exit::Failed)?));
+        configs.push((path.as_path(), crate::check::valid(path, &id, Exit::Failed)?));
     }
     if !arguments.at.is_empty() {
         return Err(bad("--at says when the failure named just before it happens: there is none".to_owned()));

@@ -15,7 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use failure::{Exit, Failure};
-pub use options::{DaemonOptions, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit};
+pub use options::{
+    DaemonOptions, config_id, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit,
+};
 pub use ready::{notify_ready, notify_status, notify_stopping};
 pub use serve::{Daemon, Readiness, Turn, event_loop, serve};
 pub use trouble::Trouble;
@@ -27,6 +29,8 @@ pub struct Start {
     pub config: config::Config,
     /// What that configuration was read from.
     pub config_path: PathBuf,
+    /// As whom it was read.
+    pub config_id: config::ConfigId,
     /// Its fingerprint: two daemons with the same one run the same text.
     pub fingerprint: config::Fingerprint,
     /// Where the sockets are.
@@ -63,7 +67,8 @@ fn supervised() -> Result<(), Failure> {
 fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failure> {
     let Some(options) = parse_options(name, about)? else { return Ok(None) };
     let config_path = config_path(options.config);
-    let loaded = config::load(&config_path);
+    let config_id = config_id(options.config_id);
+    let loaded = config::load_as(&config_path, &config_id);
     for (line, diagnostic) in loaded.report.one_line().iter().zip(loaded.report.diagnostics()) {
         let level = match diagnostic.severity {
             config::Severity::Error => ::log::Level::Error,
@@ -81,6 +86,7 @@ fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failu
     Ok(Some(Start {
         config,
         config_path,
+        config_id,
         fingerprint: loaded.fingerprint,
         runtime_dir: runtime_dir(options.runtime_dir),
         state_dir: state_dir(options.state_dir),

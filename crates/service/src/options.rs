@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use argh::FromArgs;
+use config::ConfigId;
 
 use crate::{Exit, Failure};
 
@@ -19,6 +20,10 @@ pub struct DaemonOptions {
     /// the configuration file (default: /etc/handover/handover.conf, else /etc/keepalived/keepalived.conf)
     #[argh(option, short = 'f', arg_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// the name that @NAME lines of the configuration are for (default: the host's, up to the first dot)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    pub config_id: Option<String>,
 
     /// where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)
     #[argh(option, arg_name = "DIR")]
@@ -38,7 +43,7 @@ pub struct DaemonOptions {
 /// # Errors
 /// [`Exit::Usage`] with argh's words, and what to type for help.
 pub fn parse_options(name: &str, about: &str) -> Result<Option<DaemonOptions>, Failure> {
-    let arguments = normalise(std::env::args_os().skip(1), "f")?;
+    let arguments = normalise(std::env::args_os().skip(1), "fi")?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match DaemonOptions::from_args(&[name], &arguments) {
         Ok(options) if options.version => {
@@ -107,6 +112,12 @@ pub fn normalise(
 #[must_use]
 pub fn config_path(asked: Option<PathBuf>) -> PathBuf {
     asked.unwrap_or_else(config::default_path)
+}
+
+/// Who reads the configuration: as asked, else this host.
+#[must_use]
+pub fn config_id(asked: Option<String>) -> ConfigId {
+    asked.map_or_else(ConfigId::of_this_host, ConfigId::new)
 }
 
 /// The runtime directory: as asked, else systemd's `RUNTIME_DIRECTORY` (its first entry), else `/run/handover`.
