@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Run(Run),
     Status(Status),
     Check(crate::check::CheckArguments),
+    Explain(crate::explain::ExplainArguments),
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),

@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod drain;
 mod events;
+mod explain;
 mod lab;
 mod recipe;
 mod run;
@@ -52,6 +53,7 @@ fn act() -> Result<ExitCode, Failure> {
         }
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Check(it)) => check::run(&it),
+        Some(Command::Explain(it)) => explain::run(&it),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
@@ -62,7 +64,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, events, drain, undrain, simulate, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, explain, events, drain, undrain, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

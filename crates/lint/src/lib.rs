@@ -19,11 +19,13 @@ mod groups;
 mod page;
 mod reach;
 mod service;
+mod timers;
 mod weigh;
 
 pub use cluster::{Cluster, Member, Router};
 pub use follow::{Index, Tracker};
 pub use page::{PAGES, Page, markdown, page};
+pub use timers::{Timers, timers};
 pub use weigh::{Outcome, outcomes, sum};
 
 use config::{Config, Diagnostic, Report, Severity};
