@@ -34,7 +34,6 @@ pub(crate) enum Command {
     Undrain(Undrain),
     Simulate(crate::simulate::SimulateArguments),
     Lab(crate::lab::LabArguments),
-    LabAgent(crate::lab::LabAgentArguments),
 }
 
 /// Start the four daemons in the foreground and keep them running.

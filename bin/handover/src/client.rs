@@ -1,10 +1,13 @@
 //! Talking to a daemon's JSON Lines socket from the command line: blocking, with a time limit.
 
 use std::io::{BufRead, BufReader, Write as _};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde_json::Value;
 
 /// How long a daemon may take to answer.
@@ -50,14 +53,46 @@ impl Client {
     /// The next line; `None` when the daemon has closed the connection.
     ///
     /// # Errors
-    /// No answer in time, or a line that isn't JSON.
+    /// No answer in time, a line that isn't JSON, or one that says what is wrong: then that.
     pub(crate) fn line(&mut self) -> Result<Option<Value>, String> {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(0) => Ok(None),
-            Ok(_) => serde_json::from_str(&line).map(Some).map_err(|error| format!("not JSON: {error}")),
+            Ok(_) => {
+                let message: Value =
+                    serde_json::from_str(&line).map_err(|error| format!("not JSON: {error}"))?;
+                match (message.get("type").and_then(Value::as_str), message.get("error")) {
+                    (Some("error"), Some(Value::String(why))) => Err(why.clone()),
+                    _ => Ok(Some(message)),
+                }
+            }
             Err(error) => Err(told(error)),
         }
+    }
+
+    /// Waits until there is something to read, or nobody reads what is to come of it: then true. A pipe tells when its reader
+    /// has gone; a file or a terminal has none that could.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn waits_in_vain(&self, out: impl AsFd) -> Result<bool, String> {
+        while self.reader.buffer().is_empty() {
+            // That the other end is gone is told whether it is asked for or not.
+            let mut fds =
+                [PollFd::new(self.reader.get_ref(), PollFlags::IN), PollFd::new(&out, PollFlags::empty())];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(told(error.into())),
+            }
+            let [feed, out] = fds.map(|fd| fd.revents());
+            if out.intersects(PollFlags::HUP | PollFlags::ERR) {
+                return Ok(true);
+            }
+            if !feed.is_empty() {
+                break;
+            }
+        }
+        Ok(false)
     }
 
     /// Waits for lines as long as it takes.

@@ -60,13 +60,9 @@ fn order(runtime_dir: &Path, request: &Value) -> Result<(), Failure> {
     client.send(request).map_err(failed)?;
     while let Some(message) = client.line().map_err(failed)? {
         let field = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match field("type").as_str() {
-            "done" => {
-                crate::say(&format!("{}\n", field("done")));
-                return Ok(());
-            }
-            "error" => return Err(failed(field("error"))),
-            _ => {}
+        if field("type") == "done" {
+            crate::say(&format!("{}\n", field("done")));
+            return Ok(());
         }
     }
     Err(failed("vrrp-core closed the connection without an answer".to_owned()))

@@ -19,7 +19,12 @@ fn follow(runtime_dir: &Path, as_json: bool) -> Result<(), String> {
     let mut client = Client::connect(runtime_dir, "vrrp-core")?;
     client.request("subscribe")?;
     client.wait_for_ever()?;
-    while let Some(message) = client.line()? {
+    let out = std::io::stdout();
+    loop {
+        if client.waits_in_vain(&out)? {
+            return Ok(());
+        }
+        let Some(message) = client.line()? else { break };
         let text = if as_json { format!("{message}\n") } else { render(&message) };
         if !crate::say(&text) {
             return Ok(());

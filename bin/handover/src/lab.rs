@@ -42,15 +42,6 @@ pub(crate) struct LabArguments {
     pub(crate) directory: PathBuf,
 }
 
-/// (started by 'handover lab' itself)
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "lab-agent")]
-pub(crate) struct LabAgentArguments {
-    /// the role
-    #[argh(positional, greedy)]
-    pub(crate) role: Vec<String>,
-}
-
 /// Plays all acts; success only if every one came out.
 pub(crate) fn run(arguments: &LabArguments) -> ExitCode {
     let plan = match plan::Plan::read(&arguments.directory) {
@@ -71,9 +62,10 @@ pub(crate) fn run(arguments: &LabArguments) -> ExitCode {
 }
 
 /// Plays a part in a lab: its agent, a host's init, or the client's probe.
-pub(crate) fn agent(arguments: &LabAgentArguments) -> ExitCode {
-    match arguments.role.split_first() {
+pub(crate) fn agent(role: &[&str]) -> ExitCode {
+    let words: Vec<String> = role.iter().map(|word| (*word).to_owned()).collect();
+    match words.split_first() {
         Some((role, target)) if role == PROBE => probe::run(target),
-        Some(_) | None => ::lab::agent::run(&arguments.role),
+        Some(_) | None => ::lab::agent::run(&words),
     }
 }

@@ -15,6 +15,7 @@ mod supervise;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use argh::FromArgs as _;
 use service::Failure;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         return exit;
     }
     match act() {
+        Ok(_) if UNPRINTED.load(Ordering::Relaxed) => service::Exit::Failed.into(),
         Ok(exit) => exit,
         Err(failure) => {
             complain(&format!("handover: {failure}\n"));
@@ -38,6 +40,10 @@ fn main() -> ExitCode {
 fn act() -> Result<ExitCode, Failure> {
     let arguments = simulate::tie_times(service::normalise(std::env::args_os().skip(1), "fi")?);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // Started by 'handover lab' alone, and in nobody's way in the list of commands.
+    if let Some((&::lab::agent::SUBCOMMAND, role)) = arguments.split_first() {
+        return Ok(lab::agent(role));
+    }
     let arguments = match Arguments::from_args(&["handover"], &arguments) {
         Ok(arguments) => arguments,
         Err(early) => return service::usage_exit("handover", "", &early).map(|()| ExitCode::SUCCESS),
@@ -61,7 +67,6 @@ fn act() -> Result<ExitCode, Failure> {
             .and_then(|whom| drain::undrain(&service::runtime_dir(it.runtime_dir), &whom)),
         Some(Command::Simulate(it)) => simulate::run(&it),
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
-        Some(Command::LabAgent(it)) => return Ok(lab::agent(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
             "what to do? One of run, status, check, explain, events, drain, undrain, simulate, lab ('handover --help' says more)",
@@ -70,10 +75,21 @@ fn act() -> Result<ExitCode, Failure> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Writes to standard output; false when nobody reads it any more.
+/// Something that was to be printed is lost, and not because the reader had read enough: that is no success.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output; false when it can't be written to any more. The program ends with status 1 then, unless its
+/// reader has just gone.
 fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = &written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !UNPRINTED.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("handover: write to standard output: {error}\n"));
+    }
+    written.is_ok()
 }
 
 /// Writes to standard error; if that is closed there is nobody left to tell.

@@ -23,7 +23,7 @@ use hosts::Hosts;
 use output::Output;
 
 /// The word before the role on the agent's command line.
-pub(crate) const SUBCOMMAND: &str = "lab-agent";
+pub const SUBCOMMAND: &str = "lab-agent";
 /// What the owner starts: it has the namespaces, but is not the init of its pid namespace.
 pub(crate) const DOORSTEP: &str = "doorstep";
 /// What the doorstep starts: the agent proper.

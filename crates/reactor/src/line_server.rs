@@ -3,7 +3,7 @@
 //! It must never wait for a client, grow with what clients do, or let one of them starve the loop. What a line means, and
 //! who may say it, is the daemon's to know. Read unix(7) first.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -16,6 +16,8 @@ use crate::output_queue::Sent;
 
 /// Clients at a time; who comes on top is sent away at once.
 pub const MAX_CLIENTS: usize = 64;
+/// What it is told before, in the words of docs/events.md.
+const FULL: &[u8] = b"{\"type\":\"error\",\"error\":\"64 clients are connected, and more are not served: try again later\"}\n";
 /// Bytes in a line that a client sends, without the newline.
 pub const MAX_LINE: usize = 64 << 10;
 /// Connections accepted before everybody else gets a turn.
@@ -148,6 +150,9 @@ impl LineServer {
                 log::warn!("{MAX_CLIENTS} clients are connected; more are sent away (the first: {peer:?})");
             }
             self.refusing = true;
+            // Into the empty buffer of a new connection: it can't be full, and who doesn't want to know needn't.
+            stream.set_nonblocking(true)?;
+            let _ = (&stream).write_all(FULL);
             return Ok(None);
         };
         stream.set_nonblocking(true)?;

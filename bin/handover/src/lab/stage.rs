@@ -97,7 +97,7 @@ impl<'a> Stage<'a> {
     /// The client begins to ask.
     pub(super) fn start_probe(&mut self) -> Result<(), ::lab::Error> {
         let (target, port) = (self.plan.target.address.to_string(), self.plan.port.to_string());
-        let words = [self.program.as_str(), "lab-agent", PROBE, &target, &port];
+        let words = [self.program.as_str(), ::lab::agent::SUBCOMMAND, PROBE, &target, &port];
         self.probe = Some(self.client.spawn(Spec::new(words))?);
         Ok(())
     }

@@ -241,7 +241,9 @@ fn who_comes_when_all_places_are_taken_is_sent_away_until_one_is_free() {
 
     let mut refused = host.dial();
     host.turn();
-    assert_eq!(refused.read(&mut [0]).unwrap(), 0);
+    let mut why = String::new();
+    refused.read_to_string(&mut why).unwrap();
+    assert!(why.ends_with('\n') && why.contains(&format!("{MAX_CLIENTS} clients are connected")), "{why}");
     let leaver = host.server.clients().nth(5).unwrap();
     drop(streams.remove(5));
     assert!(matches!(host.goodbye(leaver), GoneReason::Closed));
