@@ -19,6 +19,7 @@ use crate::backlog::{Backlog, is_urgent};
 use crate::checker::Checker;
 use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
+use crate::lull::Lull;
 use crate::manager::Manager;
 use crate::pacing::Pacer;
 use crate::setup::{CarrierId, Setup};
@@ -62,6 +63,7 @@ struct Daemon {
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
     backlog: Backlog,
+    lull: Lull,
     pacer: Pacer,
     /// The service manager hasn't heard of the last transitions.
     summary_due: bool,
@@ -96,6 +98,7 @@ impl Daemon {
             })?,
             held: Vec::new(),
             backlog: Backlog::default(),
+            lull: Lull::new(now),
             pacer: Pacer::new(start.config.global.pacing),
             summary_due: false,
             stopping: false,
@@ -343,10 +346,18 @@ impl service::Daemon for Daemon {
         if self.finished {
             return Ok(Turn::Over);
         }
-        Ok(Turn::Sleep(if self.backlog.is_empty() { self.next_deadline() } else { Some(now) }))
+        let deadline = if self.backlog.is_empty() { self.next_deadline() } else { Some(now) };
+        if let Some(until) = self.lull.begin(sys::clock::now(), deadline) {
+            self.reactor.look_away(until);
+        }
+        Ok(Turn::Sleep(deadline))
     }
 
     fn on_ready(&mut self, token: Token, readiness: Readiness, now: Instant) -> Result<(), Failure> {
+        match token {
+            Token(number) if (FIRST_LINK..SERVER).contains(&number) => self.lull.on_packets(now),
+            _ => self.lull.on_others(),
+        }
         match token {
             MANAGER => {
                 if readiness.writable {

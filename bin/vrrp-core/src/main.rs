@@ -9,6 +9,7 @@ mod daemon;
 mod drains;
 mod feed;
 mod losses;
+mod lull;
 mod manager;
 mod operator;
 mod pacing;

@@ -45,6 +45,7 @@ pub struct Reactor {
     timer: TimerFd,
     signals: Option<Signals>,
     again: Vec<Token>,
+    look_away_until: Option<Instant>,
 }
 
 impl Reactor {
@@ -57,7 +58,14 @@ impl Reactor {
         let timer = TimerFd::new()?;
         let timer_fd = timer.as_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&timer_fd), TIMER, Interest::READABLE)?;
-        Ok(Self { poll, events: Events::with_capacity(MAX_EVENTS), timer, signals: None, again: Vec::new() })
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(MAX_EVENTS),
+            timer,
+            signals: None,
+            again: Vec::new(),
+            look_away_until: None,
+        })
     }
 
     /// Watches a descriptor, which must be non-blocking. The two highest tokens are the loop's own.
@@ -124,6 +132,12 @@ impl Reactor {
         }
     }
 
+    /// Lets the next [`Self::wait`] sleep until then before it looks what is ready, whatever that is: so that what comes in
+    /// in quick succession is taken together. Only a signal ends it sooner.
+    pub fn look_away(&mut self, until: Instant) {
+        self.look_away_until = Some(until);
+    }
+
     /// Sleeps until something is ready and says what, replacing what `ready` held.
     ///
     /// Descriptors come first, then signals, and the timer last: what came in before a deadline was noticed is heard before
@@ -133,6 +147,9 @@ impl Reactor {
     /// epoll_wait(2); none is expected.
     pub fn wait(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
+        if let Some(until) = self.look_away_until.take() {
+            sys::clock::sleep_until(until);
+        }
         let again = mem::take(&mut self.again);
         let timeout = if again.is_empty() { None } else { Some(Duration::ZERO) };
         while let Err(error) = self.poll.poll(&mut self.events, timeout) {
@@ -239,6 +256,20 @@ mod tests {
         assert_eq!(wait(&mut reactor), [Ready::Timer], "two bytes are left, but nobody asked");
         reactor.deregister(&ours).unwrap();
         theirs.write_all(b"x").unwrap();
+        reactor.arm(Some(Instant::ZERO)).unwrap();
+        assert_eq!(wait(&mut reactor), [Ready::Timer]);
+    }
+
+    #[test]
+    fn who_looks_away_sees_it_all_afterwards_and_once() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        reactor.register(ONE, &ours, Interest::READABLE).unwrap();
+        theirs.write_all(b"x").unwrap();
+        let until = sys::clock::now() + Duration::from_millis(3);
+        reactor.look_away(until);
+        assert_eq!(wait(&mut reactor), [READABLE]);
+        assert!(sys::clock::now() >= until);
         reactor.arm(Some(Instant::ZERO)).unwrap();
         assert_eq!(wait(&mut reactor), [Ready::Timer]);
     }

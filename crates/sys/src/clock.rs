@@ -6,7 +6,8 @@
 use std::time::SystemTime;
 
 use model::Instant;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -18,6 +19,22 @@ pub fn now() -> Instant {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     Instant::from_nanos(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos))
+}
+
+/// Sleeps until then, or until a signal comes. For whoever wants to miss what happens meanwhile; everybody else waits in an
+/// event loop.
+pub fn sleep_until(deadline: Instant) {
+    // The only error of a clock that exists is that a signal came.
+    let _ = clock_nanosleep_absolute(ClockId::Boottime, &timespec(deadline.as_nanos()));
+}
+
+/// Nanoseconds as the kernel takes them.
+pub(crate) fn timespec(nanos: u64) -> Timespec {
+    Timespec {
+        // 2^64 ns are 2^34 s: neither part can be out of range.
+        tv_sec: i64::try_from(nanos / NANOS_PER_SECOND).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(nanos % NANOS_PER_SECOND).unwrap_or(0),
+    }
 }
 
 /// The wall clock, for what a person reads. It steps, so no deadline may ever be made of it.

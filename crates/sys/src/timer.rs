@@ -13,7 +13,8 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
+use crate::clock::timespec;
+
 /// All-zero means "disarm" to the kernel, so the moment of boot is asked for as one nanosecond later.
 const EARLIEST: u64 = 1;
 
@@ -45,12 +46,7 @@ impl TimerFd {
             return Ok(());
         }
         let nanos = deadline.map_or(0, |at| at.as_nanos().max(EARLIEST));
-        let it_value = Timespec {
-            // 2^64 ns are 2^34 s: neither part can be out of range.
-            tv_sec: i64::try_from(nanos / NANOS_PER_SECOND).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(nanos % NANOS_PER_SECOND).unwrap_or(0),
-        };
-        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: timespec(nanos) };
         timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &once)?;
         self.armed = deadline;
         Ok(())
