@@ -115,6 +115,48 @@ fn with_accounts_every_process_is_a_user_of_its_own() {
     assert!(!node.holds("192.168.1.100"), "{}", node.story());
 }
 
+/// The scheduling policy and the real-time priority of a process (proc_pid_stat(5), fields 41 and 40).
+fn scheduling(node: &Node, name: &str) -> (u32, u32) {
+    let pids = node.pids(name);
+    let text = node.host().read_file(&format!("/proc/{}/stat", pids[0])).expect("read");
+    // The name of the program may hold anything.
+    let (_, fields) = text.rsplit_once(')').expect("fields");
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let field = |number: usize| fields[number - 3].parse().expect("a number");
+    (field(41), field(40))
+}
+
+/// The user that it runs as may do neither of itself: whoever started it saw to it.
+#[test]
+fn vrrp_core_alone_runs_in_real_time_and_stays_in_memory() {
+    /// As /proc says it (linux/sched.h).
+    const ORDINARY: u32 = 0;
+    const ROUND_ROBIN: u32 = 2;
+    let lab = start_lab();
+    if !lab_is_roots() {
+        eprintln!("SKIPPED: only root may let a process run in real time");
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        return;
+    }
+    let node = master(&lab, true);
+    // Root of a container may have no say over limits.
+    let lockable = node.sh("ulimit -l unlimited 2>/dev/null && echo yes; :").contains("yes");
+    if !lockable {
+        eprintln!("SKIPPED in part: without CAP_SYS_RESOURCE nobody can let an ordinary user lock memory");
+    }
+    for (name, ..) in DAEMONS {
+        let expected = if name == "vrrp-core" { (ROUND_ROBIN, 10) } else { (ORDINARY, 0) };
+        assert_eq!(scheduling(&node, name), expected, "{name}: policy and priority\n{}", node.story());
+        let locked = process_status(&node, name)["VmLck"].clone();
+        assert_eq!(
+            locked != "0 kB",
+            lockable && name == "vrrp-core",
+            "{name}: {locked} locked\n{}",
+            node.story()
+        );
+    }
+}
+
 fn lab_is_roots() -> bool {
     sys::user::effective_uid() == 0 && sys::user::can_become(65_534).unwrap_or(false)
 }

@@ -10,8 +10,6 @@ use argh::FromArgs;
 use config::{Config, ConfigId, Loaded};
 use service::{Exit, Failure};
 
-use crate::run::Reading;
-
 /// Tell whether a configuration is valid, and where it isn't. Several files are taken as the nodes of one cluster and compared.
 ///
 /// Nothing on this machine is looked at or changed. 'handover explain ID' says more about what is found, and how to silence it.
@@ -143,14 +141,6 @@ fn tally(report: &config::Report) -> String {
     let counts =
         counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what));
     counts.collect::<Vec<_>>().join(", ")
-}
-
-/// Refuses to start anything on an invalid configuration, with the same diagnostics.
-///
-/// # Errors
-/// [`Exit::Configuration`] when there is an error.
-pub(crate) fn refuse_invalid(reading: &Reading) -> Result<(), Failure> {
-    valid(&reading.path, &reading.id, Exit::Configuration).map(|_| ())
 }
 
 /// The configuration of a file, after every diagnostic has gone to standard error.

@@ -21,16 +21,25 @@ pub(crate) struct Recipe {
     directories: Directories,
     credentials: Option<Credentials>,
     rights: Rights,
+    real_time: Option<u8>,
 }
 
 impl Recipe {
-    pub(crate) fn new(daemon: Daemon, programs: &Path, reading: &Reading, directories: &Directories) -> Self {
+    /// `real_time` is for vrrp-core alone: a late advert is a failover, and nothing that the others do is so urgent.
+    pub(crate) fn new(
+        daemon: Daemon,
+        programs: &Path,
+        reading: &Reading,
+        directories: &Directories,
+        real_time: Option<u8>,
+    ) -> Self {
         Self {
             program: programs.join(daemon.program()),
             reading: reading.clone(),
             directories: directories.clone(),
             credentials: credentials(daemon),
             rights: rights(daemon),
+            real_time: real_time.filter(|_| daemon == Daemon::VrrpCore),
         }
     }
 
@@ -52,6 +61,10 @@ impl Recipe {
         let variables = std::env::vars_os().filter(|(name, _)| !FROM_SYSTEMD.iter().any(|it| name == it));
         let spec = variables.fold(spec.clear_environment(), |spec, (name, value)| spec.variable(name, value));
         let spec = spec.variable(service::SUPERVISOR, std::process::id().to_string());
+        let spec = match self.real_time {
+            Some(priority) => spec.real_time(priority),
+            None => spec,
+        };
         match &self.credentials {
             Some(credentials) => spec.credentials(credentials.clone()),
             None => spec,

@@ -31,7 +31,7 @@ const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts
 /// An invalid configuration, a runtime directory that can't be made or is in use, a daemon that isn't there.
 pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Failure> {
     service::log::start("handover");
-    crate::check::refuse_invalid(reading)?;
+    let real_time = crate::check::valid(&reading.path, &reading.id, Exit::Configuration)?.global.real_time;
     prepare(&directories.runtime)?;
     if let Err(failure) = prepare(&directories.state) {
         // Only what an operator orders is remembered there, and that order will say so, too.
@@ -39,7 +39,7 @@ pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Fa
     }
     let _lock = lock(&directories.runtime)?;
     let programs = beside_us()?;
-    Supervisor::new(reading, directories, &programs)?.serve()
+    Supervisor::new(reading, directories, &programs, real_time)?.serve()
 }
 
 /// What every daemon reads, and as whom.
@@ -161,14 +161,19 @@ fn socket_id(runtime_dir: &Path, daemon: Daemon) -> Option<SocketId> {
 }
 
 impl Supervisor {
-    fn new(reading: &Reading, directories: &Directories, programs: &Path) -> Result<Self, Failure> {
+    fn new(
+        reading: &Reading,
+        directories: &Directories,
+        programs: &Path,
+        real_time: Option<u8>,
+    ) -> Result<Self, Failure> {
         let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
         let signals = [&TERMINATION[..], &[signal_hook::consts::SIGHUP]].concat();
         reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
         let now = sys::clock::now();
         let wards = Daemon::ALL.map(|daemon| Ward {
             daemon,
-            recipe: Recipe::new(daemon, programs, reading, directories),
+            recipe: Recipe::new(daemon, programs, reading, directories, real_time),
             running: None,
             start_at: Some(now),
             deaths: Deaths::default(),

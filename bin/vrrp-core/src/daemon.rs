@@ -38,11 +38,24 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    be_prompt(start.config.global.real_time);
     sys::privilege::restrict(&[], true).map_err(|error| Failure::io("drop all capabilities", &error))?;
     let mut daemon = Daemon::new(start)?;
     daemon.desk(sys::clock::now()).recall();
     service::notify_ready(&daemon.feed.summary());
     service::serve(daemon)
+}
+
+/// Adverts are late on a busy host without, and on an idle one nothing is lost: so what is refused is told, and no more.
+fn be_prompt(priority: Option<u8>) {
+    if let Some(priority) = priority
+        && let Err(error) = sys::schedule::real_time(priority)
+    {
+        log::info!("adverts may be late while the host is busy: no real-time priority {priority}: {error}");
+    }
+    if let Err(error) = sys::schedule::lock_memory() {
+        log::debug!("adverts may be late while the host is short of memory: ours isn't locked: {error}");
+    }
 }
 
 struct Daemon {

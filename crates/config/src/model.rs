@@ -61,6 +61,8 @@ pub struct Global {
     pub startup_delay: Duration,
     /// `vrrp_garp_interval` and `vrrp_gna_interval`.
     pub pacing: Pacing,
+    /// `vrrp_rt_priority`: the priority among real-time processes that vrrp-core asks for; `None` for none.
+    pub real_time: Option<u8>,
     /// Its words.
     pub given: Given,
 }

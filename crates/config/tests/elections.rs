@@ -93,6 +93,9 @@ fn announcements_have_bounds() {
             ("vrrp_check_unicast_src", &["note as-usual"]),
             // It takes no value there either, and is on all the same.
             ("vrrp_check_unicast_src off", &["note as-usual", "error extra-words"]),
+            ("vrrp_rt_priority 50\n vrrp_no_swap", &["note as-usual"]),
+            ("vrrp_rt_priority 0", &[]),
+            ("vrrp_rt_priority 100", &["error out-of-range"]),
             ("vrrp_iptables", &["warning not-supported"]),
         ],
         with_global,

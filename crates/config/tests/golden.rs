@@ -58,6 +58,7 @@ fn meaning(config: &Config) -> String {
         "pacing",
         &format!("ARP {:?}, neighbour {:?}", global.pacing.arp, global.pacing.neighbour),
     );
+    line(&mut text, "real_time", &format!("{:?}", global.real_time));
     for found in &config.checks {
         check(&mut text, found);
     }

@@ -15,6 +15,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod privilege;
 pub mod process;
+pub mod schedule;
 pub mod seqpacket;
 pub mod tap;
 pub mod timer;

@@ -187,6 +187,14 @@ impl Spec {
         self
     }
 
+    /// The child has this real-time priority and may lock its memory ([`crate::schedule`]), as far as that is ours to give.
+    /// What we can't give it has to do without; it sees when it asks.
+    #[must_use]
+    pub const fn real_time(mut self, priority: u8) -> Self {
+        self.identity.real_time = Some(priority);
+        self
+    }
+
     /// Neither the child nor what it runs can gain rights by running a file (PR_SET_NO_NEW_PRIVS).
     #[must_use]
     pub const fn no_new_privs(mut self) -> Self {

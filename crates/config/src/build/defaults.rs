@@ -111,6 +111,10 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             arp: section.seconds("vrrp_garp_interval").unwrap_or_default(),
             neighbour: section.seconds("vrrp_gna_interval").unwrap_or_default(),
         },
+        real_time: section
+            .number("vrrp_rt_priority")
+            .and_then(|number| u8::try_from(number).ok())
+            .filter(|priority| *priority > 0),
         given: section.words(),
     }
 }
@@ -119,6 +123,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
 fn tell_what_is_always_so(global: &Section<'_>, complaints: &mut Complaints) {
     for (word, what) in [
         ("dynamic_interfaces", "interfaces may come and go at any time"),
+        ("vrrp_no_swap", "vrrp-core locks its memory wherever it may"),
         ("vrrp_check_unicast_src", "unicast from others than the peers is always dropped"),
     ] {
         if let Some(span) = global.given(word) {

@@ -95,11 +95,11 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("disable_local_igmp", AT, Nothing, "keeps IGMP away from VMACs"),
     // Scheduling and buffers.
     not_yet("vrrp_priority", AT, Number(-20, 19), "is the nice value").default("0"),
-    not_yet("vrrp_rt_priority", AT, Number(1, 99), "is the real-time priority"),
+    used("vrrp_rt_priority", AT, Number(0, 99), "is the real-time priority; 0 asks for none").default("10"),
     not_yet("vrrp_cpu_affinity", AT, Free, "binds to CPUs"),
     not_yet("vrrp_rlimit_rttime", AT, REPEAT, "limits real time, in microseconds").default("10000"),
     not_yet("vrrp_rlimit_rtime", AT, REPEAT, "is the old spelling of `vrrp_rlimit_rttime`"),
-    not_yet("vrrp_no_swap", AT, Nothing, "locks memory"),
+    used("vrrp_no_swap", AT, Nothing, "locks memory"),
     not_yet("max_auto_priority", AT, Free, "raises the priority by itself").default("0"),
     not_yet("min_auto_priority_delay", AT, Number(1, 10_000_000), "says how late is late, in microseconds")
         .default("1000000"),

@@ -25,6 +25,7 @@ use rustix::thread::{
 
 use super::{Credentials, Namespace, Rights, Spec};
 use crate::privilege::{drop_bounding, limit_to, set_of};
+use crate::schedule;
 
 /// What can go wrong when a child is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,7 @@ pub(super) struct Identity {
     pub(super) credentials: Option<Credentials>,
     pub(super) rights: Rights,
     pub(super) no_new_privs: bool,
+    pub(super) real_time: Option<u8>,
 }
 
 /// Numbers and strings in the form in which system calls want them.
@@ -127,6 +129,7 @@ pub(super) struct Prepared {
     rights: Option<(CapabilitySet, bool)>,
     no_new_privs: bool,
     reaper: bool,
+    real_time: Option<u8>,
     /// The signal, and the parent that must still be there; no check in a PID namespace where it has no number.
     death_signal: Option<(Signal, Option<Pid>)>,
     /// Numbers, since they have to stay what the child was told; the `Spec` keeps them open.
@@ -163,6 +166,7 @@ impl Prepared {
             },
             no_new_privs: spec.identity.no_new_privs,
             reaper: spec.reaper,
+            real_time: spec.identity.real_time,
             death_signal: spec.death_signal.map(|signal| (signal, (!foreign_pid).then(getpid))),
             passed: spec.passed.iter().map(AsRawFd::as_raw_fd).collect(),
             directory: directory.transpose()?,
@@ -184,6 +188,9 @@ impl Prepared {
         self.mounts().map_err(at(Step::Mount))?;
         if let Some((keep, true)) = self.rights {
             drop_bounding(keep).map_err(at(Step::Rights))?;
+        }
+        if let Some(priority) = self.real_time {
+            schedule::grant(priority);
         }
         self.become_user().map_err(at(Step::Credentials))?;
         self.reduce().map_err(at(Step::Rights))?;
