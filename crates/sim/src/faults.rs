@@ -37,6 +37,12 @@ impl World {
             | Fault::Undrain(_) => Some(Disturbance::Nodes),
         };
         self.strike(fault);
+        match disturbance {
+            Some(Disturbance::Packets) => self.neighbours.forget_all(),
+            // A rival that is gone before it was heard has left no trace that anybody could follow.
+            Some(Disturbance::Network | Disturbance::Nodes) => self.neighbours.forget_doubts(),
+            None => {}
+        }
         if let Some(disturbance) = disturbance {
             let standings = self.standings();
             self.oracle.disturb(self.now, disturbance, &standings);
@@ -109,12 +115,14 @@ impl World {
             self.chronicle.note(self.now, Line::Held(node, instance, false));
         }
         host.lose_power();
+        self.neighbours.forget_one(node.0);
         self.stop_services(node);
     }
 
     fn pause_host(&mut self, node: NodeId) {
         if let Some(host) = self.host(node).filter(|host| host.power == Power::On) {
             host.power = Power::Frozen;
+            self.neighbours.forget_one(node.0);
         }
     }
 
@@ -171,6 +179,7 @@ impl World {
                 Event::StopLimit(..) => now + STOP_LIMIT,
                 Event::Fault(_)
                 | Event::Packet(_)
+                | Event::Claim(_)
                 | Event::ToCore(..)
                 | Event::ToManager(..)
                 | Event::StartManager(_)
@@ -188,7 +197,9 @@ impl World {
         if let Some(carrier) = host.carrier.get_mut(place) {
             *carrier = up;
         }
-        if let Some(fact) = host.link_fact(LinkId(place)) {
+        let fact = host.link_fact(LinkId(place));
+        self.neighbours.forget_one(node.0);
+        if let Some(fact) = fact {
             self.say_to_core(node, Message::Link(fact));
         }
     }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{CheckName, Family, Instant, LinkFact, LinkName, MacAddress, Priority, State, Verdict};
+use model::{CheckName, Family, Instant, LinkFact, LinkName, Priority, State, Verdict};
 use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
 
 use crate::manager::{GRACE_INTERVALS, Manager};
+use crate::neighbours::mac;
 use crate::oracle::Standing;
 use crate::queue::Ticket;
 use crate::report::{Arithmetic, Ending};
@@ -40,6 +41,8 @@ pub(crate) struct Running {
     /// When it was woken last, and how often in that moment.
     pub(crate) wakes: (Instant, u32),
     pub(crate) told: Vec<Option<State>>,
+    /// Of sync groups.
+    pub(crate) groups_told: Vec<Option<State>>,
     /// Per instance, when it transmitted last since it tells what it tells.
     pub(crate) spoke: Vec<Option<Instant>>,
     pub(crate) under_way: Vec<u32>,
@@ -57,6 +60,7 @@ impl Running {
             alarm: None,
             wakes: (now, 0),
             told: vec![Some(State::Init); count],
+            groups_told: vec![Some(State::Init); config.groups.len()],
             spoke: vec![None; count],
             under_way: vec![0; count],
             revocations: vec![0; count],
@@ -226,13 +230,12 @@ impl Host {
         else {
             return None;
         };
-        let [.., host] = ipv4.octets();
         Some(LinkFact {
             name: name.clone(),
             index: u32::try_from(link.0 + 1).ok(),
             up: self.has_carrier(link),
             carries: true,
-            mac: Some(MacAddress([2, 0, 0, 0, 0, host])),
+            mac: Some(mac(NodeId(self.place))),
             ipv4: Some(ipv4),
             ipv6: Some(ipv6),
             sources: self.config.instances.iter().filter_map(|one| one.source).collect(),

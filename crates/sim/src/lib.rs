@@ -19,6 +19,7 @@ mod host;
 mod lan;
 mod local;
 mod manager;
+mod neighbours;
 mod oracle;
 mod queue;
 mod report;
@@ -26,6 +27,7 @@ mod rng;
 mod scenario;
 mod service;
 mod settle;
+mod turns;
 mod world;
 
 pub use explore::{Explored, explore};

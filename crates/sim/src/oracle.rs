@@ -14,12 +14,19 @@
 //!    Once settled, for a node that is eligible.
 //! 6. What one input can cause is bounded ([`crate::world`] counts).
 //! 7. Who tells MASTER and was silent for as long as the quickest peer needs to take over does not transmit (X-1).
+//! 8. What was told last is so: once settled, who could be master and isn't tells BACKUP, who may not tells FAULT or INIT.
+//!    A sync group tells what its members tell together, after every input.
+//! 9. After a double master the winner's announcement is the last that a neighbour saw ([`crate::neighbours`], X-4).
+//! 10. Skews order the backups ([`crate::turns`]).
+//! 11. Whom a reload doesn't concern is unmoved by it ([`crate::reload`]).
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{Instant, Priority, State};
+
+use crate::turns::Turns;
 
 /// One instance on one node, as it stands after an event.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +82,17 @@ pub(crate) struct Router {
     /// All its nodes have one interval. Otherwise a node that starts with a shorter one than the master's takes over
     /// before it hears the master at all (V3-TMR-2), and nobody can be expected to stay.
     pub(crate) uniform: bool,
+    /// Oracle 10, where it can be asked.
+    pub(crate) turns: Option<Skews>,
+}
+
+/// What orders the backups of a virtual router.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Skews {
+    /// What 256 steps of priority are.
+    pub(crate) unit: Duration,
+    /// How much later than its turn somebody may be, as delays are.
+    pub(crate) slack: Duration,
 }
 
 /// Which oracle was violated, and by whom.
@@ -90,6 +108,10 @@ pub enum Violation {
     UnfitMaster { router: String, node: String },
     LateAdvert { node: String, silence: Duration },
     UnfoundedMaster { router: String, node: String },
+    WrongNotification { router: String, node: String, told: String },
+    WrongGroup { node: String, told: String, members: String },
+    MisledNeighbour { router: String, neighbour: String, believes: String, master: String },
+    OutOfTurn { router: String, node: String, better: String },
     TooManyOutputs { node: String, limit: usize },
     Restless { node: String, limit: u32 },
     WrongHistory { node: String, said: String, was: String },
@@ -138,6 +160,24 @@ impl fmt::Display for Violation {
             Self::UnfoundedMaster { router, node } => {
                 write!(f, "oracle 5: {router}: {node} tells MASTER and does not hold the addresses")
             }
+            Self::WrongNotification { router, node, told } => {
+                write!(f, "oracle 8: {router}: {node} told {told} last, which is not so after settling")
+            }
+            Self::WrongGroup { node, told, members } => {
+                write!(f, "oracle 8: {node} tells {told} of a sync group whose members tell {members}")
+            }
+            Self::MisledNeighbour { router, neighbour, believes, master } => {
+                write!(
+                    f,
+                    "oracle 9: {router}: {master} won, but the last announcement that {neighbour} saw is {believes}'s"
+                )
+            }
+            Self::OutOfTurn { router, node, better } => {
+                write!(
+                    f,
+                    "oracle 10: {router}: {node} takes over from a silent master before {better}, which is better"
+                )
+            }
             Self::TooManyOutputs { node, limit } => {
                 write!(f, "oracle 6: {node}: more than {limit} outputs for one input")
             }
@@ -161,12 +201,14 @@ pub(crate) struct Oracle {
     names: Vec<String>,
     disturbed: Instant,
     incumbents: Vec<(usize, usize)>,
+    turns: Turns,
     judged: u64,
 }
 
 impl Oracle {
-    pub(crate) const fn new(routers: Vec<Router>, names: Vec<String>) -> Self {
-        Self { routers, names, disturbed: Instant::ZERO, incumbents: Vec::new(), judged: 0 }
+    pub(crate) fn new(routers: Vec<Router>, names: Vec<String>) -> Self {
+        let turns = Turns::new(routers.len());
+        Self { routers, names, disturbed: Instant::ZERO, incumbents: Vec::new(), turns, judged: 0 }
     }
 
     /// How often a settled virtual router was judged.
@@ -184,8 +226,17 @@ impl Oracle {
         self.routers.iter().all(|router| now >= self.disturbed + router.settling)
     }
 
+    /// Whether a virtual router has had its time.
+    pub(crate) fn is_settled(&self, now: Instant, router: usize) -> bool {
+        self.routers.get(router).is_some_and(|router| now >= self.disturbed + router.settling)
+    }
+
     /// Something happened; `standings` are those after it. Masters stay expected where the rules still name them.
     pub(crate) fn disturb(&mut self, now: Instant, what: Disturbance, standings: &[Standing]) {
+        self.turns.forget();
+        if what == Disturbance::Nodes {
+            self.give_turns(now, standings);
+        }
         match what {
             Disturbance::Packets => self.incumbents.clear(),
             Disturbance::Network => self.incumbents = self.winners(now, standings),
@@ -198,6 +249,38 @@ impl Oracle {
             }),
         }
         self.disturbed = now;
+    }
+
+    /// Who has lost its settled master just now will have the best of the others (oracle 10).
+    fn give_turns(&mut self, now: Instant, standings: &[Standing]) {
+        for (router, node) in &self.incumbents {
+            let Some(Router { settling, turns: Some(skews), .. }) = self.routers.get(*router) else {
+                continue;
+            };
+            let is_it = |s: &&Standing| s.router == *router && s.node == *node;
+            let gone = standings.iter().find(is_it).is_some_and(|master| !master.eligible);
+            if gone && now >= self.disturbed + *settling {
+                let skew = |s: &Standing| skews.unit.saturating_mul(256 - u32::from(s.priority.0)) / 256;
+                self.turns.vacate(*router, *node, standings, skew);
+            }
+        }
+    }
+
+    /// What comes first is a matter of chance.
+    pub(crate) fn forget_turn(&mut self, router: usize) {
+        self.turns.forget_one(router);
+    }
+
+    /// Oracle 10: a node advertises itself as master.
+    pub(crate) fn speak(&mut self, router: usize, node: usize) -> Result<(), Violation> {
+        let slack = self.routers.get(router).and_then(|router| router.turns).map(|skews| skews.slack);
+        match self.turns.speak(router, node, slack.unwrap_or_default()) {
+            Ok(()) => Ok(()),
+            Err(better) => {
+                let (node, better) = (self.name(node), self.name(better));
+                Err(Violation::OutOfTurn { router: self.router(router), node, better })
+            }
+        }
     }
 
     /// Of the masters that are in one part now, the one that the others yield to; where all was settled before.
@@ -236,9 +319,7 @@ impl Oracle {
             return Ok(());
         }
         for index in 0..self.routers.len() {
-            let settled =
-                self.routers.get(index).is_some_and(|router| now >= self.disturbed + router.settling);
-            if settled {
+            if self.is_settled(now, index) {
                 self.judged += 1;
                 self.check_elections(index, standings)?;
             }
@@ -269,6 +350,9 @@ impl Oracle {
         if let Some(unfit) = standings.iter().find(is_unfit) {
             return Err(Violation::UnfitMaster { router: self.router(router), node: self.name(unfit.node) });
         }
+        for standing in standings.iter().filter(|s| s.router == router) {
+            self.check_notification(standing)?;
+        }
         let mut parts: Vec<usize> =
             standings.iter().filter(|s| s.router == router).filter_map(|s| s.part).collect();
         parts.sort_unstable();
@@ -292,6 +376,24 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Oracle 8, for who isn't master: of masters, oracles 2 and 5 know.
+    fn check_notification(&self, standing: &Standing) -> Result<(), Violation> {
+        if !standing.running || standing.stopping || standing.held {
+            return Ok(());
+        }
+        let right = match standing.told {
+            Some(State::Backup) => standing.eligible,
+            Some(State::Fault | State::Init) => !standing.eligible,
+            Some(State::Master) | None => false,
+        };
+        if right {
+            return Ok(());
+        }
+        let (router, node) = (self.router(standing.router), self.name(standing.node));
+        let told = standing.told.map_or("STOP".to_owned(), |told| told.to_string());
+        Err(Violation::WrongNotification { router, node, told })
     }
 
     /// Oracle 3: the only holder of its part is one that the rules allow, and the one who was there before.
@@ -327,7 +429,7 @@ impl Oracle {
         self.names.get(node).cloned().unwrap_or_default()
     }
 
-    fn router(&self, router: usize) -> String {
+    pub(crate) fn router(&self, router: usize) -> String {
         self.routers.get(router).map(|router| router.name.clone()).unwrap_or_default()
     }
 }
@@ -352,7 +454,8 @@ mod tests {
     const SETTLED: Instant = Instant::from_nanos(10);
 
     fn oracle() -> Oracle {
-        let router = Router { name: "r".into(), settling: Duration::from_nanos(10), uniform: true };
+        let turns = Some(Skews { unit: Duration::from_nanos(256), slack: Duration::from_nanos(5) });
+        let router = Router { name: "r".into(), settling: Duration::from_nanos(10), uniform: true, turns };
         Oracle::new(vec![router], vec!["a".into(), "b".into()])
     }
 
@@ -393,7 +496,7 @@ mod tests {
     fn no_master_trips_it_if_anybody_could() {
         let none = [standing(0, 100, false), standing(1, 100, false)];
         assert!(matches!(verdict(&mut oracle(), SETTLED, none), Err(Violation::NoMaster { .. })));
-        let unfit = none.map(|s| Standing { eligible: false, ..s });
+        let unfit = none.map(|s| Standing { eligible: false, told: Some(State::Fault), ..s });
         assert_eq!(verdict(&mut oracle(), SETTLED, unfit), Ok(()));
     }
 
@@ -473,5 +576,44 @@ mod tests {
         for excused in [revoked, stopping] {
             assert_eq!(verdict(&mut oracle(), now, [excused, rest]), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_state_that_is_not_so_any_more_trips_it() {
+        let master = standing(0, 100, true);
+        let wrong = [
+            Standing { told: Some(State::Fault), ..standing(1, 100, false) },
+            Standing { told: None, ..standing(1, 100, false) },
+            Standing { eligible: false, ..standing(1, 100, false) },
+        ];
+        for wrong in wrong {
+            let judged = verdict(&mut oracle(), SETTLED, [master, wrong]);
+            assert!(matches!(judged, Err(Violation::WrongNotification { .. })), "{judged:?}");
+            assert_eq!(verdict(&mut oracle(), Instant::from_nanos(9), [master, wrong]), Ok(()));
+        }
+        let unfit = Standing { eligible: false, told: Some(State::Init), ..standing(1, 100, false) };
+        assert_eq!(verdict(&mut oracle(), SETTLED, [master, unfit]), Ok(()));
+    }
+
+    #[test]
+    fn who_takes_over_before_a_better_one_trips_it() {
+        let three = |second: u8| [standing(0, 200, true), standing(1, second, false), standing(2, 90, false)];
+        let vacant = |second: u8| {
+            let mut oracle = oracle();
+            let before = three(second);
+            assert_eq!(oracle.check(SETTLED, false, &before), Ok(()));
+            let gone = Standing { eligible: false, running: false, held: false, ..before[0] };
+            oracle.disturb(Instant::from_nanos(20), Disturbance::Nodes, &[gone, before[1], before[2]]);
+            oracle
+        };
+        assert!(matches!(vacant(100).speak(0, 2), Err(Violation::OutOfTurn { .. })));
+        assert_eq!(vacant(100).speak(0, 1), Ok(()));
+        assert_eq!(vacant(94).speak(0, 2), Ok(()), "within what delays may do");
+        let mut last_words = vacant(100);
+        assert_eq!(last_words.speak(0, 0), Ok(()));
+        assert!(last_words.speak(0, 2).is_err());
+        let mut disturbed = vacant(100);
+        disturbed.disturb(Instant::from_nanos(21), Disturbance::Packets, &[]);
+        assert_eq!(disturbed.speak(0, 2), Ok(()));
     }
 }

@@ -4,17 +4,18 @@
 //! the core what a real host would not do, and nothing may depend on anything but the scenario and its seed.
 //! The contract with the core is [`vrrp::Input`] and [`vrrp::Output`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CheckName, Instant, LinkFact, State, Verdict};
+use model::{CheckName, Instant, LinkFact, ProtocolVersion, State, Verdict};
 use vrrp::{Input, InstanceId, LinkId, OrderNumber, Output, Packet, Transition, Transmit};
 
 use crate::host::{Host, Power, Running};
 use crate::manager::Order;
-use crate::oracle::{Oracle, Router, Standing, Violation};
+use crate::neighbours::{Claim, Neighbours};
+use crate::oracle::{Oracle, Router, Skews, Standing, Violation};
 use crate::queue::Queue;
 use crate::report::{Chronicle, Ending, Failure, Gist, GroupTold, Line, Report, Told};
 use crate::rng::Rng;
@@ -29,6 +30,8 @@ const MAX_OUTPUTS_PER_INSTANCE: usize = 32;
 const MAX_WAKES_IN_A_MOMENT: u32 = 100;
 /// Oracle 6: a run that needs more is a storm.
 const MAX_EVENTS: u64 = 5_000_000;
+/// What is due within this time of something else may come with it.
+const TOGETHER: Duration = Duration::from_millis(1);
 /// A core that is told to stop has this long; more than it keeps addresses for a successor, and then waits for an ipmgr
 /// that doesn't answer.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -65,6 +68,7 @@ pub(crate) struct InFlight {
 pub(crate) enum Event {
     Fault(Fault),
     Packet(InFlight),
+    Claim(Claim),
     ToCore(NodeId, u32, Message),
     ToManager(NodeId, u32, Order),
     StartManager(NodeId),
@@ -86,6 +90,9 @@ pub(crate) struct World {
     pub(crate) sides: Vec<usize>,
     pub(crate) weather: Weather,
     pub(crate) oracle: Oracle,
+    pub(crate) neighbours: Neighbours,
+    /// The last burst of announcements: who, of what, when.
+    pub(crate) announced: Option<(NodeId, usize, Instant)>,
     pub(crate) chronicle: Chronicle,
     events: u64,
 }
@@ -112,6 +119,8 @@ impl World {
             hosts,
             weather: scenario.weather,
             oracle: Oracle::new(routers, names),
+            neighbours: Neighbours::default(),
+            announced: None,
             chronicle: Chronicle::default(),
             events: 0,
             scenario: scenario.clone(),
@@ -220,7 +229,14 @@ impl World {
 
     fn judge(&mut self) -> Result<(), Violation> {
         let standings = self.standings();
-        self.oracle.check(self.now, self.weather.loss > 0, &standings)
+        let lossy = self.weather.loss > 0;
+        if lossy {
+            self.neighbours.forget_all();
+        } else {
+            self.watch_neighbours(&standings);
+        }
+        self.oracle.check(self.now, lossy, &standings)?;
+        self.check_neighbours(&standings)
     }
 
     fn dispatch(&mut self, event: Event) -> Result<(), Violation> {
@@ -230,6 +246,7 @@ impl World {
                 Ok(())
             }
             Event::Packet(packet) => self.arrive(&packet),
+            Event::Claim(claim) => self.overhear(&claim),
             Event::ToCore(node, incarnation, message) => self.tell(node, incarnation, message),
             Event::ToManager(node, incarnation, order) => {
                 self.obey(node, incarnation, order);
@@ -262,6 +279,7 @@ impl World {
         let (node, for_core) = match &event {
             Event::Fault(_) => return Some(event),
             Event::Packet(packet) => (packet.to, true),
+            Event::Claim(claim) => (claim.to, true),
             Event::ToCore(node, ..) | Event::Wake(node, _) | Event::StopLimit(node, _) => (*node, true),
             Event::ToManager(node, ..)
             | Event::StartManager(node)
@@ -367,7 +385,7 @@ impl World {
     }
 
     /// One input through the core's door, and everything that comes out of it.
-    fn feed(&mut self, node: NodeId, input: Input<'_>) -> Result<(), Violation> {
+    pub(crate) fn feed(&mut self, node: NodeId, input: Input<'_>) -> Result<(), Violation> {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(node.0) else { return Ok(()) };
         let Some(running) = host.running.as_mut() else { return Ok(()) };
@@ -379,6 +397,14 @@ impl World {
             .sum::<usize>()
             + MAX_OUTPUTS;
         running.core.handle(now, input);
+        self.carry_out(node, limit)
+    }
+
+    /// Everything that the core wants done, at most `limit`.
+    fn carry_out(&mut self, node: NodeId, limit: usize) -> Result<(), Violation> {
+        let Some(running) = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut()) else {
+            return Ok(());
+        };
         let mut outputs = Vec::new();
         while let Some(output) = running.core.poll_output() {
             if outputs.len() == limit {
@@ -389,6 +415,7 @@ impl World {
         for output in outputs {
             self.act(node, output)?;
         }
+        self.check_groups(node)?;
         self.set_alarm(node);
         Ok(())
     }
@@ -409,12 +436,17 @@ impl World {
                 Ok(())
             }
             Output::Announce(instance) => {
+                self.announce(node, instance);
                 self.chronicle.note(self.now, Line::Announced(node, instance));
                 Ok(())
             }
             Output::Transition(transition) => self.hear_told(node, transition),
             Output::GroupTransition(transition) => {
                 let vrrp::GroupTransition { group, from, to, cause } = transition;
+                let running = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut());
+                if let Some(told) = running.and_then(|it| it.groups_told.get_mut(group.0)) {
+                    *told = to;
+                }
                 let told = GroupTold { node, group, to, cause };
                 self.chronicle.note(self.now, Line::GroupTold(told, from));
                 Ok(())
@@ -435,6 +467,7 @@ impl World {
         let (now, instance) = (self.now, transmit.instance);
         let Some(host) = self.hosts.get_mut(node.0) else { return Ok(()) };
         let limit = host.config.instances.get(instance.0).map(shortest_takeover).unwrap_or_default();
+        let router = host.routers.get(instance.0).copied();
         let Some(running) = host.running.as_mut() else { return Ok(()) };
         let is_master = running.told.get(instance.0) == Some(&Some(State::Master));
         let Some(spoke) = running.spoke.get_mut(instance.0) else { return Ok(()) };
@@ -442,6 +475,40 @@ impl World {
         *spoke = Some(now);
         if is_master && silence > limit && !Gist::of(&transmit.message).is_goodbye() {
             return Err(Violation::LateAdvert { node: self.scenario.name(node).to_owned(), silence });
+        }
+        let Some(router) = router else { return Ok(()) };
+        if Gist::of(&transmit.message).is_goodbye() {
+            // Its last advert may arrive after it.
+            if silence <= self.weather.delay {
+                self.oracle.forget_turn(router);
+            }
+            return Ok(());
+        }
+        self.oracle.speak(router, node.0)
+    }
+
+    /// Oracle 8: a group tells what its members tell together (docs/events.md).
+    fn check_groups(&self, node: NodeId) -> Result<(), Violation> {
+        let Some(host) = self.hosts.get(node.0) else { return Ok(()) };
+        let Some(running) = &host.running else { return Ok(()) };
+        for (group, told) in host.config.groups.iter().zip(&running.groups_told) {
+            let members: Vec<State> = group
+                .members
+                .iter()
+                .filter_map(|member| running.told.get(member.0).copied().flatten())
+                .collect();
+            let together = [State::Fault, State::Init, State::Backup]
+                .into_iter()
+                .find(|state| members.contains(state))
+                .or_else(|| members.first().copied());
+            if *told != together {
+                let node = self.scenario.name(node).to_owned();
+                return Err(Violation::WrongGroup {
+                    node,
+                    told: format!("{told:?}"),
+                    members: format!("{members:?}"),
+                });
+            }
         }
         Ok(())
     }
@@ -517,11 +584,30 @@ fn worst_weather(scenario: &Scenario) -> Weather {
     worst
 }
 
+/// What orders the backups of a virtual router, if nothing but their priorities does: a sync group follows whichever of its
+/// members is first.
+fn skews(
+    configs: &[&vrrp::InstanceConfig],
+    grouped: bool,
+    worst: Weather,
+    delays: crate::scenario::HostDelays,
+) -> Option<Skews> {
+    let measure = |config: &vrrp::InstanceConfig| (config.version, config.manners.down_timer_adverts);
+    let first = configs.first()?;
+    let alike = configs.iter().all(|config| measure(config) == measure(first));
+    let unit = match first.version {
+        ProtocolVersion::V2 => Duration::from_secs(1),
+        ProtocolVersion::V3 => first.advert_interval,
+    };
+    (alike && !grouped).then_some(Skews { unit, slack: worst.delay + delays.wake + TOGETHER })
+}
+
 /// The hosts, and the virtual routers that their instances make up: one for each LAN, VRID and family.
 fn populate(scenario: &Scenario, worst: Weather) -> (Vec<Host>, Vec<Router>) {
     let mut lans = BTreeMap::new();
     let mut members: BTreeMap<_, (usize, Vec<&vrrp::InstanceConfig>)> = BTreeMap::new();
     let mut hosts = Vec::new();
+    let mut grouped = BTreeSet::new();
     for (place, spec) in scenario.nodes.iter().enumerate() {
         let mut own_lans = Vec::new();
         for name in &spec.config.links {
@@ -537,6 +623,8 @@ fn populate(scenario: &Scenario, worst: Weather) -> (Vec<Host>, Vec<Router>) {
             configs.push(instance);
             routers.push(*router);
         }
+        let members = spec.config.groups.iter().flat_map(|group| &group.members);
+        grouped.extend(members.filter_map(|member| routers.get(member.0).copied()));
         hosts.push(Host::new(place, &spec.config, own_lans, routers));
     }
     let mut routers: Vec<_> = members
@@ -545,7 +633,8 @@ fn populate(scenario: &Scenario, worst: Weather) -> (Vec<Host>, Vec<Router>) {
             let settling = settling_time(configs.iter().copied(), worst, scenario.delays);
             let first = configs.first().map(|config| config.advert_interval);
             let uniform = configs.iter().all(|config| Some(config.advert_interval) == first);
-            (place, Router { name: format!("LAN {lan} vrid {vrid} {family}"), settling, uniform })
+            let turns = skews(&configs, grouped.contains(&place), worst, scenario.delays).filter(|_| uniform);
+            (place, Router { name: format!("LAN {lan} vrid {vrid} {family}"), settling, uniform, turns })
         })
         .collect();
     routers.sort_by_key(|(place, _)| *place);

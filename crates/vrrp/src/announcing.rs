@@ -12,7 +12,7 @@ use crate::instance::{Instance, Turn};
 use crate::state::{Holding, Round, next_on_schedule};
 
 /// The pause between announcements that a lower master makes us send. It hears our adverts and gives way.
-pub(crate) const RIVAL_PAUSE: Duration = Duration::from_secs(1);
+const RIVAL_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between announcements that somebody's ARP or NA makes us send: `DEFEND_INTERVAL` of RFC 5227 1.1. Two who
 /// defend an address against each other more often would only make their neighbours' minds flap.
 pub(crate) const DEFEND_PAUSE: Duration = Duration::from_secs(10);
@@ -36,6 +36,14 @@ impl Instance {
         self.config.announcements.refresh.map(|refresh| now + refresh.max(MIN_REFRESH))
     }
 
+    /// a lower master has been heard. What it has announced meanwhile must not stand: if it is too soon to announce
+    /// again, then when the pause is over.
+    pub(crate) fn announce_against_lower_master(&self, turn: &mut Turn<'_>, holding: Holding) -> Holding {
+        let holding = self.announce_against_rival(turn, holding, RIVAL_PAUSE);
+        let earlier = holding.rival_announced.filter(|last| *last < turn.now);
+        Holding { rival_again: earlier.map(|last| last + RIVAL_PAUSE), ..holding }
+    }
+
     /// neighbours may have believed the rival. Now, unless it was done less than `pause` ago, and once more when the rival
     /// has fallen quiet.
     pub(crate) fn announce_against_rival(
@@ -49,8 +57,7 @@ impl Instance {
             return holding;
         }
         if holding.rival_announced.is_none_or(|last| turn.now >= last + pause) {
-            self.announce(turn, wanted.lower_priority_repeat);
-            holding.rival_announced = Some(turn.now);
+            holding = self.announce_against_rival_now(turn, holding);
         }
         if let Some(delay) = wanted.lower_priority_delay {
             holding.announce_again =
@@ -59,9 +66,17 @@ impl Instance {
         holding
     }
 
+    fn announce_against_rival_now(&self, turn: &mut Turn<'_>, holding: Holding) -> Holding {
+        self.announce(turn, self.config.announcements.lower_priority_repeat);
+        Holding { rival_announced: Some(turn.now), rival_again: None, ..holding }
+    }
+
     /// What is due by now.
     pub(crate) fn announce_due(&self, turn: &mut Turn<'_>, mut holding: Holding) -> Holding {
         let wanted = &self.config.announcements;
+        if holding.rival_again.is_some_and(|at| turn.now >= at) {
+            holding = self.announce_against_rival_now(turn, holding);
+        }
         if let Some(round) = holding.announce_again
             && turn.now >= round.at
         {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Instant, MacAddress, Priority};
 
-use crate::announcing::{DEFEND_PAUSE, RIVAL_PAUSE};
+use crate::announcing::DEFEND_PAUSE;
 use crate::cause::{Cause, enumerate};
 use crate::door::{InstanceConfig, Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
@@ -332,15 +332,19 @@ impl Instance {
         let priority = heard.advert.priority;
         let may_answer = holding.answered.is_none_or(|last| turn.now >= last + ANSWER_PAUSE);
         if priority == Priority::STOP {
-            // V3-FSM-10
+            // V3-FSM-10; X-4: it was master beside us.
+            let mut holding = holding;
             if may_answer {
                 self.advertise(turn);
-                let advert_at = turn.now + self.interval();
-                self.keep_holding(Holding { advert_at, answered: Some(turn.now), ..holding });
+                holding.advert_at = turn.now + self.interval();
+                holding.answered = Some(turn.now);
             }
+            let holding = self.announce_against_lower_master(turn, holding);
+            self.keep_holding(holding);
         } else if self.is_outranked_by(heard) {
-            // V3-FSM-11: without a word, if none is configured, and whatever preemption is.
-            if self.config.manners.advertise_before_yielding {
+            // V3-FSM-11, whatever preemption is. X-4: a master that its neighbours have seen is seen by its successor too,
+            // which would otherwise never know whom to win back from us.
+            if holding.install_by.is_none() || self.config.manners.advertise_before_yielding {
                 self.advertise(turn);
             }
             if priority > self.effective {
@@ -352,17 +356,19 @@ impl Instance {
             let cause = Cause::Outranked { source: heard.source, priority, own: self.effective };
             self.become_backup(turn, heard.advert.interval, Some(Sign::of(heard, turn.now)), cause);
         } else {
-            // V3-FSM-12
-            let ours = self.interval();
-            self.remark(turn, Remark::LowerMaster, heard.source, || {
-                heard.sentence(Remark::LowerMaster, ours)
-            });
+            // V3-FSM-12; until our addresses are in place it may only be the master that we relieve.
+            if holding.install_by.is_none() {
+                let ours = self.interval();
+                self.remark(turn, Remark::LowerMaster, heard.source, || {
+                    heard.sentence(Remark::LowerMaster, ours)
+                });
+            }
             let mut holding = holding;
             if may_answer && self.config.manners.answer_lower {
                 self.advertise(turn);
                 holding.answered = Some(turn.now);
             }
-            let holding = self.announce_against_rival(turn, holding, RIVAL_PAUSE);
+            let holding = self.announce_against_lower_master(turn, holding);
             self.keep_holding(holding);
         }
     }
@@ -518,6 +524,7 @@ impl Instance {
             announce_again: None,
             refresh_at: None,
             rival_announced: None,
+            rival_again: None,
             answered: None,
         };
         self.transition(turn, State::Active(holding), cause);
@@ -546,7 +553,7 @@ impl Instance {
                 Some(holding.advert_at),
                 holding.install_by,
                 holding.announce_again.map(|round| round.at),
-                holding.refresh_at,
+                holding.refresh_at.into_iter().chain(holding.rival_again).min(),
             ],
         };
         let kept = self.keeping.map(|keeping| keeping.until);

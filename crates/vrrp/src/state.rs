@@ -50,6 +50,8 @@ pub(crate) struct Holding {
     /// Announcements again and again.
     pub(crate) refresh_at: Option<Instant>,
     pub(crate) rival_announced: Option<Instant>,
+    /// Announcements against a rival that was there again too soon after the last ones.
+    pub(crate) rival_again: Option<Instant>,
     pub(crate) answered: Option<Instant>,
 }
 

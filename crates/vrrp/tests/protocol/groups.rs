@@ -227,8 +227,8 @@ fn one_that_gives_way_takes_the_others_along() {
     // V3-FSM-11; the others say goodbye, since their peers may still be listening, and keep their addresses for them
     let mut host = masters();
     let outputs = hear(&mut host, ONE, 200);
-    assert_eq!(sent(&outputs), [0]);
-    assert_eq!(transmits(&outputs)[0].instance, TWO);
+    assert_eq!(sent(&outputs), [100, 0]);
+    assert_eq!(transmits(&outputs)[1].instance, TWO);
     assert!(withdraws(&outputs).is_empty());
     let outputs = host.pass(ms(100));
     assert_eq!(

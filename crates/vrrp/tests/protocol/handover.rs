@@ -25,6 +25,11 @@ fn assert_keeps(outputs: &[Output]) {
     assert!(outputs.is_empty(), "{outputs:?}");
 }
 
+/// The same, but for an advert that lets its successor know of it.
+fn assert_says_and_keeps(outputs: &[Output], priority: u8) {
+    assert_eq!((sent(outputs), outputs.len()), (vec![priority], 1), "{outputs:?}");
+}
+
 #[test]
 fn a_stopped_master_keeps_its_addresses_until_the_next_one_has_them() {
     // V3-FSM-13, C3, issue: no request lost at a planned stop
@@ -81,9 +86,9 @@ fn a_long_interval_does_not_keep_anybody_for_long() {
 
 #[test]
 fn a_preempting_router_gets_the_addresses_without_a_hole() {
-    // V3-FSM-11: nothing is sent; the hook that stops a service runs when requests have stopped coming
+    // V3-FSM-11: the hook that stops a service runs when requests have stopped coming
     let mut host = master();
-    assert_keeps(&host.hear(&message(&v3(100), LOWER, 150)));
+    assert_says_and_keeps(&host.hear(&message(&v3(100), LOWER, 150)), 100);
     assert_eq!(host.state(), Some(State::Master));
     assert_keeps(&host.pass(INSTALLS - NANO));
     let outputs = host.pass_unanswered(NANO);
@@ -113,7 +118,7 @@ fn whoever_is_not_fit_keeps_nothing() {
         assert_eq!(host.state(), Some(State::Master));
         host
     };
-    assert_keeps(&healthy().hear(&message(&v3(100), LOWER, 150)));
+    assert_says_and_keeps(&healthy().hear(&message(&v3(100), LOWER, 150)), 120);
     // A check that fails takes the addresses along, whether by FAULT or by weight.
     assert_eq!(withdraws(&healthy().verdict("fatal", Verdict::Down)).len(), 1);
     for check in ["weighs", "drags"] {
@@ -136,7 +141,7 @@ fn what_goes_wrong_meanwhile_ends_the_keeping() {
         host.verdict("fatal", Verdict::Up);
         host.verdict("weighs", Verdict::Up);
         host.pass(ms(30_000));
-        assert_keeps(&host.hear(&message(&v3(100), LOWER, 150)));
+        assert_says_and_keeps(&host.hear(&message(&v3(100), LOWER, 150)), 120);
         host
     };
     assert_eq!(withdraws(&keeping().verdict("fatal", Verdict::Down)).len(), 1);
@@ -164,7 +169,7 @@ fn addresses_that_are_not_in_place_are_not_kept() {
 fn who_is_needed_again_has_never_let_go() {
     // V3-FSM-5 with the shortest skew: the successor resigns before it has the addresses.
     let mut host = Host::master(config(254));
-    assert_keeps(&host.hear(&message(&v3(254), LOWER, 255)));
+    assert_says_and_keeps(&host.hear(&message(&v3(254), LOWER, 255)), 254);
     host.hear(&message(&v3(254), LOWER, 0));
     let outputs = host.pass(ms(8));
     assert_eq!(sent(&outputs), [254]);

@@ -93,3 +93,36 @@ fn who_is_not_to_announce_against_rivals_only_counts_them() {
     assert_eq!(announcements(&host.pass(ms(60_000))), 0);
     assert_eq!(host.count("rival"), 1);
 }
+
+#[test]
+fn a_rival_that_is_heard_too_soon_is_announced_against_when_the_pause_is_over() {
+    // what it has announced since must not be the last that neighbours saw.
+    let mut host = Host::master(v3(100));
+    let rival = message(&v3(100), GREATER, 90);
+    assert_eq!(announcements(&host.hear(&rival)), ANNOUNCEMENTS);
+    host.pass(ms(100));
+    assert_eq!(announcements(&host.hear(&rival)), 0);
+    assert_eq!(announcements(&host.pass(ms(899))), 0);
+    assert_eq!(announcements(&host.pass(ms(1))), ANNOUNCEMENTS);
+    assert_eq!(announcements(&host.pass(ms(4099))), 0);
+    assert_eq!(announcements(&host.pass(ms(1))), ANNOUNCEMENTS, "once more, when it has been quiet");
+    assert_eq!(announcements(&host.pass(ms(60_000))), 0);
+}
+
+#[test]
+fn whoever_resigns_beside_us_was_a_rival() {
+    // X-4, V3-FSM-10: the other members of a sync group that gives way say goodbye
+    let mut host = Host::master(v3(100));
+    let outputs = host.hear(&message(&v3(100), GREATER, 0));
+    assert_eq!((sent(&outputs), announcements(&outputs)), (vec![100], ANNOUNCEMENTS));
+}
+
+#[test]
+fn the_master_that_we_relieve_is_no_rival() {
+    let mut host = Host::new(v3(100));
+    let outputs = host.pass_unanswered(ms(3700));
+    assert_eq!(installs(&outputs).len(), 1);
+    // It answers our first advert with its last.
+    let outputs = host.hear(&message(&v3(100), GREATER, 90));
+    assert_eq!((announcements(&outputs), notices(&outputs), host.count("lower-master")), (0, vec![], 0));
+}
