@@ -126,19 +126,30 @@ impl Run {
     pub fn on_deadline(&mut self, now: Instant) -> bool {
         let before = self.ladder.timed_out();
         if let Some(signal) = self.ladder.climb(now) {
-            // Before the signal: what outlives the script is below somebody else then.
-            self.strays.look(self.child.pid());
-            self.strays.signal(signal);
-            self.signal(signal);
+            if signal == Signal::KILL {
+                self.kill_all();
+            } else {
+                // Before the signal: what outlives the script is below somebody else then.
+                self.strays.look(self.child.pid());
+                self.strays.terminate();
+                self.signal(signal);
+            }
         }
         self.ladder.timed_out() && !before
     }
 
     /// Ends it now, with all that it started. It still has to be reaped by [`Run::poll_end`].
     pub fn abort(&self) {
+        self.kill_all();
+    }
+
+    /// Stops the group first, so that nobody leaves it or starts anything while it is looked at.
+    fn kill_all(&self) {
+        self.signal(Signal::STOP);
         let mut strays = Strays::default();
         strays.look(self.child.pid());
-        strays.signal(Signal::KILL);
+        strays.kill();
+        self.strays.kill();
         self.signal(Signal::KILL);
     }
 
@@ -173,7 +184,7 @@ impl Run {
         if self.ladder.timed_out() || died {
             // Before it is reaped, while the group's number is still its own: what it started goes with it.
             self.signal(Signal::KILL);
-            self.strays.signal(Signal::KILL);
+            self.strays.kill();
         }
         let end = match self.child.try_wait() {
             Ok(None) => return None,

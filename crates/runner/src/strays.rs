@@ -1,4 +1,4 @@
-//! What a script started that has left its process group, so that a signal to the group doesn't reach it.
+//! What a script started, also what has left its process group, so that a signal to the group doesn't reach it.
 //!
 //! A script is the reaper of its orphans (prctl(2), PR_SET_CHILD_SUBREAPER), so whatever it started, in whatever session,
 //! is below it in the tree of processes for as long as it lives: that is when to look. What it must never do: name a
@@ -12,15 +12,22 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How many processes below one script are looked at; a fork bomb has more, and dies with its group.
 const MAX_LOOKED_AT: usize = 1024;
-/// How many that have left the group are held.
-const MAX_STRAYS: usize = 64;
+/// How many of them are held.
+const MAX_HELD: usize = 128;
 
-/// The processes below one script that aren't in its group.
+/// The processes below one script. Those in its group are held, too: they may leave it between two calls of ours.
 #[derive(Debug, Default)]
-pub(crate) struct Strays(Vec<OwnedFd>);
+pub(crate) struct Strays(Vec<Held>);
+
+#[derive(Debug)]
+struct Held {
+    process: OwnedFd,
+    /// It was outside of the group when it was looked at.
+    outside: bool,
+}
 
 impl Strays {
-    /// Looks below the leader of a group, and adds those who have left it.
+    /// Looks below the leader of a group, and holds whoever is there.
     pub(crate) fn look(&mut self, leader: u32) {
         let mut parents = vec![leader];
         let mut seen = HashSet::from([leader]);
@@ -30,23 +37,31 @@ impl Strays {
                     continue;
                 }
                 parents.push(child);
-                if self.0.len() < MAX_STRAYS
-                    && let Some(stray) = hold(child, parent, leader)
+                if self.0.len() < MAX_HELD
+                    && let Some(held) = hold(child, parent, leader)
                 {
-                    self.0.push(stray);
+                    self.0.push(held);
                 }
             }
         }
     }
 
-    /// Sends all of them a signal. Those who have ended take it without effect.
-    pub(crate) fn signal(&self, signal: Signal) {
-        for stray in &self.0 {
-            match pidfd_send_signal(stray, signal) {
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => log::warn!("end what a script left behind: {error}"),
-            }
-        }
+    /// Asks those to end whom a signal to the group doesn't reach.
+    pub(crate) fn terminate(&self) {
+        self.0.iter().filter(|held| held.outside).for_each(|held| send(held, Signal::TERM));
+    }
+
+    /// Ends all of them.
+    pub(crate) fn kill(&self) {
+        self.0.iter().for_each(|held| send(held, Signal::KILL));
+    }
+}
+
+/// Whoever has ended takes it without effect.
+fn send(held: &Held, signal: Signal) {
+    match pidfd_send_signal(&held.process, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => log::warn!("end what a script left behind: {error}"),
     }
 }
 
@@ -60,11 +75,11 @@ fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// A descriptor of the process, if it is still a child of that parent and in another group than the leader's.
-fn hold(pid: u32, parent: u32, leader: u32) -> Option<OwnedFd> {
-    let descriptor = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
+/// Holds a process, if it is still a child of that parent.
+fn hold(pid: u32, parent: u32, leader: u32) -> Option<Held> {
+    let process = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
     let (its_parent, its_group) = parent_and_group(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-    (its_parent == parent && its_group != leader).then_some(descriptor)
+    (its_parent == parent).then_some(Held { process, outside: its_group != leader })
 }
 
 /// The fourth and fifth field of /proc/PID/stat (proc_pid_stat(5)); the second may hold blanks and brackets.
