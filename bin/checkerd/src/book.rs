@@ -1,6 +1,8 @@
 //! What checkerd remembers of each check beside its verdict, for people: causes, times, output.
 
-use checks::{CheckConfig, CheckId};
+use std::time::Duration;
+
+use checks::{CheckConfig, CheckId, Outcome};
 use config::{Check, Config};
 use model::{Cause, Verdict};
 use runner::Finished;
@@ -88,22 +90,32 @@ impl Book {
     pub(crate) fn on_finished(&mut self, check: CheckId, finished: Finished) {
         if let Some(page) = self.pages.get_mut(check.0) {
             page.last_output = finished.output;
-            page.last_duration_ms = Some(u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX));
+            page.last_duration_ms = Some(millis(finished.took));
             page.told = None;
         }
     }
 
-    /// A run couldn't be started. Told once, and not again at each interval until something else is so.
-    pub(crate) fn on_refused(&mut self, check: CheckId, why: &str) {
-        if let Some(page) = self.pages.get_mut(check.0)
-            && page.told.as_deref() != Some(why)
-        {
+    /// A probe is over, or a script couldn't be started. What can't be run is told once, and not again at each interval
+    /// until something else is so.
+    pub(crate) fn on_answer(&mut self, check: CheckId, outcome: &Outcome, took: Duration) {
+        let Some(page) = self.pages.get_mut(check.0) else { return };
+        page.last_output.clear();
+        let Outcome::CannotRun(why) = outcome else {
+            page.last_duration_ms = Some(millis(took));
+            page.told = None;
+            return;
+        };
+        page.last_duration_ms = None;
+        if page.told.as_ref() != Some(why) {
             log::warn!("check {} can't be run: {why}", page.check.name);
-            page.last_output.clear();
-            page.last_duration_ms = None;
-            page.told = Some(why.to_owned());
+            page.told = Some(why.clone());
         }
     }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a run that timed out had, and where that comes from: a check that is slower than its interval is a common surprise.

@@ -13,11 +13,14 @@ use sys::privilege::{self, Capability};
 use sys::process::Exit;
 
 use crate::book::Book;
+use crate::probe::{Answer, Probes};
 use crate::status;
 
 const SERVER: Token = Token(0);
 /// Above the server's.
 const SCRIPTS: Token = Token(LineServer::TOKENS);
+/// Far above those of scripts, which need two for each that runs.
+const PROBES: Token = Token(1 << 30);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a script
@@ -41,6 +44,7 @@ struct Daemon {
     reactor: Reactor,
     server: LineServer,
     crew: Crew<Tag>,
+    probes: Probes,
     checks: Checks,
     book: Book,
     /// Once we were asked to stop: when we go, whatever still runs.
@@ -59,6 +63,7 @@ impl Daemon {
         Ok(Self {
             checks: Checks::new(sys::clock::now(), &book.configs()),
             crew: Crew::new(runner, SCRIPTS),
+            probes: Probes::new(PROBES),
             leave_at: None,
             start,
             reactor,
@@ -68,12 +73,16 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.checks.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
+        let ours = [self.checks.next_deadline(), self.crew.next_deadline(), self.probes.next_deadline()];
+        ours.into_iter().chain([self.leave_at]).flatten().min()
     }
 
     fn on_time(&mut self, now: Instant) {
         for (check, run) in self.crew.on_time(now) {
             self.checks.handle(now, Input::Overdue { check, run });
+        }
+        for answer in self.probes.on_time(now) {
+            self.on_answer(answer, now);
         }
         self.checks.handle(now, Input::Wake);
         self.drain(now);
@@ -99,19 +108,32 @@ impl Daemon {
 
     fn start_run(&mut self, check: CheckId, run: RunNumber, now: Instant) {
         let Some(page) = self.book.page(check) else { return };
+        let Some(command) = page.check.probe.command() else {
+            let asked = (&page.check.probe, page.check.timeout);
+            if let Some(answer) = self.probes.start(&self.reactor, now, (check, run), asked) {
+                self.on_answer(answer, now);
+            }
+            return;
+        };
         let job = Job {
-            program: &page.check.command.program,
-            arguments: &page.check.command.arguments,
+            program: &command.program,
+            arguments: &command.arguments,
             user: page.check.user.as_ref(),
             variables: &[("HANDOVER_CHECK", page.check.name.to_string())],
             input: None,
             timeout: page.check.timeout,
         };
         if let Err(refusal) = self.crew.start(&self.reactor, now, &job, (check, run)) {
-            let why = refusal.to_string();
-            self.book.on_refused(check, &why);
-            self.checks.handle(now, Input::Ended { check, run, outcome: Outcome::CannotRun(why) });
+            let outcome = Outcome::CannotRun(refusal.to_string());
+            self.on_answer(Answer { check, run, outcome, took: Duration::ZERO }, now);
         }
+    }
+
+    /// A probe is over, or a script couldn't even be started.
+    fn on_answer(&mut self, answer: Answer, now: Instant) {
+        let Answer { check, run, outcome, took } = answer;
+        self.book.on_answer(check, &outcome, took);
+        self.checks.handle(now, Input::Ended { check, run, outcome });
     }
 
     fn on_client(&mut self, event: ClientEvent) {
@@ -168,7 +190,12 @@ impl service::Daemon for Daemon {
     }
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
-        if self.crew.owns(token) {
+        if self.probes.owns(token) {
+            if let Some(answer) = self.probes.on_ready(token, now) {
+                self.on_answer(answer, now);
+                self.drain(now);
+            }
+        } else if self.crew.owns(token) {
             if let Some(((check, run), finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
                 let outcome = outcome_of(finished.end);
                 self.book.on_finished(check, finished);
@@ -190,6 +217,7 @@ impl service::Daemon for Daemon {
             self.leave_at = Some(now + FAREWELL);
             self.checks.handle(now, Input::Stop);
             self.crew.abort();
+            self.probes.abort();
         }
     }
 

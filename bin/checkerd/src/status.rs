@@ -5,9 +5,8 @@ use config::Fingerprint;
 use ipc::events::Hello;
 use ipc::json::PROTOCOL;
 use ipc::verdicts::{CheckStatus, CheckVerdict, Message, Status};
-use std::time::Duration;
 
-use crate::book::{Book, Page};
+use crate::book::{Book, Page, millis};
 
 /// The first line to everybody.
 pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
@@ -57,13 +56,12 @@ pub(crate) fn summary(book: &Book, checks: &Checks) -> String {
 
 fn check_status(page: &Page, view: View<'_>) -> CheckStatus {
     let check = &page.check;
-    let program = check.command.program.display().to_string();
     CheckStatus {
         name: check.name.clone(),
         verdict: view.verdict,
         cause: page.cause.clone(),
         since: page.since.clone(),
-        command: std::iter::once(program).chain(check.command.arguments.iter().cloned()).collect(),
+        command: check.probe.words(),
         interval_ms: millis(check.interval),
         timeout_ms: millis(check.timeout),
         rise: check.rise,
@@ -77,8 +75,4 @@ fn check_status(page: &Page, view: View<'_>) -> CheckStatus {
         timeouts: view.tally.timeouts,
         consecutive: view.tally.consecutive,
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -104,6 +104,51 @@ fn a_script_that_hangs_times_out_and_others_are_not_kept_waiting() {
     assert!(checks[1].runs > 1 && checks[1].failures == 0, "{checks:?}");
 }
 
+/// A `vrrp_script` block with a probe in place of a script.
+fn probe(name: &str, lines: &str) -> String {
+    format!("vrrp_script {name} {{\n {lines}\n interval 0.05\n}}\n")
+}
+
+#[test]
+fn probes_need_no_process() {
+    let scratch = Scratch::new("checkerd-probes");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let file = scratch.write("here", "", 0o644);
+    let config = probe("tcp", &format!("tcp_connect {address}"))
+        + &probe("own", "process checkerd")
+        + &probe("file", &format!("file {}", file.display()))
+        + &probe("unix", &format!("unix_connect {}", scratch.path("checkerd.sock").display()))
+        + &probe("silent", &format!("http_get http://{address}/\n timeout 0.2"));
+    let daemon = start(&scratch, &config);
+    let mut client = daemon.connect();
+    daemon.until("all but one are up", || {
+        let checks = status(&mut client);
+        let wanted =
+            |check: &CheckStatus| (check.verdict == Verdict::Up) == (check.name.as_str() != "silent");
+        checks.iter().all(|check| check.runs > 2 && wanted(check)).then_some(())
+    });
+    let checks = status(&mut client);
+    assert_eq!(checks[0].command, ["tcp_connect", &address.to_string()]);
+    assert_eq!(checks[4].last_outcome.as_deref(), Some("timed out"));
+    assert_eq!(scratch_children(daemon.pid()), 0);
+
+    drop(listener);
+    std::fs::remove_file(file).unwrap();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let down = verdict(&mut client, Verdict::Down);
+        if down.check.as_str() != "silent" {
+            told.push((down.check.to_string(), down.cause.text));
+        }
+    }
+    told.sort();
+    assert!(told[0].1.ends_with("/here does not exist"), "{told:?}");
+    assert!(told[1].1.starts_with(&format!("connect to {address}: Connection refused")), "{told:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().0, Exit::Code(0));
+}
+
 #[test]
 fn sigterm_takes_running_scripts_along() {
     let scratch = Scratch::new("checkerd-sigterm");

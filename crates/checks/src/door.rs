@@ -31,6 +31,8 @@ pub enum Outcome {
     Passed,
     /// Another exit status.
     Exited(i32),
+    /// A probe without a process got another answer than was wanted; which.
+    Failed(String),
     /// A signal that wasn't ours.
     Killed(i32),
     /// It took longer than it may, and was ended or is being ended.
@@ -44,6 +46,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Passed => f.write_str("passed"),
             Self::Exited(code) => write!(f, "exited with status {code}"),
+            Self::Failed(why) => f.write_str(why),
             Self::Killed(signal) => write!(f, "was killed by signal {signal}"),
             Self::TimedOut => f.write_str("timed out"),
             Self::CannotRun(why) => f.write_str(why),

@@ -94,7 +94,7 @@ impl Judge {
     fn cause(&self, outcome: &Outcome) -> Cause {
         let code = match outcome {
             Outcome::Passed => "check-passed",
-            Outcome::Exited(_) | Outcome::Killed(_) => "check-failed",
+            Outcome::Exited(_) | Outcome::Failed(_) | Outcome::Killed(_) => "check-failed",
             Outcome::TimedOut => "check-timed-out",
             Outcome::CannotRun(_) => "check-unrunnable",
         };

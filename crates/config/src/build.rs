@@ -11,6 +11,7 @@ mod family;
 mod group;
 mod instance;
 mod manners;
+mod probe;
 mod reach;
 mod rules;
 mod strict;

@@ -44,8 +44,8 @@ pub use self::diagnostic::{Diagnostic, Excerpt, MAX_DIAGNOSTICS, Severity};
 pub use self::files::MAX_FILE;
 pub use self::fingerprint::Fingerprint;
 pub use self::model::{
-    Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance, Manners, Pacing,
-    Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
+    Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet, Instance, Manners,
+    Pacing, Peer, Probe, Role, SyncGroup, Target, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
 pub use self::report::Report;
 pub use self::source::{Position, Span};

@@ -3,6 +3,8 @@
 //! Everything here is already checked: ranges hold, references resolve, defaults are filled in. Each item
 //! keeps the place it came from, so that a later complaint can point at it.
 
+mod probe;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use std::time::Duration;
 use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
 
 use crate::Span;
+
+pub use self::probe::{HttpGet, Probe, Target};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,8 +105,8 @@ pub struct Command {
 pub struct Check {
     /// Its name, unique among checks.
     pub name: CheckName,
-    /// What to run.
-    pub command: Command,
+    /// What it does each time.
+    pub probe: Probe,
     /// From the start of one run to the start of the next.
     pub interval: Duration,
     /// How long a run may take; the interval unless given.

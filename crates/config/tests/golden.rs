@@ -94,7 +94,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 
 fn check(text: &mut String, check: &Check) {
     writeln!(text, "check {}", check.name).unwrap();
-    line(text, "command", &command(&check.command));
+    line(text, "command", &check.probe.command().map_or_else(|| check.probe.words().join(" "), command));
     line(text, "interval", &format!("{:?}", check.interval));
     line(text, "timeout", &format!("{:?}", check.timeout));
     line(text, "rise, fall", &format!("{}, {}", check.rise, check.fall));

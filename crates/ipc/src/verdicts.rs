@@ -75,7 +75,7 @@ pub struct CheckStatus {
     pub cause: Cause,
     /// Since when the verdict is so, RFC 3339 in UTC.
     pub since: String,
-    /// The program and its arguments, as they are run.
+    /// The program and its arguments, as they are run; of a probe its word, and what it asks.
     pub command: Vec<String>,
     /// Milliseconds from start to start.
     pub interval_ms: u64,

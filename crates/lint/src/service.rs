@@ -92,7 +92,7 @@ pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
             for tracked in &instance.checks {
                 let check = index.check(&tracked.check).filter(|check| check.role == Role::Any);
                 let Some(check) = check else { continue };
-                let wanted = names(&line(&check.command));
+                let wanted = names(&check.probe.words().join(" "));
                 let Some((hook, name)) = started
                     .iter()
                     .find_map(|(hook, names)| names.intersection(&wanted).next().map(|name| (*hook, name)))
@@ -114,7 +114,7 @@ fn only_on_master(home: (usize, &Instance), at: At, check: &Check, hook: &Hook, 
     Finding::new(&ONLY_ON_MASTER, at, message)
         .related(At::within(home.0, home.1, hook.command.span), format!("starts {name}"))
         .related(
-            At { node: home.0, span: check.command.span, block: check.span },
+            At { node: home.0, span: check.probe_span(), block: check.span },
             format!("looks for {name}"),
         )
 }

@@ -227,7 +227,7 @@ fn follows(index: &lint::Index<'_>, report: &Report, tracker: &Tracker) -> Follo
             Role::Backup => Some("BACKUP"),
         },
         place: Place::of(report, tracker.weight_span.unwrap_or(tracker.span)),
-        command: check.map(|check| words(&check.command, [])),
+        command: check.map(|check| check.probe.words()),
         noticed_after_s: check.map(|it| (times(it.fall, it.interval), times(it.rise, it.interval))),
     }
 }

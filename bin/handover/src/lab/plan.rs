@@ -102,8 +102,8 @@ impl Plan {
             })
             .ok_or_else(|| format!("{}: no configuration has a vrrp_instance", directory.display()))?;
 
-        let commands = configs.values().flat_map(|config| &config.checks).map(|check| &check.command);
-        let checked = commands.filter_map(rules::process_asked_for).next().map(str::to_owned);
+        let probes = configs.values().flat_map(|config| &config.checks).map(|check| &check.probe);
+        let checked = probes.filter_map(rules::process_asked_for).next().map(str::to_owned);
         let mut subnets = Subnets::of(&configs);
         let links =
             configs.keys().map(|name| (name.clone(), subnets.links_of(name, &configs))).collect::<Vec<_>>();
@@ -204,7 +204,9 @@ fn hooks(configs: &BTreeMap<String, Config>, files: &[File]) -> Vec<File> {
             }
         }
         for check in &config.checks {
-            add(&check.command, None);
+            if let Some(command) = check.probe.command() {
+                add(command, None);
+            }
         }
     }
     found.into_iter().map(|(path, contents)| File { path, contents, mode: 0o755 }).collect()

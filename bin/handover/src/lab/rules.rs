@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use config::{Check, Command, Config, Instance, TrackedCheck};
+use config::{Check, Config, Instance, Probe, TrackedCheck};
 
 /// The lowest and highest priority of a router that doesn't own its addresses.
 const PRIORITIES: (i32, i32) = (1, 254);
@@ -50,7 +50,7 @@ impl<'a> Contender<'a> {
 
     /// A check that asks for the service is as the service; any other is taken to succeed.
     fn is_up(&self, tracked: &TrackedCheck) -> bool {
-        self.service_up || self.check(tracked).is_none_or(|check| process_asked_for(&check.command).is_none())
+        self.service_up || self.check(tracked).is_none_or(|check| process_asked_for(&check.probe).is_none())
     }
 
     fn check(&self, tracked: &TrackedCheck) -> Option<&'a Check> {
@@ -60,7 +60,7 @@ impl<'a> Contender<'a> {
     /// The check that notices when the service dies.
     pub(super) fn service_check(&self) -> Option<&'a Check> {
         let checks = self.instance.checks.iter().filter_map(|tracked| self.check(tracked));
-        checks.into_iter().find(|check| process_asked_for(&check.command).is_some())
+        checks.into_iter().find(|check| process_asked_for(&check.probe).is_some())
     }
 }
 
@@ -77,7 +77,11 @@ pub(super) fn master_after<'a>(contenders: &[Contender<'a>], before: Option<&str
 }
 
 /// The process that a check asks for by name, such as in `killall -0 haproxy`.
-pub(super) fn process_asked_for(command: &Command) -> Option<&str> {
+pub(super) fn process_asked_for(probe: &Probe) -> Option<&str> {
+    if let Probe::Process(name) = probe {
+        return Some(name);
+    }
+    let command = probe.command()?;
     let program = Path::new(&command.program).file_name()?.to_str()?;
     let asks = ASKING.contains(&program);
     command.arguments.last().filter(|name| asks && !name.starts_with('-')).map(String::as_str)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::CheckName;
 
-use super::{Named, bad_name};
+use super::{Named, bad_name, probe};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::{Check, Role};
@@ -20,12 +20,7 @@ pub(super) fn check(script: &Named<'_>, complaints: &mut Complaints) -> Option<C
     let span = script.name.span;
     let mut section = Section::new(Place::Script);
     section.read(script.block, complaints);
-    if section.given("script").is_none() {
-        let message =
-            format!("`vrrp_script {}` has no `script`, so there is nothing to run", script.name.text);
-        let help = "add, for example: script \"/usr/bin/killall -0 haproxy\"";
-        complaints.push(Diagnostic::error("missing-word", span, message).help(help));
-    }
+    let probe = probe::probe(script, &section, complaints);
     if let Some(span) = section.given("init_fail") {
         let message = "the check counts as failed until its first result";
         let keepalived = "documents that, but its releases up to 2.4.3 ignore the word";
@@ -38,7 +33,7 @@ pub(super) fn check(script: &Named<'_>, complaints: &mut Complaints) -> Option<C
     let name = name.map_err(|error| complaints.push(bad_name(span, &error))).ok()?;
     Some(Check {
         name,
-        command: section.command("script")?,
+        probe: probe?,
         interval,
         timeout: section.seconds("timeout").filter(|timeout| !timeout.is_zero()).unwrap_or(interval),
         rise,

@@ -1,7 +1,7 @@
 //! The words of `vrrp_script`, of the other trackers, and of `vrrp_sync_group`.
 
 use super::Argument::{
-    Address, Bool, Command, Free, Hook, Nothing, Number, OneOf, Seconds, Text, User, Weight,
+    Address, Bool, Command, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Weight,
 };
 use super::Place::TrackEntry;
 use super::root::MAX_TIMER;
@@ -18,6 +18,22 @@ const COUNT: i64 = i32::MAX as i64;
 
 pub(super) const ROWS: &[Directive] = &[
     used("script", SCRIPT, Command, "is what the check runs"),
+    used("tcp_connect", SCRIPT, Text("ADDRESS:PORT"), "passes when a connection comes about"),
+    used("http_get", SCRIPT, Text("URL"), "passes when the server gives the answer that is wanted"),
+    used(
+        "http_status",
+        SCRIPT,
+        Number(100, 599),
+        "is the status that `http_get` wants; 200 to 299 if not given",
+    ),
+    used("http_body", SCRIPT, Text("TEXT"), "is a text that the answer to `http_get` has to contain"),
+    used("http_host", SCRIPT, Text("NAME"), "is what `http_get` says in its Host header"),
+    used("unix_connect", SCRIPT, Text("PATH"), "passes when something listens on that socket"),
+    used("process", SCRIPT, Text("NAME"), "passes while a process of that name runs"),
+    used("file", SCRIPT, Text("PATH"), "passes while that file exists"),
+    used("ping", SCRIPT, Address, "passes when an ICMP echo is answered"),
+    used("source", SCRIPT, Address, "is the address from which a probe asks"),
+    used("interface", SCRIPT, Link, "is the interface through which a probe asks"),
     used("interval", SCRIPT, Seconds(0, MAX_TIMER), "is the time from run to run, in seconds").default("1"),
     used("timeout", SCRIPT, Seconds(0, MAX_TIMER), "is how long a run may take, in seconds"),
     used("weight", SCRIPT, Weight(253), "is what the check does to the priority"),

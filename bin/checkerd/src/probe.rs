@@ -1,0 +1,139 @@
+//! Probes that need no process: each a question that is asked in the daemon's own loop, and takes no longer than it may.
+//!
+//! What it must never do: block, wait for a name service, or read more of an answer than is bounded here. What can be
+//! said at once (`process`, `file`, `unix_connect`) is said at once; the others are [`Attempt`]s on a socket. Each check
+//! has at most one, under a token of its own. Read connect(2) on EINPROGRESS, socket(7) on SO_LINGER and icmp(7) first.
+
+mod http;
+mod net;
+mod process;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use checks::{CheckId, Outcome, RunNumber};
+use config::Probe;
+use model::Instant;
+use reactor::{Interest, Reactor, Token};
+
+use self::net::{Attempt, Progress};
+use self::process::Processes;
+
+/// A probe that is over.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) check: CheckId,
+    pub(crate) run: RunNumber,
+    pub(crate) outcome: Outcome,
+    pub(crate) took: Duration,
+}
+
+#[derive(Debug)]
+struct Running {
+    run: RunNumber,
+    attempt: Attempt,
+    started: Instant,
+    until: Instant,
+}
+
+/// All probes that are under way.
+#[derive(Debug)]
+pub(crate) struct Probes {
+    first: Token,
+    running: BTreeMap<CheckId, Running>,
+    processes: Processes,
+}
+
+impl Probes {
+    /// Uses `first` and the tokens above it, one for each check.
+    pub(crate) fn new(first: Token) -> Self {
+        Self { first, running: BTreeMap::new(), processes: Processes::default() }
+    }
+
+    /// Whether a token is one of ours.
+    pub(crate) const fn owns(&self, token: Token) -> bool {
+        token.0 >= self.first.0
+    }
+
+    /// Asks. The answer comes from here if it is known at once, else from [`Self::on_ready`] or [`Self::on_time`].
+    pub(crate) fn start(
+        &mut self,
+        reactor: &Reactor,
+        now: Instant,
+        (check, run): (CheckId, RunNumber),
+        (probe, timeout): (&Probe, Duration),
+    ) -> Option<Answer> {
+        let at_once = |outcome| Some(Answer { check, run, outcome, took: Duration::ZERO });
+        let attempt = match probe {
+            Probe::Process(name) => return at_once(process::outcome(&mut self.processes, check, name)),
+            Probe::File(path) => return at_once(file(path)),
+            Probe::UnixConnect(path) => return at_once(net::unix_connect(path)),
+            Probe::TcpConnect(target) => Attempt::tcp(target),
+            Probe::HttpGet(get) => Attempt::http(get),
+            Probe::Ping(target) => Attempt::ping(target),
+            // The crew's.
+            Probe::Script(_) => return None,
+        };
+        let attempt = match attempt {
+            Ok(attempt) => attempt,
+            Err(outcome) => return at_once(outcome),
+        };
+        let token = Token(self.first.0 + check.0);
+        if let Err(error) = reactor.register(token, &attempt, Interest::READABLE | Interest::WRITABLE) {
+            return at_once(no_resources(&error));
+        }
+        // What was under way has been judged already, and ends with its descriptor.
+        self.running.insert(check, Running { run, attempt, started: now, until: now + timeout });
+        None
+    }
+
+    /// To be called when the loop says that one of our tokens is ready.
+    pub(crate) fn on_ready(&mut self, token: Token, now: Instant) -> Option<Answer> {
+        let check = CheckId(token.0.checked_sub(self.first.0)?);
+        match self.running.get_mut(&check)?.attempt.proceed() {
+            Progress::Waits => None,
+            Progress::Over(outcome) => self.end(check, outcome, now),
+        }
+    }
+
+    /// When to call [`Self::on_time`].
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.running.values().map(|running| running.until).min()
+    }
+
+    /// Gives up what has taken too long.
+    pub(crate) fn on_time(&mut self, now: Instant) -> Vec<Answer> {
+        let late = |(check, running): (&CheckId, &Running)| (running.until <= now).then_some(*check);
+        let late: Vec<CheckId> = self.running.iter().filter_map(late).collect();
+        late.into_iter().filter_map(|check| self.end(check, Outcome::TimedOut, now)).collect()
+    }
+
+    /// Gives up everything.
+    pub(crate) fn abort(&mut self) {
+        self.running.clear();
+    }
+
+    fn end(&mut self, check: CheckId, outcome: Outcome, now: Instant) -> Option<Answer> {
+        let Running { run, started, .. } = self.running.remove(&check)?;
+        Some(Answer { check, run, outcome, took: now.since(started) })
+    }
+}
+
+fn file(path: &Path) -> Outcome {
+    match path.metadata() {
+        Ok(_) => Outcome::Passed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Outcome::Failed(format!("{} does not exist", path.display()))
+        }
+        Err(error) => Outcome::CannotRun(format!("look at {}: {error}", path.display())),
+    }
+}
+
+fn no_resources(error: &io::Error) -> Outcome {
+    Outcome::CannotRun(format!("no resources for one more probe: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

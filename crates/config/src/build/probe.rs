@@ -1,0 +1,137 @@
+//! What a `vrrp_script` does: exactly one of `script` and the words for probes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::Named;
+use crate::diagnostic::{Complaints, Diagnostic, quote};
+use crate::lexer::Word;
+use crate::model::{HttpGet, Probe, Target};
+use crate::section::Section;
+
+/// Every word that says what is done.
+const KINDS: [&str; 7] = ["script", "tcp_connect", "http_get", "unix_connect", "process", "file", "ping"];
+/// Where HTTP servers listen unless the URL says otherwise.
+const HTTP_PORT: u16 = 80;
+
+/// `None` after a complaint.
+pub(super) fn probe(script: &Named<'_>, section: &Section<'_>, complaints: &mut Complaints) -> Option<Probe> {
+    let mut given = KINDS.iter().filter_map(|word| section.given(word).map(|span| (*word, span)));
+    let Some((kind, span)) = given.next() else {
+        let message =
+            format!("`vrrp_script {}` has no `script`, so there is nothing to run", script.name.text);
+        let help =
+            "add, for example: script \"/usr/bin/killall -0 haproxy\", or without a process: process haproxy";
+        complaints.push(Diagnostic::error("missing-word", script.name.span, message).help(help));
+        return None;
+    };
+    if let Some((other, second)) = given.next() {
+        let message = format!("a check does one thing: `{kind}` or `{other}`");
+        let help = "make two checks of it, and track both";
+        complaints
+            .push(Diagnostic::error("conflict", second, message).related(span, "given here").help(help));
+        return None;
+    }
+    judge_idle_words(section, kind, complaints);
+    match kind {
+        "script" => section.command(kind).map(Probe::Script),
+        "process" => process(section.text(kind)?, complaints),
+        "file" => path(section.text(kind)?, complaints).map(Probe::File),
+        "unix_connect" => path(section.text(kind)?, complaints).map(Probe::UnixConnect),
+        "tcp_connect" => {
+            let to = section.text(kind)?;
+            let address = to.text.parse().ok();
+            let address =
+                address.or_else(|| bad(&to, "an address and a port: 10.0.0.1:80, [::1]:80", complaints))?;
+            target(section, address, complaints).map(Probe::TcpConnect)
+        }
+        "ping" => target(section, SocketAddr::new(section.address(kind)?, 0), complaints).map(Probe::Ping),
+        "http_get" => http_get(section, section.text(kind)?, complaints).map(Probe::HttpGet),
+        _ => None,
+    }
+}
+
+/// Words that say nothing about this kind of probe.
+fn judge_idle_words(section: &Section<'_>, kind: &str, complaints: &mut Complaints) {
+    let asks_somebody = matches!(kind, "tcp_connect" | "http_get" | "ping");
+    let idle = [
+        ("user", kind == "script", "only a script runs as somebody"),
+        ("source", asks_somebody, "it is for tcp_connect, http_get and ping"),
+        ("interface", asks_somebody, "it is for tcp_connect, http_get and ping"),
+        ("http_status", kind == "http_get", "it is for http_get"),
+        ("http_body", kind == "http_get", "it is for http_get"),
+        ("http_host", kind == "http_get", "it is for http_get"),
+    ];
+    for (word, fits, why) in idle {
+        if let (Some(span), false) = (section.given(word), fits) {
+            let message = format!("`{word}` has no effect on `{kind}`");
+            complaints.push(Diagnostic::warning("no-effect", span, message).help(why));
+        }
+    }
+}
+
+fn target(section: &Section<'_>, address: SocketAddr, complaints: &mut Complaints) -> Option<Target> {
+    let source = section.address("source");
+    if let (Some(source), Some(span)) = (source, section.given("source"))
+        && source.is_ipv4() != address.is_ipv4()
+    {
+        let message = format!("{} can't be asked from {source}: one is IPv4, the other IPv6", address.ip());
+        complaints.push(
+            Diagnostic::error("mixed-families", span, message).help("give a source of the same family"),
+        );
+        return None;
+    }
+    Some(Target { address, source, link: section.link("interface") })
+}
+
+/// `http://ADDRESS[:PORT][/PATH]`.
+fn http_get(section: &Section<'_>, url: Word<'_>, complaints: &mut Complaints) -> Option<HttpGet> {
+    let wanted = "a URL with a literal address: http://10.0.0.1:8080/health";
+    if url.text.starts_with("https:") {
+        let message = "`http_get` doesn't speak TLS yet";
+        let help = "use a script: /usr/bin/curl -fsS --max-time 2 https://...";
+        complaints.push(Diagnostic::error("not-supported", url.span, message).help(help));
+        return None;
+    }
+    let rest =
+        url.text.strip_prefix("http://").filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    let Some(rest) = rest else { return bad(&url, wanted, complaints) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let literal = authority.trim_start_matches('[').trim_end_matches(']');
+    let bare = || literal.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, HTTP_PORT));
+    let Some(address) = authority.parse().ok().or_else(bare) else { return bad(&url, wanted, complaints) };
+    let host = section.text("http_host").map_or(authority, |word| word.text);
+    if !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return bad(&section.text("http_host")?, "a host's name, and perhaps a port", complaints);
+    }
+    Some(HttpGet {
+        target: target(section, address, complaints)?,
+        host: host.to_owned(),
+        path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+        status: section.number("http_status").and_then(|status| u16::try_from(status).ok()),
+        body: section.text("http_body").map(|word| word.text.to_owned()),
+    })
+}
+
+fn process(name: Word<'_>, complaints: &mut Complaints) -> Option<Probe> {
+    if name.text.contains('/') {
+        return bad(&name, "a name without its directory, as `ps -o comm` shows it", complaints);
+    }
+    Some(Probe::Process(name.text.to_owned()))
+}
+
+fn path(word: Word<'_>, complaints: &mut Complaints) -> Option<PathBuf> {
+    if word.text.starts_with('/') {
+        Some(word.text.into())
+    } else {
+        bad(&word, "an absolute path", complaints)
+    }
+}
+
+fn bad<T>(word: &Word<'_>, wanted: &str, complaints: &mut Complaints) -> Option<T> {
+    let message = format!("{} is not {wanted}", quote(word.text));
+    let help = "names aren't looked up: a name service that hangs must not decide about an address";
+    let diagnostic = Diagnostic::error("bad-value", word.span, message);
+    complaints.push(if wanted.contains("address") { diagnostic.help(help) } else { diagnostic });
+    None
+}

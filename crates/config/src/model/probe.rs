@@ -1,0 +1,111 @@
+//! What a check does each time it runs: a script, or a question that checkerd asks by itself. docs/checks.md is the prose.
+//!
+//! Nothing here is looked up: addresses are literal, since a name service that hangs must not decide about an address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use model::LinkName;
+
+use super::{Check, Command};
+use crate::Span;
+
+/// What a check does each time it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// `script`: runs a program, which passes with status 0.
+    Script(Command),
+    /// `tcp_connect`: passes when a connection comes about.
+    TcpConnect(Target),
+    /// `http_get`: passes when an HTTP server gives the answer that is wanted.
+    HttpGet(HttpGet),
+    /// `unix_connect`: passes when something listens on that stream socket.
+    UnixConnect(PathBuf),
+    /// `process`: passes while a process of that name runs.
+    Process(String),
+    /// `file`: passes while that file exists.
+    File(PathBuf),
+    /// `ping`: passes when an ICMP echo is answered. The port means nothing.
+    Ping(Target),
+}
+
+/// Whom to ask, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Whom.
+    pub address: SocketAddr,
+    /// `source`: the address to ask from.
+    pub source: Option<IpAddr>,
+    /// `interface`: the interface to ask through.
+    pub link: Option<LinkName>,
+}
+
+/// An HTTP request and the answer that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpGet {
+    /// Whom to ask.
+    pub target: Target,
+    /// What the `Host` header says: `http_host`, else what stands in the URL.
+    pub host: String,
+    /// The path and the query.
+    pub path: String,
+    /// `http_status`: the status that is wanted; any from 200 to 299 where it isn't given.
+    pub status: Option<u16>,
+    /// `http_body`: a text that the answer has to contain.
+    pub body: Option<String>,
+}
+
+impl Probe {
+    /// The word of `vrrp_script` that asks for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Script(_) => "script",
+            Self::TcpConnect(_) => "tcp_connect",
+            Self::HttpGet(_) => "http_get",
+            Self::UnixConnect(_) => "unix_connect",
+            Self::Process(_) => "process",
+            Self::File(_) => "file",
+            Self::Ping(_) => "ping",
+        }
+    }
+
+    /// The program and its arguments; of anything but a script the word, and what it is about.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let about = match self {
+            Self::Script(command) => {
+                let program = command.program.display().to_string();
+                return std::iter::once(program).chain(command.arguments.iter().cloned()).collect();
+            }
+            Self::TcpConnect(target) => target.address.to_string(),
+            Self::HttpGet(get) => format!("http://{}{}", get.target.address, get.path),
+            Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
+            Self::Process(name) => name.clone(),
+            Self::Ping(target) => target.address.ip().to_string(),
+        };
+        vec![self.word().to_owned(), about]
+    }
+
+    /// The command of a script.
+    #[must_use]
+    pub const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Script(command) => Some(command),
+            Self::TcpConnect(_)
+            | Self::HttpGet(_)
+            | Self::UnixConnect(_)
+            | Self::Process(_)
+            | Self::File(_)
+            | Self::Ping(_) => None,
+        }
+    }
+}
+
+impl Check {
+    /// Where the block says what is done.
+    #[must_use]
+    pub fn probe_span(&self) -> Span {
+        self.given.at(self.probe.word()).unwrap_or(self.span)
+    }
+}
