@@ -103,6 +103,25 @@ fn who_can_never_agree_fails() {
 }
 
 #[test]
+fn own_words_are_told_when_asked() {
+    let script = "vrrp_script chk {\n  script \"/usr/bin/true\"\n  while master\n}\n";
+    let files = Files::new(
+        "own",
+        &[("a.conf", &(script.to_owned() + &node(100, "  track_script {\n    chk\n  }\n")))],
+    );
+    assert_eq!(text(&files.check(&["a.conf", "--deny", "warnings"]).stderr), "");
+    let output = files.check(&["a.conf", "--portable", "--deny", "warnings"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("warning[own-word]: `while`") && said.contains("--> a.conf:3:3"), "{said}");
+    // And the example has none.
+    assert_eq!(
+        check(&example(), &["node-a.conf", "--portable", "--deny", "warnings"]).status.code(),
+        Some(0)
+    );
+}
+
+#[test]
 fn programs_get_a_line_for_each_diagnostic() {
     let files = Files::new("json", &[("a.conf", &node(100, "")), ("b.conf", &node(100, "  nopremt\n"))]);
     let output = files.check(&["--json", "a.conf", "b.conf"]);

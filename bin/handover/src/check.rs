@@ -35,6 +35,10 @@ pub(crate) struct CheckArguments {
     #[argh(option, arg_name = "WHAT")]
     deny: Option<Deny>,
 
+    /// tell also each word that is Handover's own and that keepalived doesn't know
+    #[argh(switch)]
+    portable: bool,
+
     /// on standard output, one object of JSON for each diagnostic
     #[argh(switch)]
     json: bool,
@@ -78,7 +82,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
     let id = service::config_id(arguments.config_id.clone());
     let mut all: Vec<Loaded> = paths.iter().map(|path| config::load_as(path, &id)).collect();
-    judge(&paths, &mut all);
+    judge(&paths, &mut all, lint::Asked { portable: arguments.portable });
     let mut bad = Vec::new();
     for (path, loaded) in paths.iter().zip(&all) {
         let report = &loaded.report;
@@ -98,7 +102,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
 }
 
 /// Adds what lints have to say to the reports. A cluster is compared only when all of it can be read.
-fn judge(paths: &[PathBuf], all: &mut [Loaded]) {
+fn judge(paths: &[PathBuf], all: &mut [Loaded], asked: lint::Asked) {
     let names = names(paths);
     let nodes: Vec<lint::Node<'_>> = names
         .iter()
@@ -111,7 +115,7 @@ fn judge(paths: &[PathBuf], all: &mut [Loaded]) {
     if nodes.len() < all.len() {
         return;
     }
-    let told = lint::judge(&nodes);
+    let told = lint::judge(&nodes, asked);
     for (loaded, told) in all.iter_mut().zip(told) {
         loaded.report.silence(&told.silenced);
         loaded.report.extend(told.added);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use annotate_snippets::Level;
 
+use crate::directives::Directive;
 use crate::{Position, Span};
 
 /// How many diagnostics are kept; more are counted. Nobody reads the thousandth.
@@ -151,6 +152,8 @@ pub(crate) struct Complaints {
     pub(crate) errors: usize,
     pub(crate) warnings: usize,
     pub(crate) dropped: usize,
+    /// Handover's own words, and where they stand.
+    pub(crate) own: Vec<(&'static str, Span)>,
 }
 
 impl Complaints {
@@ -164,6 +167,13 @@ impl Complaints {
             self.kept.push(diagnostic);
         } else {
             self.dropped += 1;
+        }
+    }
+
+    /// Remembers an own word; more than [`MAX_DIAGNOSTICS`] would not be told anyhow.
+    pub(crate) fn note(&mut self, row: &Directive, span: Span) {
+        if row.own && self.own.len() < MAX_DIAGNOSTICS {
+            self.own.push((row.name, span));
         }
     }
 

@@ -169,6 +169,8 @@ pub(crate) struct Directive {
     pub(crate) default: &'static str,
     pub(crate) standing: Standing,
     pub(crate) again: Again,
+    /// Whether it is Handover's own, and keepalived doesn't know it.
+    pub(crate) own: bool,
     /// What it is, in a phrase that goes on from its name.
     pub(crate) help: &'static str,
 }
@@ -182,11 +184,16 @@ impl Directive {
         help: &'static str,
     ) -> Self {
         let (body, again) = (Body::None, Again::LastWins);
-        Self { name, places, argument, body, default: "", standing, again, help }
+        Self { name, places, argument, body, default: "", standing, again, own: false, help }
     }
 
     const fn default(self, default: &'static str) -> Self {
         Self { default, ..self }
+    }
+
+    /// keepalived doesn't know it.
+    const fn own(self) -> Self {
+        Self { own: true, ..self }
     }
 
     const fn again(self, again: Again) -> Self {
@@ -298,6 +305,22 @@ mod tests {
             };
             assert!(valid, "the default of {} is no value of it", row.name);
         }
+    }
+
+    /// Only here may a word be that keepalived has not.
+    #[test]
+    fn own_words_are_these() {
+        let own: Vec<&str> = all().filter(|row| row.own).map(|row| row.name).collect();
+        let known = [
+            "vrrp_keep_until_taken_over",
+            "vrrp_link_patience",
+            "while",
+            "grace",
+            "penalty",
+            "keep_until_taken_over",
+            "link_patience",
+        ];
+        assert_eq!(own, known, "also in docs/checking.md");
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn entry<'a>(place: Place, statement: &Statement<'a>, complaints: &mut Complaint
             complaints.push(stray(place, word));
             return None;
         };
+        complaints.note(row, word.span);
         let value = if row.argument == Argument::Nothing { None } else { words.next().copied() };
         if row.argument != Argument::Nothing && value.is_none() {
             let message = format!("`{}` needs a value", row.name);

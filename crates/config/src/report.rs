@@ -93,6 +93,12 @@ impl Report {
         self.sources.position(span)
     }
 
+    /// Handover's own words in this configuration, which keepalived doesn't know, and where they stand.
+    #[must_use]
+    pub fn own_words(&self) -> &[(&'static str, Span)] {
+        &self.complaints.own
+    }
+
     /// The place of these bytes of a file of this configuration.
     #[must_use]
     pub fn span(&self, file: &str, bytes: Range<usize>) -> Option<Span> {

@@ -225,6 +225,7 @@ pub(crate) fn admit(
         complaints.push(diagnostic);
         return None;
     };
+    complaints.note(row, word.span);
     let (name, help) = (row.name, row.help);
     match row.standing {
         Standing::Used => return fits(row, statement, complaints).then_some(row),

@@ -7,7 +7,7 @@ use config::{Instance, Severity};
 
 use crate::cluster::{Cluster, Member};
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 /// How many addresses a message names.
 const MAX_NAMED: usize = 4;
@@ -15,7 +15,7 @@ const MAX_NAMED: usize = 4;
 pub(crate) const ADDRESSES: Page = Page {
     id: "addresses-differ",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "Nodes list different addresses for one virtual router",
     why: "An address that only one node lists is gone when the other one is master. Worse, keepalived up to 2.3.2 drops an \
           advert whose addresses are not its own: both nodes become MASTER when only one file was changed. (Handover \
@@ -37,7 +37,7 @@ pub(crate) const ADDRESSES: Page = Page {
 pub(crate) const NOBODY_ELSE: Page = Page {
     id: "nobody-else",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "An instance is on one node alone",
     why: "When that node dies, nobody takes its addresses over. Either the instance is missing on the others, or it has \
           neither an address nor both name and `virtual_router_id` in common with theirs.",

@@ -7,12 +7,12 @@ use model::ProtocolVersion;
 
 use crate::cluster::{Cluster, Member};
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 pub(crate) const VRID: Page = Page {
     id: "vrid-differs",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Nodes that share an address give it different numbers",
     why: "An advert counts only for the virtual router whose `virtual_router_id` it carries. With different numbers each \
           node hears nobody, takes itself for the last one alive and becomes MASTER: both hold the address.",
@@ -26,7 +26,7 @@ pub(crate) const VRID: Page = Page {
 pub(crate) const VERSION: Page = Page {
     id: "version-differs",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "One node speaks VRRPv2, another VRRPv3",
     why: "Adverts of the other version are dropped, so each node hears nobody and becomes MASTER: both hold the address.",
     example: &[
@@ -39,7 +39,7 @@ pub(crate) const VERSION: Page = Page {
 pub(crate) const INTERVAL: Page = Page {
     id: "interval-differs",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Nodes advertise at different intervals",
     why: "VRRPv2 drops adverts of another interval than its own (RFC 3768 7.1), so each node hears nobody and becomes MASTER. \
           In VRRPv3 a backup takes over its master's interval: the cluster works, and how quickly it fails over depends on \
@@ -54,7 +54,7 @@ pub(crate) const INTERVAL: Page = Page {
 pub(crate) const AUTHENTICATION: Page = Page {
     id: "authentication-differs",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Nodes authenticate differently",
     why: "An advert with another kind of authentication or another password is dropped, so each node hears nobody and becomes \
           MASTER. Only the first eight bytes of a password count.",

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use config::{Diagnostic, Severity, Span};
 
 use crate::Node;
-use crate::page::{Page, page};
+use crate::page::{Page, When, page};
 
 pub(crate) const UNKNOWN: Page = Page {
     id: "unknown-lint",
     severity: Severity::Warning,
-    compares: false,
+    when: When::Always,
     summary: "A comment allows a lint that doesn't exist",
     why: "A misspelt ID silences nothing, and nobody would notice.",
     example: &[("a.conf", "vrrp_instance web {\n  ...  # handover: allow(equal-priority)\n}")],
@@ -20,11 +20,14 @@ pub(crate) const UNKNOWN: Page = Page {
 pub(crate) const UNUSED: Page = Page {
     id: "unused-allow",
     severity: Severity::Warning,
-    compares: false,
+    when: When::Always,
     summary: "A comment allows what isn't found there",
     why: "The reason for it is gone, or it stands at the wrong place; left alone it would hide the next mistake. (Lints that compare nodes \
           are looked for only when several files are given.)",
-    example: &[("a.conf", "vrrp_instance web {\n  ...  # handover: allow(passes-only-on-master)\n}")],
+    example: &[
+        ("a.conf", "vrrp_instance web {\n  priority 100\n  ...\n}"),
+        ("b.conf", "vrrp_instance web {\n  priority 90  # handover: allow(equal-priorities)\n  ...\n}"),
+    ],
     cure: "Remove the comment, or put it on the line that the lint points at, or on the line that opens the block around it.",
 };
 
@@ -115,15 +118,14 @@ impl<'a> Allows<'a> {
     }
 
     /// What is to be said of the comments of each node.
-    pub(crate) fn unused(self) -> Vec<Vec<Diagnostic>> {
-        let compared = self.nodes.len() > 1;
+    pub(crate) fn unused(self, is_looked_for: impl Fn(When) -> bool) -> Vec<Vec<Diagnostic>> {
         let judge = |allow: Allow<'_>| match page(allow.id) {
             _ if allow.used => None,
             None => {
                 let message = format!("there is no lint `{}`", allow.id.escape_debug());
                 Some(Diagnostic::warning(UNKNOWN.id, allow.span, message).help(UNKNOWN.cure))
             }
-            Some(page) if page.compares && !compared => None,
+            Some(page) if !is_looked_for(page.when) => None,
             Some(page) => {
                 let message = format!("`{}` isn't found here, so there is nothing to allow", page.id);
                 Some(Diagnostic::warning(UNUSED.id, allow.span, message).help(UNUSED.cure))

@@ -5,12 +5,12 @@ use model::Priority;
 
 use crate::cluster::{Cluster, Member, Router};
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 pub(crate) const EQUAL_PRIORITIES: Page = Page {
     id: "equal-priorities",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "Two nodes have the same priority when all is well",
     why: "Nobody has decided who is to be master. Whoever is up first keeps the address; if both start at once, both may \
           become MASTER for a moment and the higher IP address wins.",
@@ -24,7 +24,7 @@ pub(crate) const EQUAL_PRIORITIES: Page = Page {
 pub(crate) const TWO_OWNERS: Page = Page {
     id: "two-owners",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Two nodes have priority 255",
     why: "255 means: this router owns the addresses. An owner becomes MASTER at once, without listening, and yields to nobody: \
           two of them fight for the address. `state MASTER` without a `priority` means 255 as well.",
@@ -38,7 +38,7 @@ pub(crate) const TWO_OWNERS: Page = Page {
 pub(crate) const TWO_MASTERS: Page = Page {
     id: "two-masters",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "Two nodes have `state MASTER`",
     why: "`state MASTER` makes nobody master: the priority decides. What it does is to turn `nopreempt` and `preempt_delay` \
           off. On two nodes it says of one of them what isn't so.",
@@ -52,7 +52,7 @@ pub(crate) const TWO_MASTERS: Page = Page {
 pub(crate) const NOPREEMPT_IN_VAIN: Page = Page {
     id: "nopreempt-in-vain",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "`nopreempt` stands on the wrong node",
     why: "`nopreempt` keeps the node that has it from taking the address back from a lower one. The node with the highest \
           priority, which is the one that takes it back, doesn't have it here: when that node returns, the address moves.",

@@ -7,12 +7,12 @@ use model::InstanceName;
 
 use crate::cluster::Cluster;
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 pub(crate) const GROUPS_DIFFER: Page = Page {
     id: "groups-differ",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "A sync group holds other instances on another node",
     why: "A sync group promises that its addresses are always on one node. If the other node doesn't tie the same instances together, \
           one of them may move alone, and the group with its member outvoted drags all others out of MASTER.",

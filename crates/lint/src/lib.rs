@@ -17,6 +17,7 @@ mod finding;
 mod follow;
 mod groups;
 mod page;
+mod portable;
 mod reach;
 mod service;
 mod timers;
@@ -24,7 +25,7 @@ mod weigh;
 
 pub use cluster::{Cluster, Member, Router};
 pub use follow::{Index, Tracker};
-pub use page::{PAGES, Page, markdown, page};
+pub use page::{PAGES, Page, When, markdown, page};
 pub use timers::{Timers, timers};
 pub use weigh::{Outcome, outcomes, sum};
 
@@ -67,13 +68,20 @@ pub struct Told {
     pub silenced: Vec<usize>,
 }
 
+/// What is asked besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether keepalived would understand the files as well.
+    pub portable: bool,
+}
+
 /// What there is to say about these nodes, in their order.
 ///
 /// One node is judged alone; several are taken as the members of one cluster and compared.
 #[must_use]
-pub fn judge(nodes: &[Node<'_>]) -> Vec<Told> {
+pub fn judge(nodes: &[Node<'_>], asked: Asked) -> Vec<Told> {
     let mut allows = Allows::new(nodes);
-    let mut findings = finding::bounded(found(nodes));
+    let mut findings = finding::bounded(found(nodes, asked));
     findings.retain(|finding| !allows.silences(finding.page.id, finding.anchors()));
     let mut all: Vec<Told> = nodes.iter().map(|_| Told::default()).collect();
     for (number, (node, told)) in nodes.iter().zip(&mut all).enumerate() {
@@ -90,16 +98,29 @@ pub fn judge(nodes: &[Node<'_>]) -> Vec<Told> {
             told.added.push(finding.diagnostic(nodes));
         }
     }
-    for (told, unused) in all.iter_mut().zip(allows.unused()) {
+    for (told, unused) in all.iter_mut().zip(allows.unused(|when| is_looked_for(when, nodes, asked))) {
         told.added.extend(unused);
     }
     all
 }
 
-fn found(nodes: &[Node<'_>]) -> Vec<Finding> {
+/// Of what isn't looked for nobody can say that it isn't there.
+fn is_looked_for(when: When, nodes: &[Node<'_>], asked: Asked) -> bool {
+    match when {
+        When::Always => true,
+        When::Compared => nodes.len() > 1,
+        When::OnHost => nodes.iter().all(|node| !node.scripts.is_empty()),
+        When::Portable => asked.portable,
+    }
+}
+
+fn found(nodes: &[Node<'_>], asked: Asked) -> Vec<Finding> {
     let cluster = Cluster::new(nodes);
     let mut findings = Vec::new();
     service::judge(&cluster, &mut findings);
+    if asked.portable {
+        portable::judge(nodes, &mut findings);
+    }
     if nodes.len() > 1 {
         agree::judge(&cluster, &mut findings);
         addresses::judge(&cluster, &mut findings);

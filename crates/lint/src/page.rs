@@ -2,7 +2,31 @@
 
 use config::Severity;
 
-use crate::{addresses, agree, allow, elect, groups, reach, service, weigh};
+use crate::{addresses, agree, allow, elect, groups, portable, reach, service, weigh};
+
+/// When a lint is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Whenever a file is checked.
+    Always,
+    /// When several nodes are compared.
+    Compared,
+    /// When the machine itself is looked at, too.
+    OnHost,
+    /// When it is asked whether keepalived understands the file.
+    Portable,
+}
+
+impl When {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Always => "",
+            Self::Compared => ", when nodes are compared",
+            Self::OnHost => ", with `--host`",
+            Self::Portable => ", with `--portable`",
+        }
+    }
+}
 
 /// What there is to know about one lint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +35,8 @@ pub struct Page {
     pub id: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// Whether it takes the configurations of several nodes to see it.
-    pub compares: bool,
+    /// When it is looked for.
+    pub when: When,
     /// What it is, in a sentence.
     pub summary: &'static str,
     /// Why it hurts.
@@ -41,6 +65,7 @@ pub const PAGES: &[&Page] = &[
     &reach::MIXED_REACH,
     &reach::PEER_MISSING,
     &groups::GROUPS_DIFFER,
+    &portable::OWN_WORD,
     &allow::UNKNOWN,
     &allow::UNUSED,
 ];
@@ -56,12 +81,12 @@ impl Page {
     #[must_use]
     pub fn markdown(&self, level: usize) -> String {
         let heading = "#".repeat(level);
-        let compares = if self.compares { ", when nodes are compared" } else { "" };
         let mut text = format!(
-            "{heading} {}\n\n{}. ({}{compares})\n\n{}\n",
+            "{heading} {}\n\n{}. ({}{})\n\n{}\n",
             self.id,
             self.summary,
             self.severity.as_str(),
+            self.when.words(),
             self.why
         );
         for (file, example) in self.example {

@@ -6,12 +6,12 @@ use config::{Instance, Severity};
 
 use crate::cluster::{Cluster, Member, Router};
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 pub(crate) const VRID_SHARED: Page = Page {
     id: "vrid-shared",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Different virtual routers use one number on one network",
     why: "Adverts say nothing but the `virtual_router_id`. Two clusters with the same one on the same network take each other's \
           adverts for their own: the one with the lower priorities never gets its address. (Interfaces of the same name are \
@@ -32,7 +32,7 @@ pub(crate) const VRID_SHARED: Page = Page {
 pub(crate) const MIXED_REACH: Page = Page {
     id: "adverts-cross",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "Nodes send where the others don't listen",
     why: "A node with a `unicast_peer` list sends to its peers alone and hears nobody else; one without sends to the multicast \
           group and hears that. If they differ, each takes itself for the last one alive and becomes MASTER.",
@@ -49,7 +49,7 @@ pub(crate) const MIXED_REACH: Page = Page {
 pub(crate) const PEER_MISSING: Page = Page {
     id: "peer-missing",
     severity: Severity::Error,
-    compares: true,
+    when: When::Compared,
     summary: "A node's `unicast_peer` doesn't list where another one sends from",
     why: "Adverts from addresses that are not listed are dropped (keepalived heeds them, unless `vrrp_check_unicast_src` is on), \
           and none are sent there. Who isn't heard is taken for dead: both become MASTER.",

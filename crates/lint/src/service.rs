@@ -10,16 +10,16 @@ use config::{Check, Command, Hook, Instance, Role, Severity};
 use crate::Script;
 use crate::cluster::Cluster;
 use crate::finding::{At, Finding};
-use crate::page::Page;
+use crate::page::{Page, When};
 
 pub(crate) const ONLY_ON_MASTER: Page = Page {
     id: "passes-only-on-master",
     severity: Severity::Warning,
-    compares: false,
+    when: When::OnHost,
     summary: "A check looks for what a hook starts on the master only",
     why: "On the nodes that wait, the check fails: their service is not running. With a weight they stand lower than they will once they \
           are master, so the address may never move when the service dies; without a weight they are in FAULT and can't take \
-          over at all. (What a script does is known to `check --host` only.)",
+          over at all. (Without `--host` only the command line of the hook is known, and not what its script does.)",
     example: &[(
         "a.conf",
         "vrrp_script chk_web {\n  script \"/usr/bin/killall -0 nginx\"\n}\nvrrp_instance web {\n  track_script {\n    chk_web\n  }\n  notify_master \"/usr/bin/systemctl start nginx\"\n  ...\n}",

@@ -8,7 +8,7 @@ use model::Priority;
 use crate::cluster::{Cluster, Member, Router};
 use crate::finding::{At, Finding};
 use crate::follow::Tracker;
-use crate::page::Page;
+use crate::page::{Page, When};
 
 /// So many trackers of one instance are tried in all combinations; of more, each alone and all together.
 const MAX_COMBINED: usize = 8;
@@ -16,7 +16,7 @@ const MAX_COMBINED: usize = 8;
 pub(crate) const NEVER_MOVES: Page = Page {
     id: "weight-never-moves",
     severity: Severity::Warning,
-    compares: true,
+    when: When::Compared,
     summary: "A weight is too small to move the address",
     why: "A check with a weight changes the priority, and only a priority below that of another node gives the address away. \
           Here it stays above, however much else fails: the check fails, the service is dead, and the address stays with it. \

@@ -16,10 +16,15 @@ fn example(page: &lint::Page) -> Vec<(&'static str, String)> {
     page.example.iter().map(|(file, text)| (*file, complete(text))).collect()
 }
 
+/// What is said where everything is looked for that this lint needs.
+fn judged(page: &lint::Page, files: &[(&str, String)]) -> Vec<config::Report> {
+    Nodes::new(files).judged_as(lint::Asked { portable: page.when == lint::When::Portable })
+}
+
 #[test]
 fn every_lint_fires_on_the_example_of_its_page() {
     for page in lint::PAGES {
-        let reports = Nodes::new(&example(page)).judged();
+        let reports = judged(page, &example(page));
         let said = said(&reports);
         assert!(said.iter().any(|it| it.ends_with(&format!(" {}", page.id))), "{}: {said:?}", page.id);
     }
@@ -30,7 +35,7 @@ fn every_lint_fires_on_the_example_of_its_page() {
 fn every_lint_can_be_silenced_at_its_place() {
     let silenceable = |page: &&&lint::Page| !["unknown-lint", "unused-allow"].contains(&page.id);
     for page in lint::PAGES.iter().filter(silenceable) {
-        let before = said(&Nodes::new(&example(page)).judged());
+        let before = said(&judged(page, &example(page)));
         let mut files = example(page);
         let places = before.iter().filter(|it| it.ends_with(&format!(" {}", page.id)));
         let mut places: Vec<(String, usize)> = places
@@ -46,7 +51,7 @@ fn every_lint_can_be_silenced_at_its_place() {
             lines.insert(line - 1, format!("# handover: allow({})", page.id));
             *text = lines.join("\n");
         }
-        let reports = Nodes::new(&files).judged();
+        let reports = judged(page, &files);
         let after = said(&reports);
         assert!(
             !after.iter().any(|it| it.ends_with(&format!(" {}", page.id)) || it.ends_with("unused-allow")),

@@ -52,16 +52,18 @@ pub(super) const ROWS: &[Directive] = &[
         "vrrp_keep_until_taken_over",
         AT,
         Bool,
-        "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
+        "keeps the addresses of a fit master that yields until its successor has them",
     )
+    .own()
     .default("on"),
     used(
         "vrrp_link_patience",
         AT,
         Seconds(0, MAX_TIMER),
-        "(Handover only) is how long to listen on an interface that came up and carries no frames yet",
+        "is how long to listen on an interface that came up and carries no frames yet",
     )
-    .default("40"),
+    .default("40")
+    .own(),
     used("vrrp_startup_delay", AT, Seconds(1000, MAX_TIMER), "waits after the start"),
     not_yet("vrrp_delay_after_boot", AT, Seconds(0, MAX_TIMER), "waits after boot"),
     // Announcements.

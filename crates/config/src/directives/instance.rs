@@ -87,14 +87,16 @@ pub(super) const ROWS: &[Directive] = &[
         "keep_until_taken_over",
         AT,
         Bool,
-        "(Handover only) keeps the addresses of a fit master that yields until its successor has them",
-    ),
+        "keeps the addresses of a fit master that yields until its successor has them",
+    )
+    .own(),
     used(
         "link_patience",
         AT,
         Seconds(0, MAX_TIMER),
-        "(Handover only) is how long to listen on an interface that came up and carries no frames yet",
-    ),
+        "is how long to listen on an interface that came up and carries no frames yet",
+    )
+    .own(),
     not_yet("use_vmac", AT, Free, "uses the virtual MAC"),
     not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC"),
     not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere"),

@@ -41,10 +41,12 @@ pub(super) const ROWS: &[Directive] = &[
     used("fall", SCRIPT, Number(1, COUNT), "is how many failures make it down").default("1"),
     used("user", SCRIPT, User, "is whom the check runs as"),
     used("init_fail", SCRIPT, Nothing, "assumes failure until the first result"),
-    used("while", SCRIPT, OneOf(&["master", "backup"]), "is the only role in which the check counts"),
-    used("grace", SCRIPT, Seconds(0, HOUR), "is how long after MASTER a failure doesn't count, in seconds"),
+    used("while", SCRIPT, OneOf(&["master", "backup"]), "is the only role in which the check counts").own(),
+    used("grace", SCRIPT, Seconds(0, HOUR), "is how long after MASTER a failure doesn't count, in seconds")
+        .own(),
     used("penalty", SCRIPT, Seconds(0, HOUR), "is how long a failure counts after its end, in seconds")
-        .default("60"),
+        .default("60")
+        .own(),
     not_yet("process", PROCESS, Free, "is the process to look for"),
     not_yet("param_match", PROCESS, Free, "says how its arguments are compared"),
     not_yet("full_command", PROCESS, Nothing, "compares the whole command line"),

@@ -48,8 +48,12 @@ impl Nodes {
         Self { names, loaded, scripts: Vec::new() }
     }
 
-    /// The reports after all lints have been looked for.
-    pub(crate) fn judged(mut self) -> Vec<config::Report> {
+    /// The reports after all lints have been looked for, but for whether keepalived knows all words.
+    pub(crate) fn judged(self) -> Vec<config::Report> {
+        self.judged_as(lint::Asked::default())
+    }
+
+    pub(crate) fn judged_as(mut self, asked: lint::Asked) -> Vec<config::Report> {
         let nodes: Vec<lint::Node<'_>> = self
             .names
             .iter()
@@ -61,7 +65,7 @@ impl Nodes {
                 scripts: &self.scripts,
             })
             .collect();
-        let told = lint::judge(&nodes);
+        let told = lint::judge(&nodes, asked);
         for (loaded, told) in self.loaded.iter_mut().zip(told) {
             loaded.report.silence(&told.silenced);
             loaded.report.extend(told.added);
