@@ -33,6 +33,10 @@ pub(crate) struct ExplainArguments {
     #[argh(option, short = 'f', arg_name = "FILE")]
     config: Option<PathBuf>,
 
+    /// the name that @NAME lines of the configuration are for (default: the host's, up to the first dot)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    config_id: Option<String>,
+
     /// an instance as one JSON object
     #[argh(switch)]
     json: bool,
@@ -61,7 +65,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let path = service::config_path(arguments.config.clone());
-    let config::Loaded { config, report, .. } = config::load(&path);
+    let config::Loaded { config, report, .. } =
+        config::load_as(&path, &service::config_id(arguments.config_id.clone()));
     // Warnings are `handover check`'s: here they would hide the answer.
     let Some(config) = config else {
         let message = format!("{} is not valid; 'handover check -f {0}' shows where", path.display());

@@ -211,6 +211,8 @@ impl Settings<'_> {
             json!(it.keep_until_taken_over),
             "",
         );
+        let patience = json!(it.link_patience.as_secs_f64());
+        self.inherited("link_patience", "vrrp_link_patience", patience, SECONDS);
         if (self.instance.version, self.instance.family) == (ProtocolVersion::V3, Family::V4) {
             self.inherited("v3_checksum_as_v2", "v3_checksum_as_v2", json!(it.checksum_as_v2), "");
         }
