@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use model::{CheckName, Family, GroupName, Instant, LinkFact, Priority, ProtocolVersion, State, Verdict};
+use model::{CheckName, Credential, Family, GroupName, Instant, LinkFact, Priority, ProtocolVersion, State, Verdict};
 use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use vrrp::{
     Core, CoreConfig, GroupConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet,
@@ -229,7 +229,7 @@ impl Stage {
         }
         let ttl = if ttl == 0 { u8::MAX } else { ttl };
         let link = of.link;
-        self.give(Input::Packet(Packet { link, source, destination, ttl, message: &message }));
+        self.give(Input::Packet(Packet { link, source, destination, ttl, sealed: None, message: &message }));
         Some(())
     }
 
@@ -241,6 +241,7 @@ impl Stage {
             source: [192, 0, 2, from].into(),
             destination: if to == 0 { sys::advert::GROUP_V4.into() } else { [192, 0, 2, to].into() },
             ttl: script.byte()?,
+            sealed: (link & 0x80 != 0).then_some(u16::from(from)),
             message: script.some()?,
         };
         self.give(Input::Packet(packet));
@@ -349,10 +350,11 @@ impl Stage {
 /// What a router with the configuration `of` says.
 fn advert(of: &InstanceConfig, priority: Priority, source: IpAddr, destination: IpAddr) -> Vec<u8> {
     let addresses = packet::encode_addresses(of.family, &of.addresses).unwrap_or_default();
-    let dialect = match (of.version, of.password) {
+    let dialect = match (of.version, of.credential) {
         (ProtocolVersion::V3, _) => Dialect::V3,
         (ProtocolVersion::V2, None) => Dialect::V2(Authentication::None),
-        (ProtocolVersion::V2, Some(text)) => Dialect::V2(Authentication::Text(text)),
+        (ProtocolVersion::V2, Some(Credential::Password(text))) => Dialect::V2(Authentication::Text(text)),
+        (ProtocolVersion::V2, Some(Credential::AhKey(_))) => Dialect::V2(Authentication::Ah),
     };
     let addresses = AddressList::new(of.family, &addresses);
     let advert = Advert { vrid: of.vrid, priority, interval: of.advert_interval, addresses, dialect };

@@ -210,7 +210,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
         advert_interval: seconds(1),
         preempt: true,
         preempt_delay: Duration::ZERO,
-        password: None,
+        credential: None,
         addresses: vec![IpAddr::V4(Ipv4Addr::new(192, 168, 1, 100))],
         placement: 0,
         source: None,

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 
 use config::Config;
 use ipc::core_ipmgr::Report;
-use model::{Family, LinkName, Transport, Vrid};
+use model::{Credential, Family, LinkName, Transport, Vrid};
 
 /// What a link is used for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +35,13 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
         config.links().into_iter().map(|link| (link.clone(), Use::default())).collect();
     for instance in &config.instances {
         let link = uses.entry(instance.link.clone()).or_default();
-        let routers = link.routers.entry(instance.family.into()).or_default();
-        routers.vrids.insert(instance.vrid);
-        routers.groups.insert(instance.multicast_group);
+        // Adverts without the authentication header are worth a remark, too: their sender is a second master.
+        let sealed = matches!(instance.credential, Some(Credential::AhKey(_))).then_some(Transport::Ah);
+        for transport in sealed.into_iter().chain([instance.family.into()]) {
+            let routers = link.routers.entry(transport).or_default();
+            routers.vrids.insert(instance.vrid);
+            routers.groups.insert(instance.multicast_group);
+        }
         for address in &instance.addresses {
             let link = uses.entry(address.link.clone()).or_default();
             link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);

@@ -6,14 +6,14 @@ mod announcing;
 mod clients;
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
 use ipc::events::Message;
 use model::{Family, Instant, LinkFact, Transport};
 use reactor::{ClientId, Interest, LineServer, Reactor, Token};
 use service::{Failure, Readiness, Start, Turn};
-use vrrp::{Core, Input, InstanceId, LinkId, OrderNumber, Output};
+use vrrp::{Core, CoreConfig, Input, InstanceId, LinkId, OrderNumber, Output};
 
 use crate::backlog::{Backlog, is_urgent};
 use crate::checker::Checker;
@@ -88,6 +88,15 @@ fn moment() -> Moment {
     Moment { wall: service::stamp::rfc3339(sys::clock::wall()), boot: sys::clock::now() }
 }
 
+/// A core that knows what year it is.
+fn begin(config: &CoreConfig, now: Instant) -> Core {
+    let mut core = Core::new(config.clone(), now);
+    // A clock before 1970 is none; then sequence numbers begin at 1.
+    let wall = sys::clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    core.handle(now, Input::WallClock(wall));
+    core
+}
+
 impl Daemon {
     fn new(start: Start) -> Result<Self, Failure> {
         let setup = Setup::new(&start.config);
@@ -101,7 +110,7 @@ impl Daemon {
         let manager = Manager::new(&start.runtime_dir, start.fingerprint.as_u64(), shortest, now);
         Ok(Self {
             feed: Feed::new(&setup.core, &moment()),
-            core: Core::new(setup.core.clone(), now),
+            core: begin(&setup.core, now),
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
             subscribers: Vec::new(),

@@ -132,6 +132,7 @@ impl Wire {
                     source: packet.source,
                     destination: packet.destination,
                     ttl: packet.ttl,
+                    sealed: packet.sealed,
                     message: packet.message,
                 }),
                 Ok(Some(Received::Malformed { what, source })) => {
@@ -180,13 +181,16 @@ impl Wire {
     /// # Errors
     /// The kernel's words; what isn't sent now is as good as lost on the wire, and the protocol lives with that.
     pub(crate) fn transmit(&self, transmit: &Transmit) -> io::Result<()> {
-        let transport = Family::of(transmit.source).into();
+        let transport = match transmit.sealed {
+            Some(_) => Transport::Ah,
+            None => Family::of(transmit.source).into(),
+        };
         match self.adverts.get(&(transmit.link, transport)) {
             Some(socket) => socket.send(&sys::advert::Packet {
                 source: transmit.source,
                 destination: transmit.destination,
                 ttl: transmit.ttl,
-                sealed: None,
+                sealed: transmit.sealed,
                 message: &transmit.message,
             }),
             None => Err(io::Error::new(

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Vrid};
+use model::{
+    CheckName, Credential, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Vrid,
+};
 
 use crate::Span;
 
@@ -250,8 +252,8 @@ pub struct Instance {
     pub family: Family,
     /// `advert_int`: whole seconds in v2, steps of 10 ms in v3.
     pub advert_interval: Duration,
-    /// `authentication { auth_type PASS }` (v2 only): eight bytes on the wire, zero padded.
-    pub password: Option<[u8; 8]>,
+    /// `authentication` (v2 only).
+    pub credential: Option<Credential>,
     /// `virtual_ipaddress`: the advertised addresses, at least one.
     pub addresses: Vec<Address>,
     /// `track_script`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use handover_config as config;
 use handover_config::{MAX_DIAGNOSTICS, MAX_FILE, Severity};
+use model::{Credential, Secret};
 
 use support::{check_all, instance, said, with, with_v6};
 
@@ -154,7 +155,8 @@ fn authentication() {
             ("authentication {\n auth_type PASS\n auth_pass 123456789\n}", &["warning long-password"]),
             ("authentication {\n auth_type PASS\n}", &["error missing-word"]),
             ("authentication {\n auth_pass x\n}", &["warning auth-ignored"]),
-            ("authentication {\n auth_type AH\n auth_pass x\n}", &["error not-supported"]),
+            ("authentication {\n auth_type AH\n}", &["error missing-word"]),
+            ("version 3\n authentication {\n auth_type AH\n auth_pass x\n}", &["warning auth-ignored"]),
             ("authentication {\n auth_type PASS\n auth_pass x\n}\n version 3", &["warning auth-ignored"]),
             // Trap 12: what is not in double quotes is cut.
             ("authentication {\n auth_type PASS\n auth_pass a\\#b\n}", &["error escaped-comment"]),
@@ -162,8 +164,12 @@ fn authentication() {
         ],
         with,
     );
-    let password = instance(&with("authentication {\n auth_type PASS\n auth_pass 123456789\n}")).password;
-    assert_eq!(password, Some(*b"12345678"));
+    let credential = |kind: &str| {
+        instance(&with(&format!("authentication {{\n auth_type {kind}\n auth_pass 123456789\n}}"))).credential
+    };
+    let secret = Secret(*b"12345678");
+    assert_eq!(credential("PASS"), Some(Credential::Password(secret)));
+    assert_eq!(credential("AH"), Some(Credential::AhKey(secret)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use handover_config::{
     Announcements, Check, Command, Config, Hook, Hooks, Instance, SyncGroup, TrackedCheck, TrackedLink,
     UserSpec, Weight,
 };
+use model::Credential;
 
 #[test]
 fn every_file_is_understood_as_it_was() {
@@ -110,8 +111,10 @@ fn instance(text: &mut String, instance: &Instance) {
     line(text, "vrid, priority", &format!("{}, {}", instance.vrid, instance.priority));
     line(text, "protocol", &format!("VRRPv{} on {}", instance.version, instance.family));
     line(text, "advert_interval", &format!("{:?}", instance.advert_interval));
-    if let Some(password) = instance.password {
-        line(text, "password", &password.escape_ascii().to_string());
+    match instance.credential {
+        Some(Credential::Password(secret)) => line(text, "password", &secret.0.escape_ascii().to_string()),
+        Some(Credential::AhKey(secret)) => line(text, "AH key", &secret.0.escape_ascii().to_string()),
+        None => {}
     }
     for address in &instance.addresses {
         let address = format!("{}/{} on {}", address.address, address.prefix, address.link);

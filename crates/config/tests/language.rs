@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use handover_config as config;
 use handover_config::{ConfigId, Instance, Loaded};
+use model::{Credential, Secret};
 use rustix::fs::{FileType, Mode};
 
 use support::{check_all, instance, said, with};
@@ -71,7 +72,7 @@ fn words_and_commands_are_filled_in() {
     ));
     let command = instance.hooks.any.unwrap().command;
     assert_eq!(command.arguments, ["$HOME", "vm", "eth0)", "eth0", "ab", "cd", "7"]);
-    assert_eq!(instance.password, Some(*b"K#7\0\0\0\0\0"));
+    assert_eq!(instance.credential, Some(Credential::Password(Secret::of(b"K#7"))));
 }
 
 #[test]

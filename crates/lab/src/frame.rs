@@ -10,6 +10,9 @@ use model::MacAddress;
 use crate::protocol::Packet;
 
 const VRRP: u8 = 112;
+const AH: u8 = 51;
+/// An authentication header with a check value of 96 bits (RFC 4302 2).
+const AH_LENGTH: usize = 24;
 const ICMPV6: u8 = 58;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
@@ -42,15 +45,17 @@ fn ipv4(packet: &[u8]) -> Option<Packet> {
     let header = usize::from(packet.first()? & 0x0f) * 4;
     let total = usize::from(u16::from_be_bytes(bytes(packet, 2)?));
     let [protocol] = bytes(packet, 9)?;
-    if protocol != VRRP {
-        return None;
-    }
+    let in_front = match protocol {
+        VRRP => 0,
+        AH => AH_LENGTH,
+        _ => return None,
+    };
     Some(Packet::Vrrp {
         source: Ipv4Addr::from(bytes::<4>(packet, 12)?).into(),
         destination: Ipv4Addr::from(bytes::<4>(packet, 16)?).into(),
         ttl: *packet.get(8)?,
         // Short frames are padded, so the header's length counts.
-        message: packet.get(header..total)?.to_vec(),
+        message: packet.get(header + in_front..total)?.to_vec(),
     })
 }
 
@@ -97,6 +102,16 @@ mod tests {
         assert_eq!(mac.to_string(), "02:00:00:00:00:01");
         let Packet::Vrrp { source, ttl, message, .. } = packet else { panic!("{packet:?}") };
         assert_eq!((source.to_string().as_str(), ttl, message), ("10.0.0.1", 255, vec![0x21, 5, 120, 1]));
+    }
+
+    #[test]
+    fn an_advert_behind_an_authentication_header() {
+        let mut frame = advert();
+        frame[17] = 24 + 24;
+        frame[23] = AH;
+        frame.splice(34..34, [0xaa; AH_LENGTH]);
+        let Packet::Vrrp { message, .. } = parse(&frame).unwrap().1 else { panic!() };
+        assert_eq!(message, [0x21, 5, 120, 1]);
     }
 
     #[test]

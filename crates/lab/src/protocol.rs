@@ -215,7 +215,7 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Packet {
-    /// IP protocol 112.
+    /// IP protocol 112, or protocol 51 (AH) around it.
     Vrrp {
         /// The sender.
         source: IpAddr,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::{Instance, Severity};
-use model::ProtocolVersion;
+use model::{Credential, ProtocolVersion};
 
 use crate::cluster::{Cluster, Member};
 use crate::finding::{At, Finding};
@@ -135,12 +135,20 @@ fn interval(one: &Member<'_>, other: &Member<'_>) -> Option<Finding> {
 }
 
 fn authentication(one: &Member<'_>, other: &Member<'_>) -> Option<Finding> {
-    let values = match (one.instance.password.is_some(), other.instance.password.is_some()) {
-        (true, true) => ("a password", "another password"),
-        (true, false) => ("a password", "no authentication"),
-        (false, true) => ("no authentication", "a password"),
-        (false, false) => return None,
+    use Credential::{AhKey, Password};
+    let values = match (one.instance.credential, other.instance.credential) {
+        (Some(Password(_)), Some(Password(_))) => ("a password", "another password"),
+        (Some(AhKey(_)), Some(AhKey(_))) => ("a key (AH)", "another key (AH)"),
+        (one, other) => (kind(one), kind(other)),
     };
     let differs = || differs(&AUTHENTICATION, "authentication", (one, other), values, BOTH_MASTER);
-    (one.instance.password != other.instance.password).then(differs)
+    (one.instance.credential != other.instance.credential).then(differs)
+}
+
+const fn kind(credential: Option<Credential>) -> &'static str {
+    match credential {
+        None => "no authentication",
+        Some(Credential::Password(_)) => "a password",
+        Some(Credential::AhKey(_)) => "a key (AH)",
+    }
 }

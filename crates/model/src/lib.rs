@@ -5,10 +5,12 @@
 
 mod address;
 mod name;
+mod secret;
 mod state;
 mod time;
 
 pub use address::{Family, LinkFact, MAX_SOURCES, MacAddress, Transport};
 pub use name::{CheckName, GroupName, InstanceName, LinkName, MAX_LINK_NAME, MAX_NAME, NameError};
+pub use secret::{Credential, Secret};
 pub use state::{Cause, Priority, ProtocolVersion, State, Verdict, Vrid};
 pub use time::Instant;

@@ -56,7 +56,7 @@ fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) 
         advert_interval: instance.advert_interval,
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
-        password: instance.password,
+        credential: instance.credential,
         addresses: instance.addresses.iter().map(|address| address.address).collect(),
         placement: placement(instance),
         source: instance.source,

@@ -159,7 +159,7 @@ fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
             advert_interval: Duration::from_secs(1),
             preempt,
             preempt_delay: Duration::ZERO,
-            password: None,
+            credential: None,
             addresses: vec![std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 1, 5))],
             placement: 0,
             source: None,

@@ -6,7 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{CheckName, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Verdict, Vrid};
+use model::{
+    CheckName, Credential, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Secret,
+    Verdict, Vrid,
+};
 use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Role, TrackedCheck, default_group};
 
 use crate::host::address;
@@ -101,7 +104,7 @@ struct Plan {
     version: ProtocolVersion,
     family: Family,
     intervals: Vec<Duration>,
-    password: Option<[u8; 8]>,
+    credential: Option<Credential>,
     unicast: bool,
     owner: bool,
 }
@@ -131,10 +134,16 @@ fn plan(rng: &mut Rng, place: u64) -> Option<Plan> {
         version,
         family,
         intervals,
-        password: (version == ProtocolVersion::V2 && rng.chance(300)).then_some(*b"secret\0\0"),
+        credential: (version == ProtocolVersion::V2 && rng.chance(300)).then(|| credential(place)),
         unicast: rng.chance(250),
         owner: rng.chance(150),
     })
+}
+
+/// One of the two kinds in turn.
+fn credential(place: u64) -> Credential {
+    let secret = Secret::of(b"secret");
+    if place.is_multiple_of(2) { Credential::AhKey(secret) } else { Credential::Password(secret) }
 }
 
 /// Gives an instance of the virtual router to most of the nodes, and to two at least.
@@ -201,7 +210,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
         advert_interval: rng.pick(interval, &plan.intervals),
         preempt,
         preempt_delay,
-        password: plan.password,
+        credential: plan.credential,
         addresses: virtual_addresses(plan),
         placement: 0,
         source: None,

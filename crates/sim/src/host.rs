@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Priority, State, Verdict};
-use vrrp::{Core, CoreConfig, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
+use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
 
 use crate::manager::{GRACE_INTERVALS, Manager};
 use crate::neighbours::mac;
@@ -18,6 +18,9 @@ use crate::report::{Arithmetic, Ending};
 use crate::scenario::NodeId;
 use crate::service::Service;
 use crate::world::Event;
+
+/// What the wall clocks of all hosts show at [`Instant::ZERO`]: some time in 2026.
+const WALL_AT_ZERO: Duration = Duration::from_secs(1_790_000_000);
 
 /// Whether a host runs at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +55,10 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(config: &CoreConfig, incarnation: u32, now: Instant) -> Self {
         let count = config.instances.len();
+        let mut core = Core::new(config.clone(), now);
+        core.handle(now, Input::WallClock(WALL_AT_ZERO + Duration::from_nanos(now.as_nanos())));
         Self {
-            core: Core::new(config.clone(), now),
+            core,
             incarnation,
             frozen: false,
             stopping: false,

@@ -20,7 +20,7 @@ impl World {
 
     /// A packet leaves a node for whoever it is meant for.
     pub(crate) fn transmit(&mut self, from: NodeId, transmit: &Transmit) {
-        let gist = Gist::of(&transmit.message);
+        let gist = Gist::of(transmit.sealed, &transmit.message);
         self.chronicle.note(self.now, Line::Sent(from, transmit.destination, gist));
         let Some(sender) = self.hosts.get(from.0).filter(|sender| sender.has_carrier(transmit.link)) else {
             return;
@@ -36,15 +36,15 @@ impl World {
             }
         }
         for (to, link) in receivers {
-            let (source, destination) = (transmit.source, transmit.destination);
+            let (source, destination, sealed) = (transmit.source, transmit.destination, transmit.sealed);
             let message = transmit.message.clone();
-            self.put_on_the_wire(InFlight { from, to, link, source, destination, message });
+            self.put_on_the_wire(InFlight { from, to, link, source, destination, sealed, message });
         }
     }
 
     fn put_on_the_wire(&mut self, packet: InFlight) {
         if !self.connected(packet.from, packet.to) || self.rng.chance(self.weather.loss) {
-            self.chronicle.note(self.now, Line::Lost(packet.to, packet.source, Gist::of(&packet.message)));
+            self.chronicle.note(self.now, Line::Lost(packet.to, packet.source, packet.gist()));
             return;
         }
         let copies = if self.rng.chance(self.weather.duplicates) { 2 } else { 1 };

@@ -159,7 +159,8 @@ pub(crate) struct Gist {
 
 impl Gist {
     /// Byte 1 is the VRID and byte 2 the priority in both versions (V3-PKT-1, V2-PKT-1).
-    pub(crate) fn of(message: &[u8]) -> Self {
+    pub(crate) fn of(sealed: Option<u16>, message: &[u8]) -> Self {
+        let message = sealed.map_or(message, |_| vrrp::ah::message(message));
         let byte = |index: usize| message.get(index).copied().unwrap_or_default();
         Self { vrid: byte(1), priority: byte(2) }
     }

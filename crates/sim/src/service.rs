@@ -143,7 +143,7 @@ mod tests {
             advert_interval: seconds(1),
             preempt: true,
             preempt_delay: Duration::ZERO,
-            password: None,
+            credential: None,
             addresses: vec![IpAddr::from([10, 1, 1, 5])],
             placement: 0,
             source: None,

@@ -60,7 +60,15 @@ pub(crate) struct InFlight {
     pub(crate) link: LinkId,
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
+    pub(crate) sealed: Option<u16>,
     pub(crate) message: Arc<[u8]>,
+}
+
+impl InFlight {
+    /// What it says.
+    pub(crate) fn gist(&self) -> Gist {
+        Gist::of(self.sealed, &self.message)
+    }
 }
 
 /// What is going to happen.
@@ -324,7 +332,7 @@ impl World {
 
     /// A packet reaches a host, if it still can.
     fn arrive(&mut self, packet: &InFlight) -> Result<(), Violation> {
-        let gist = Gist::of(&packet.message);
+        let gist = packet.gist();
         let connected = self.connected(packet.from, packet.to);
         let hears = self.hosts.get(packet.to.0).is_some_and(|host| {
             connected && host.has_carrier(packet.link) && !host.deaf && host.running.is_some()
@@ -339,6 +347,7 @@ impl World {
             source: packet.source,
             destination: packet.destination,
             ttl: u8::MAX,
+            sealed: packet.sealed,
             message: &packet.message,
         };
         self.feed(packet.to, Input::Packet(input))
@@ -473,11 +482,11 @@ impl World {
         let Some(spoke) = running.spoke.get_mut(instance.0) else { return Ok(()) };
         let silence = spoke.map(|last| now.since(last)).unwrap_or_default();
         *spoke = Some(now);
-        if is_master && silence > limit && !Gist::of(&transmit.message).is_goodbye() {
+        if is_master && silence > limit && !Gist::of(transmit.sealed, &transmit.message).is_goodbye() {
             return Err(Violation::LateAdvert { node: self.scenario.name(node).to_owned(), silence });
         }
         let Some(router) = router else { return Ok(()) };
-        if Gist::of(&transmit.message).is_goodbye() {
+        if Gist::of(transmit.sealed, &transmit.message).is_goodbye() {
             // Its last advert may arrive after it.
             if silence <= self.weather.delay {
                 self.oracle.forget_turn(router);

@@ -16,6 +16,8 @@ pub const MAX_FRAME: usize = 2048;
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// IPv4 and IPv6 protocol number of VRRP (RFC 9568 5.1.1.4).
 const VRRP: u32 = 112;
+/// IPv4 protocol number of the authentication header (RFC 4302), which VRRPv2 may be behind.
+const AH: u32 = 51;
 /// IPv6 next header ICMPv6, whose neighbour advertisements announce addresses.
 const ICMPV6: u32 = 58;
 /// ICMPv6 type of a neighbour advertisement (RFC 4861 4.4).
@@ -117,8 +119,8 @@ fn every_protocol() -> io::Result<SockAddr> {
     Ok(address)
 }
 
-/// Passes ARP, VRRP over IPv4 or IPv6, and neighbour advertisements; drops all else in the kernel.
-fn filter() -> [SockFilter; 13] {
+/// Passes ARP, VRRP over IPv4 or IPv6, AH over IPv4, and neighbour advertisements; drops all else in the kernel.
+fn filter() -> [SockFilter; 14] {
     const LOAD_HALF: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
     const LOAD_BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
     const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
@@ -127,9 +129,10 @@ fn filter() -> [SockFilter; 13] {
     let (ipv4_protocol, ipv6_next_header, icmpv6_type) = (14 + 9, 14 + 6, 14 + 40);
     [
         SockFilter::new(LOAD_HALF, 0, 0, ethertype),
-        SockFilter::new(EQUAL, 9, 0, 0x0806),
-        SockFilter::new(EQUAL, 0, 2, 0x0800),
+        SockFilter::new(EQUAL, 10, 0, 0x0806),
+        SockFilter::new(EQUAL, 0, 3, 0x0800),
         SockFilter::new(LOAD_BYTE, 0, 0, ipv4_protocol),
+        SockFilter::new(EQUAL, 7, 0, AH),
         SockFilter::new(EQUAL, 6, 7, VRRP),
         SockFilter::new(EQUAL, 0, 6, 0x86dd),
         SockFilter::new(LOAD_BYTE, 0, 0, ipv6_next_header),

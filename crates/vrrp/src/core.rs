@@ -41,6 +41,8 @@ pub struct Core {
     verdicts: Verdicts,
     /// Per instance, why it is out by order.
     drains: Vec<Option<Box<str>>>,
+    /// What the wall clock showed at [`Instant::ZERO`], as far as we were told.
+    wall_at_zero: Duration,
     manager: Manager,
     /// `vrrp_startup_delay` ends then; `None` once it has.
     starts_at: Option<Instant>,
@@ -81,6 +83,7 @@ impl Core {
             starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
             config,
             verdicts: Verdicts::new(),
+            wall_at_zero: Duration::ZERO,
             drains: vec![None; instances.len()],
             instances,
             manager: Manager::Awaited,
@@ -123,6 +126,9 @@ impl Core {
                 self.drain(now, instance, text);
             }
             Input::Undrain { instance } => self.drain(now, instance, None),
+            Input::WallClock(wall) => {
+                self.wall_at_zero = wall.saturating_sub(Duration::from_nanos(now.as_nanos()));
+            }
             Input::Wake => self.on_wake(now),
             Input::Shutdown => {
                 if self.life == Life::Running {
@@ -356,6 +362,7 @@ impl Core {
             link,
             links: &self.known_links,
             manager: self.manager,
+            wall_at_zero: self.wall_at_zero,
             verdicts: &self.verdicts,
             starting: self.starts_at.is_some(),
             drained: self.drains.get(id.0).and_then(Option::as_deref),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CheckName, Family, GroupName, InstanceName, LinkFact, LinkName, MacAddress, Priority,
+    Cause, CheckName, Credential, Family, GroupName, InstanceName, LinkFact, LinkName, MacAddress, Priority,
     ProtocolVersion, State, Verdict, Vrid,
 };
 
@@ -69,8 +69,8 @@ pub struct InstanceConfig {
     pub preempt: bool,
     /// `preempt_delay`: how long a lower master is left alone.
     pub preempt_delay: Duration,
-    /// v2 simple text authentication, zero padded (V2-PKT-2).
-    pub password: Option<[u8; 8]>,
+    /// How VRRPv2 authenticates; only over IPv4 (V2-PKT-2).
+    pub credential: Option<Credential>,
     /// The advertised addresses, in the order of the configuration.
     pub addresses: Vec<IpAddr>,
     /// Stands for what ipmgr puts in place by the instance's name, prefixes and all: another number, another order.
@@ -128,7 +128,7 @@ pub struct TrackedCheck {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// A datagram of protocol 112 came in on a link.
+    /// A datagram of protocol 112, or one of AH's, came in on a link.
     Packet(Packet<'a>),
     /// A link is so now; said again whenever anything about it changes.
     Link(&'a LinkFact),
@@ -185,6 +185,9 @@ pub enum Input<'a> {
         /// Whom; `None` is everybody.
         instance: Option<InstanceId>,
     },
+    /// What the wall clock shows, since 1970. Sequence numbers of AH follow it, so that a successor's are greater, and nothing
+    /// else does; to be told before the first packet.
+    WallClock(Duration),
     /// Time went by: whatever is due by `now`.
     Wake,
     /// Stop for good: priority 0, addresses away, [`Output::Finished`] in the end.
@@ -202,14 +205,16 @@ pub struct Packet<'a> {
     pub destination: IpAddr,
     /// TTL or hop limit, from the IP header (V3-RX-1).
     pub ttl: u8,
-    /// The VRRP message: what the IP header says is its payload, as far as it was there.
+    /// If it came as protocol 51, the identification from the IPv4 header, which AH covers (V2-PKT-2).
+    pub sealed: Option<u16>,
+    /// The VRRP message, if it is sealed behind its authentication header: what the IP header says is its payload, as far as it was there.
     pub message: &'a [u8],
 }
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Send this message as protocol 112.
+    /// Send this message.
     Transmit(Transmit),
     /// Order the instance's addresses to be added; answered by [`Input::Installed`].
     Install {
@@ -251,7 +256,10 @@ pub struct Transmit {
     pub destination: IpAddr,
     /// TTL or hop limit for the IP header: 255 by multicast (V3-PKT-6), to peers as configured.
     pub ttl: u8,
-    /// The VRRP message with its checksum. Built once per change, shared by every send.
+    /// `Some` for protocol 51: the identification for the IPv4 header, which AH covers. `None` for protocol 112.
+    pub sealed: Option<u16>,
+    /// The VRRP message with its checksum. Built once per change, shared by every send, if there is no authentication
+    /// header in front: that one is different each time.
     pub message: Arc<[u8]>,
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Facts<'a> {
     /// All links, by [`LinkId`].
     pub(crate) links: &'a [KnownLink],
     pub(crate) manager: Manager,
+    /// What the wall clock showed at [`model::Instant::ZERO`], for sequence numbers alone.
+    pub(crate) wall_at_zero: Duration,
     pub(crate) verdicts: &'a Verdicts,
     /// `vrrp_startup_delay` isn't over.
     pub(crate) starting: bool,

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Instant, Priority, ProtocolVersion};
+use model::{Credential, Instant, Priority, ProtocolVersion, Secret};
 
+use crate::ah::{self, IpHeader, Sequence};
 use crate::cause::Cause;
 use crate::door::{
     InstanceConfig, InstanceId, LinkId, Notice, OrderNumber, Output, Packet, Transition, Transmit,
@@ -16,7 +17,7 @@ use crate::door::{
 use crate::eligibility::{self, Facts, Manager, OwnFacts, Reason};
 use crate::handover::Keeping;
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
-use crate::receive::{self, Heard, Rejected};
+use crate::receive::{self, Heard, Own, Rejected};
 use crate::remarks::{Remark, Remarks};
 use crate::roles::RoleChecks;
 use crate::state::{Holding, State};
@@ -95,6 +96,8 @@ pub(crate) struct Instance {
     pub(crate) spoke: Instant,
     sent: u64,
     received: u64,
+    /// Where it is in the row of AH's sequence numbers.
+    sequence: Sequence,
     remarks: Remarks,
 }
 
@@ -128,6 +131,7 @@ impl Instance {
             spoke: now,
             sent: 0,
             received: 0,
+            sequence: Sequence::default(),
             remarks: Remarks::default(),
         }
     }
@@ -143,7 +147,7 @@ impl Instance {
 
     /// Takes other settings. True if what it says to its peers is different now.
     pub(crate) fn adopt(&mut self, settings: InstanceConfig, facts: &Facts<'_>) -> bool {
-        let before = std::mem::take(&mut self.adverts);
+        let before = (std::mem::take(&mut self.adverts), self.config.credential);
         self.config = settings;
         (self.addresses, self.unsendable) = encode_addresses(&self.config);
         let last = self.source.take();
@@ -152,7 +156,7 @@ impl Instance {
             self.source = Some(last);
             self.adverts = self.build(last, self.effective).unwrap_or_default();
         }
-        self.adverts != before
+        (&self.adverts, self.config.credential) != (&before.0, before.1)
     }
 
     pub(crate) const fn interval(&self) -> Duration {
@@ -216,9 +220,12 @@ impl Instance {
             priority,
             interval: self.config.advert_interval,
             addresses: AddressList::new(self.config.family, &self.addresses),
-            dialect: match (self.config.version, self.config.password) {
+            dialect: match (self.config.version, self.config.credential) {
                 (ProtocolVersion::V2, None) => Dialect::V2(Authentication::None),
-                (ProtocolVersion::V2, Some(password)) => Dialect::V2(Authentication::Text(password)),
+                (ProtocolVersion::V2, Some(Credential::Password(text))) => {
+                    Dialect::V2(Authentication::Text(text))
+                }
+                (ProtocolVersion::V2, Some(Credential::AhKey(_))) => Dialect::V2(Authentication::Ah),
                 (ProtocolVersion::V3, _) => Dialect::V3,
             },
         };
@@ -230,7 +237,8 @@ impl Instance {
             .chain(peers)
             .map(|(destination, ttl)| {
                 let message = Arc::from(packet::emit(&advert, form, source, destination)?);
-                Ok(Transmit { instance: self.id, link: self.config.link, source, destination, ttl, message })
+                let (instance, link) = (self.id, self.config.link);
+                Ok(Transmit { instance, link, source, destination, ttl, sealed: None, message })
             })
             .collect()
     }
@@ -243,8 +251,20 @@ impl Instance {
     /// Sends an advert to everybody.
     pub(crate) fn advertise(&mut self, turn: &mut Turn<'_>) {
         self.spoke = turn.now;
-        self.sent = self.sent.saturating_add(self.adverts.len() as u64);
-        turn.out.outputs.extend(self.adverts.iter().cloned().map(Output::Transmit));
+        let adverts = std::mem::take(&mut self.adverts);
+        self.send(turn, adverts.iter().cloned());
+        self.adverts = adverts;
+    }
+
+    /// Sends one message to each destination, all with the same sequence number if there is an authentication header.
+    fn send(&mut self, turn: &mut Turn<'_>, messages: impl ExactSizeIterator<Item = Transmit>) {
+        self.sent = self.sent.saturating_add(messages.len() as u64);
+        let Some(Credential::AhKey(key)) = self.config.credential else {
+            turn.out.outputs.extend(messages.map(Output::Transmit));
+            return;
+        };
+        let sequence = self.sequence.next(turn.now, turn.facts.wall_at_zero);
+        turn.out.outputs.extend(messages.map(|message| Output::Transmit(sealed(message, sequence, key))));
     }
 
     /// Sends an advert with priority 0 (V3-FSM-13).
@@ -252,8 +272,7 @@ impl Instance {
         // What could be sent with one priority can be sent with another.
         let goodbyes =
             self.source.and_then(|source| self.build(source, Priority::STOP).ok()).unwrap_or_default();
-        self.sent = self.sent.saturating_add(goodbyes.len() as u64);
-        turn.out.outputs.extend(goodbyes.into_iter().map(Output::Transmit));
+        self.send(turn, goodbyes.into_iter());
     }
 
     /// Orders the addresses to be removed, whether or not they are there.
@@ -359,12 +378,20 @@ impl Instance {
 
     /// Whether a packet is an advert for this virtual router.
     pub(crate) fn judge<'a>(&self, packet: &Packet<'a>) -> Result<Heard<'a>, Rejected> {
-        receive::judge(&self.config, self.source, self.address_list().starts_link_local(), packet)
+        let own = Own {
+            source: self.source,
+            link_local_first: self.address_list().starts_link_local(),
+            sequence: self.sequence,
+        };
+        receive::judge(&self.config, &own, packet)
     }
 
     /// Counts an advert that passed every check, and what is odd about it.
     pub(crate) fn count_received(&mut self, turn: &mut Turn<'_>, heard: &Heard<'_>) {
         self.received = self.received.saturating_add(1);
+        if let Some(sequence) = heard.sequence {
+            self.sequence.note(sequence);
+        }
         if heard.advert.priority != Priority::STOP {
             self.master =
                 Some(MasterView { address: heard.source, priority: heard.advert.priority, heard: turn.now });
@@ -432,4 +459,16 @@ fn encode_addresses(config: &InstanceConfig) -> (Vec<u8>, Option<Unsendable>) {
         Ok(bytes) => (bytes, None),
         Err(why) => (Vec::new(), Some(why)),
     }
+}
+
+/// Puts a message behind an authentication header.
+fn sealed(plain: Transmit, sequence: u32, key: Secret) -> Transmit {
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (plain.source, plain.destination) else {
+        // VRRPv2 isn't spoken over IPv6 (V2-PKT-3), so nothing was built.
+        return plain;
+    };
+    let identification = ah::identification(sequence);
+    let ip = IpHeader { source, destination, ttl: plain.ttl, identification };
+    let message = ah::seal(&plain.message, &ip, sequence, key).into();
+    Transmit { sealed: Some(identification), message, ..plain }
 }

@@ -1,11 +1,12 @@
 //! VRRPv2 (RFC 3768) and VRRPv3 (RFC 9568), sans I/O: packets, elections, timers.
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
-//! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive` and [`packet`] judge
+//! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive`, [`packet`] and [`ah`] judge
 //! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
 //! Another configuration is taken in place: `plan` says what becomes of whom, `retune` how a running instance bears it.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
+pub mod ah;
 mod announcing;
 mod cause;
 mod core;

@@ -2,13 +2,13 @@
 //!
 //! It must never believe a byte that it has not checked, and never panic: everything here was in flight.
 //! Checks run in the order of RFC 9568 section 7.1 and RFC 3768 section 7.1. What depends on the receiving
-//! virtual router (its version, its password, its interval) is judged in `receive.rs`.
+//! virtual router (its version, its password or key, its interval) is judged in `receive.rs`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{Family, Priority, ProtocolVersion, Vrid};
+use model::{Family, Priority, ProtocolVersion, Secret, Vrid};
 use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::util;
 
@@ -17,10 +17,11 @@ const TYPE_ADVERTISEMENT: u8 = 1;
 /// Version, type, VRID, priority, count, interval or authentication, checksum.
 const HEADER: usize = 8;
 /// VRRPv2 ends with this much authentication data, whatever its type (RFC 3768 5.3.10).
-const V2_AUTHENTICATION: usize = 8;
+const V2_AUTHENTICATION: usize = Secret::LENGTH;
 /// Authentication types of VRRPv2 (RFC 3768 5.3.6; type 1 is RFC 2338's).
 const AUTH_NONE: u8 = 0;
 const AUTH_TEXT: u8 = 1;
+const AUTH_AH: u8 = 2;
 /// The checksum is the message's fourth 16-bit word.
 const CHECKSUM: std::ops::Range<usize> = 6..8;
 /// No word to leave out: a sum over everything, the checksum too, is zero when it is right (RFC 1071).
@@ -67,13 +68,15 @@ impl Dialect {
     }
 }
 
-/// VRRPv2's authentication (V2-PKT-2). AH is a protocol of its own around the message and not spoken here.
+/// VRRPv2's authentication (V2-PKT-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
     /// Type 0; the data is ignored when received and zero when sent.
     None,
     /// Type 1: a password that anybody on the link can read, zero padded.
-    Text([u8; V2_AUTHENTICATION]),
+    Text(Secret),
+    /// Type 2: there is an authentication header in front of the message (`ah.rs`); the data is as in type 0.
+    Ah,
 }
 
 /// Addresses as they stand in a message: borrowed bytes of one family, a whole number of addresses.
@@ -171,7 +174,7 @@ pub enum Malformed {
     NoAddresses,
     /// V3-RX-8.
     ZeroInterval,
-    /// Authentication that is not spoken here (V2-RX-2).
+    /// Authentication that there is not (V2-RX-2).
     AuthenticationType(u8),
 }
 
@@ -279,7 +282,8 @@ fn version_and_type(first: u8, family: Family) -> Result<ProtocolVersion, Malfor
 fn read_authentication(kind: u8, data: &[u8]) -> Result<Authentication, Malformed> {
     match (kind, data.first_chunk::<V2_AUTHENTICATION>()) {
         (AUTH_NONE, _) => Ok(Authentication::None),
-        (AUTH_TEXT, Some(text)) => Ok(Authentication::Text(*text)),
+        (AUTH_TEXT, Some(text)) => Ok(Authentication::Text(Secret(*text))),
+        (AUTH_AH, _) => Ok(Authentication::Ah),
         (other, _) => Err(Malformed::AuthenticationType(other)),
     }
 }
@@ -338,7 +342,8 @@ pub fn emit(
         Dialect::V2(authentication) => {
             let (kind, data) = match authentication {
                 Authentication::None => (AUTH_NONE, [0; V2_AUTHENTICATION]),
-                Authentication::Text(text) => (AUTH_TEXT, text),
+                Authentication::Text(Secret(text)) => (AUTH_TEXT, text),
+                Authentication::Ah => (AUTH_AH, [0; V2_AUTHENTICATION]),
             };
             (2u8, [kind, whole_seconds(advert.interval)?], Some(data))
         }

@@ -5,8 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::mem::{self, Discriminant};
 
-use model::{Family, GroupName, LinkName, Vrid};
+use model::{Credential, Family, GroupName, LinkName, Vrid};
 
 use crate::door::{CoreConfig, GroupConfig, GroupId, InstanceConfig, InstanceId, LinkId};
 use crate::groups;
@@ -253,7 +254,7 @@ fn differences(
         advert_interval,
         preempt,
         preempt_delay,
-        password,
+        credential,
         addresses,
         placement,
         source,
@@ -273,9 +274,9 @@ fn differences(
     [
         (before.name != *name, Aspect::Name),
         (before.version != *version, Aspect::Version),
-        (before.password.is_some() != password.is_some(), Aspect::Authentication),
+        (kind(before.credential) != kind(*credential), Aspect::Authentication),
         (wire, Aspect::Wire),
-        (before.password != *password, Aspect::Password),
+        (before.credential != *credential, Aspect::Password),
         (before.priority != *priority, Aspect::Priority),
         (before.wants_master != *wants_master, Aspect::InitialState),
         (before.advert_interval != *advert_interval, Aspect::Interval),
@@ -295,6 +296,11 @@ fn differences(
     .into_iter()
     .filter_map(|(differs, aspect)| differs.then_some(aspect))
     .collect()
+}
+
+/// None, a password or a key, whichever it is.
+fn kind(credential: Option<Credential>) -> Option<Discriminant<Credential>> {
+    credential.as_ref().map(mem::discriminant)
 }
 
 /// A group is the one of its name, or else the one of the same members.

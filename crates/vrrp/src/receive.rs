@@ -6,8 +6,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{Priority, ProtocolVersion};
+use model::{Credential, Priority, ProtocolVersion, Secret};
 
+use crate::ah::{self, IpHeader, Sequence, Unauthentic};
 use crate::cause::enumerate;
 use crate::door::{InstanceConfig, Packet};
 use crate::packet::{self, Advert, Authentication, ChecksumForm, Dialect, Malformed};
@@ -27,6 +28,8 @@ pub(crate) enum Rejected {
     Malformed(Malformed),
     AuthenticationType { theirs: &'static str, ours: &'static str },
     AuthenticationData,
+    Unauthentic(Unauthentic),
+    Replayed { theirs: u32, heard: u32 },
     Interval { theirs: Duration, ours: Duration },
     NotLinkLocal,
     NotAPeer,
@@ -50,7 +53,12 @@ impl Rejected {
             Self::AuthenticationType { .. } | Self::Malformed(Malformed::AuthenticationType(_)) => {
                 Remark::AuthenticationType
             }
-            Self::AuthenticationData => Remark::AuthenticationData,
+            Self::AuthenticationData | Self::Unauthentic(Unauthentic::CheckValue) => {
+                Remark::AuthenticationData
+            }
+            Self::Unauthentic(Unauthentic::Short(_)) => Remark::Length,
+            Self::Unauthentic(Unauthentic::Form { .. } | Unauthentic::Spi(_)) => Remark::AuthenticationHeader,
+            Self::Replayed { .. } => Remark::AuthenticationReplay,
             Self::Interval { .. } => Remark::Interval,
             Self::NotLinkLocal => Remark::NotLinkLocal,
             Self::NotAPeer => Remark::NotAPeer,
@@ -82,7 +90,7 @@ impl fmt::Display for Rejected {
             Self::Malformed(Malformed::NoAddresses) => f.write_str("it has no addresses"),
             Self::Malformed(Malformed::ZeroInterval) => f.write_str("its interval is 0"),
             Self::Malformed(Malformed::AuthenticationType(kind)) => {
-                write!(f, "authentication type {kind} is not supported")
+                write!(f, "there is no authentication type {kind}")
             }
             Self::AuthenticationType { theirs, ours } => {
                 write!(
@@ -93,6 +101,23 @@ impl fmt::Display for Rejected {
             Self::AuthenticationData => {
                 f.write_str("its password is not ours: both hold themselves for master")
             }
+            Self::Unauthentic(Unauthentic::CheckValue) => f.write_str(
+                "its authentication header doesn't verify: its key is not ours, and both hold themselves for master, or it was changed on its way",
+            ),
+            Self::Unauthentic(Unauthentic::Short(got)) => {
+                write!(f, "it has {got} bytes where an authentication header has {}", ah::HEADER)
+            }
+            Self::Unauthentic(Unauthentic::Form { next, length }) => write!(
+                f,
+                "its authentication header is for protocol {next} and of length {length}, not for VRRP with HMAC-MD5-96"
+            ),
+            Self::Unauthentic(Unauthentic::Spi(spi)) => {
+                write!(f, "the SPI of its authentication header is {spi}, not its source")
+            }
+            Self::Replayed { theirs, heard } => write!(
+                f,
+                "its sequence number is {theirs}, and {heard} was heard already: somebody replays it, or its sender has started again and not heard us yet"
+            ),
             Self::Interval { theirs, ours } => write!(
                 f,
                 "its interval is {theirs:?}, ours is {ours:?}, and VRRPv2 asks for the same: both hold themselves for master"
@@ -111,19 +136,36 @@ pub(crate) struct Heard<'a> {
     pub(crate) source: IpAddr,
     pub(crate) advert: Advert<'a>,
     pub(crate) form: ChecksumForm,
+    /// In its authentication header, if it has to have one.
+    pub(crate) sequence: Option<u32>,
+}
+
+/// What is so on our side, besides the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    /// Of our own adverts.
+    pub(crate) source: Option<IpAddr>,
+    /// Our own list starts with a link-local address, see [`check_addresses`].
+    pub(crate) link_local_first: bool,
+    /// What of authentication headers has been heard.
+    pub(crate) sequence: Sequence,
+}
+
+/// The VRRP message in a packet, whatever is in front of it, nothing checked.
+pub(crate) fn message<'a>(packet: &Packet<'a>) -> &'a [u8] {
+    match packet.sealed {
+        Some(_) => ah::message(packet.message),
+        None => packet.message,
+    }
 }
 
 /// Judges a packet whose link, family and VRID have led to this instance.
-///
-/// `own` is the source of our own adverts. `link_local_first` is whether our own list starts with a link-local
-/// address, see [`check_addresses`].
 pub(crate) fn judge<'a>(
     config: &InstanceConfig,
-    own: Option<IpAddr>,
-    link_local_first: bool,
+    own: &Own,
     packet: &Packet<'a>,
 ) -> Result<Heard<'a>, Rejected> {
-    if own == Some(packet.source) {
+    if own.source == Some(packet.source) {
         return Err(Rejected::Own);
     }
     let unicast = !config.peers.is_empty();
@@ -131,16 +173,18 @@ pub(crate) fn judge<'a>(
     if !unicast && packet.ttl != TTL {
         return Err(Rejected::Ttl(packet.ttl));
     }
-    check_version(config.version, packet.message)?;
+    let sequence = check_header(config.credential, &own.sequence, packet)?;
+    let message = message(packet);
+    check_version(config.version, message)?;
     let (advert, form) =
-        packet::parse(packet.message, packet.source, packet.destination).map_err(Rejected::Malformed)?;
+        packet::parse(message, packet.source, packet.destination).map_err(Rejected::Malformed)?;
     if let Dialect::V2(authentication) = advert.dialect {
-        check_authentication(authentication, config.password)?;
+        check_authentication(authentication, config.credential, sequence.is_some())?;
         if advert.interval != config.advert_interval {
             return Err(Rejected::Interval { theirs: advert.interval, ours: config.advert_interval });
         }
     }
-    check_addresses(&advert, packet.source, link_local_first)?;
+    check_addresses(&advert, packet.source, own.link_local_first)?;
     let here = if unicast { !packet.destination.is_multicast() } else { packet.destination == config.group };
     if !here {
         return Err(Rejected::Destination(packet.destination));
@@ -148,7 +192,7 @@ pub(crate) fn judge<'a>(
     if unicast {
         check_peer(config, packet)?;
     }
-    Ok(Heard { source: packet.source, advert, form })
+    Ok(Heard { source: packet.source, advert, form, sequence })
 }
 
 /// Judges a packet that led to no instance: the first thing that is wrong with it.
@@ -156,7 +200,7 @@ pub(crate) fn judge_stray(packet: &Packet<'_>) -> Rejected {
     if packet.destination.is_multicast() && packet.ttl != TTL {
         return Rejected::Ttl(packet.ttl);
     }
-    match packet::parse(packet.message, packet.source, packet.destination) {
+    match packet::parse(message(packet), packet.source, packet.destination) {
         Ok((advert, _)) => Rejected::UnknownVrid(advert.vrid.get()),
         Err(malformed) => Rejected::Malformed(malformed),
     }
@@ -186,17 +230,54 @@ fn check_version(ours: ProtocolVersion, message: &[u8]) -> Result<(), Rejected> 
     }
 }
 
-/// V2-RX-2.
-fn check_authentication(theirs: Authentication, ours: Option<[u8; 8]>) -> Result<(), Rejected> {
-    const NONE: &str = "no authentication";
-    const TEXT: &str = "a password";
-    match (theirs, ours) {
-        (Authentication::None, None) => Ok(()),
-        (Authentication::Text(theirs), Some(ours)) if theirs == ours => Ok(()),
-        (Authentication::Text(_), Some(_)) => Err(Rejected::AuthenticationData),
-        (Authentication::None, Some(_)) => Err(Rejected::AuthenticationType { theirs: NONE, ours: TEXT }),
-        (Authentication::Text(_), None) => Err(Rejected::AuthenticationType { theirs: TEXT, ours: NONE }),
+const NO_AUTHENTICATION: &str = "no authentication";
+const PASSWORD: &str = "a password";
+const AH: &str = "an authentication header (AH)";
+const AH_MISSING: &str = "no authentication header (AH), although it says so";
+
+const fn name(ours: Option<Credential>) -> &'static str {
+    match ours {
+        None => NO_AUTHENTICATION,
+        Some(Credential::Password(_)) => PASSWORD,
+        Some(Credential::AhKey(_)) => AH,
     }
+}
+
+/// V2-RX-2, for AH: it comes before anything that it covers is believed. Gives the sequence number.
+fn check_header(
+    ours: Option<Credential>,
+    heard: &Sequence,
+    packet: &Packet<'_>,
+) -> Result<Option<u32>, Rejected> {
+    let Some(identification) = packet.sealed else { return Ok(None) };
+    let (Some(Credential::AhKey(key)), IpAddr::V4(source), IpAddr::V4(destination)) =
+        (ours, packet.source, packet.destination)
+    else {
+        return Err(Rejected::AuthenticationType { theirs: AH, ours: name(ours) });
+    };
+    let ip = IpHeader { source, destination, ttl: packet.ttl, identification };
+    let (sequence, _) = ah::open(packet.message, &ip, key).map_err(Rejected::Unauthentic)?;
+    heard.judge(sequence).map_err(|heard| Rejected::Replayed { theirs: sequence, heard })?;
+    Ok(Some(sequence))
+}
+
+/// V2-RX-2. `verified`: there was an authentication header, and it was good.
+fn check_authentication(
+    theirs: Authentication,
+    ours: Option<Credential>,
+    verified: bool,
+) -> Result<(), Rejected> {
+    let theirs = match (theirs, ours) {
+        (Authentication::None, None) => return Ok(()),
+        (Authentication::Text(Secret(theirs)), Some(Credential::Password(Secret(ours)))) => {
+            return if theirs == ours { Ok(()) } else { Err(Rejected::AuthenticationData) };
+        }
+        (Authentication::Ah, Some(Credential::AhKey(_))) if verified => return Ok(()),
+        (Authentication::None, Some(_)) => NO_AUTHENTICATION,
+        (Authentication::Text(_), None | Some(Credential::AhKey(_))) => PASSWORD,
+        (Authentication::Ah, _) => AH_MISSING,
+    };
+    Err(Rejected::AuthenticationType { theirs, ours: name(ours) })
 }
 
 /// V3-RX-9. It is not asked of others by a router whose own list starts with another address: two routers with

@@ -41,6 +41,10 @@ pub(crate) enum Remark {
     AuthenticationType,
     /// V2-RX-2, the data.
     AuthenticationData,
+    /// V2-RX-2: no authentication header as it has to be.
+    AuthenticationHeader,
+    /// V2-RX-2: an authentication header that was heard before, or one older than that.
+    AuthenticationReplay,
     /// V2-RX-1.
     Interval,
     /// V3-RX-10.
@@ -77,6 +81,8 @@ impl Remark {
             Self::NotLinkLocal => "not-link-local",
             Self::AuthenticationType => "auth-type",
             Self::AuthenticationData => "auth-data",
+            Self::AuthenticationHeader => "auth-header",
+            Self::AuthenticationReplay => "auth-replay",
             Self::Interval => "interval",
             Self::NotAPeer => "not-a-peer",
             Self::Destination => "destination",
@@ -104,6 +110,8 @@ impl Remark {
             | Self::NotLinkLocal
             | Self::AuthenticationType
             | Self::AuthenticationData
+            | Self::AuthenticationHeader
+            | Self::AuthenticationReplay
             | Self::Interval
             | Self::NotAPeer
             | Self::Destination => true,

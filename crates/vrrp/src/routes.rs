@@ -10,6 +10,7 @@ use model::{CheckName, Family, LinkName, Vrid};
 
 use crate::door::{CoreConfig, InstanceId, LinkId, Packet};
 use crate::packet;
+use crate::receive;
 
 /// The tables.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Routes {
 
     /// Whose advert this may be.
     pub(crate) fn of_packet(&self, packet: &Packet<'_>) -> Option<InstanceId> {
-        let vrid = packet::peek_vrid(packet.message)?;
+        let vrid = packet::peek_vrid(receive::message(packet))?;
         self.by_wire.get(&(packet.link, Family::of(packet.source), vrid)).copied()
     }
 

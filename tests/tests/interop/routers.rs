@@ -26,7 +26,7 @@ struct Dialect {
     vrid: u8,
     version: ProtocolVersion,
     is_unicast: bool,
-    has_password: bool,
+    auth: Option<&'static str>,
     addresses: &'static [&'static str],
 }
 
@@ -37,22 +37,24 @@ const fn plain(
     version: ProtocolVersion,
     addresses: &'static [&'static str],
 ) -> Dialect {
-    Dialect { name, vrid, version, is_unicast: false, has_password: false, addresses }
+    Dialect { name, vrid, version, is_unicast: false, auth: None, addresses }
 }
 
 const V2: ProtocolVersion = ProtocolVersion::V2;
 const V3: ProtocolVersion = ProtocolVersion::V3;
 
 /// All that are spoken; docs/interop.md lists them.
-const DIALECTS: [Dialect; 8] = [
+const DIALECTS: [Dialect; 10] = [
     plain("v2", 2, V2, &["192.0.2.102/32", "192.0.2.202/32"]),
-    Dialect { has_password: true, ..plain("v2_password", 12, V2, &["192.0.2.112/32"]) },
+    Dialect { auth: Some("PASS"), ..plain("v2_password", 12, V2, &["192.0.2.112/32"]) },
     Dialect { is_unicast: true, ..plain("v2_unicast", 22, V2, &["192.0.2.122/32"]) },
     Dialect {
         is_unicast: true,
-        has_password: true,
+        auth: Some("PASS"),
         ..plain("v2_password_unicast", 32, V2, &["192.0.2.132/32"])
     },
+    Dialect { auth: Some("AH"), ..plain("v2_ah", 42, V2, &["192.0.2.142/32"]) },
+    Dialect { is_unicast: true, auth: Some("AH"), ..plain("v2_ah_unicast", 52, V2, &["192.0.2.152/32"]) },
     plain("v3_ipv4", 3, V3, &["192.0.2.103/32", "192.0.2.203/32"]),
     Dialect { is_unicast: true, ..plain("v3_unicast", 23, V3, &["192.0.2.123/32"]) },
     // RFC 9568 5.2.9: the first one is link-local.
@@ -174,9 +176,9 @@ pub fn config(own: &Own<'_>) -> String {
         if own.nopreempt {
             lines.push("nopreempt".to_owned());
         }
-        if dialect.has_password {
+        if let Some(kind) = dialect.auth {
             let password = own.password;
-            lines.push(format!("authentication {{\n    auth_type PASS\n    auth_pass {password}\n  }}"));
+            lines.push(format!("authentication {{\n    auth_type {kind}\n    auth_pass {password}\n  }}"));
         }
         if dialect.is_unicast {
             let peers: Vec<&str> = own.peers.iter().map(|peer| dialect.source(peer)).collect();

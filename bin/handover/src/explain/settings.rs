@@ -4,7 +4,7 @@
 //! another setting decides instead, that one is named.
 
 use config::{Config, Given, Instance, Report, Span};
-use model::{Family, Priority, ProtocolVersion};
+use model::{Credential, Family, Priority, ProtocolVersion};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -137,7 +137,12 @@ impl Settings<'_> {
         let origin = self.origin(&["advert_int"], "");
         self.push("advert_int", json!(it.advert_interval.as_secs_f64()), SECONDS, origin);
         if it.version == ProtocolVersion::V2 {
-            self.own("authentication", json!(if it.password.is_some() { "password" } else { "none" }));
+            let authentication = match it.credential {
+                None => "none",
+                Some(Credential::Password(_)) => "password",
+                Some(Credential::AhKey(_)) => "ah",
+            };
+            self.own("authentication", json!(authentication));
         }
         self.preemption();
     }

@@ -120,7 +120,7 @@ fn differences(router: &Router) -> Vec<&'static str> {
         |differs: fn(&Instance, &Instance) -> bool| others.iter().any(|it| differs(one, &it.instance));
     let found = [
         ("the version of VRRP", differ(|one, other| one.version != other.version)),
-        ("authentication", differ(|one, other| one.password != other.password)),
+        ("authentication", differ(|one, other| one.credential != other.credential)),
         (
             "advert_int",
             one.version == ProtocolVersion::V2

@@ -1,18 +1,16 @@
 //! `vrrp_instance`.
 
-use model::{InstanceName, LinkName, ProtocolVersion, Vrid};
+use model::{Credential, InstanceName, LinkName, ProtocolVersion, Secret, Vrid};
 
 use super::defaults::Defaults;
 use super::tracking::{self, Known};
 use super::{Named, addresses, bad_name, election, family, manners, reach, strict};
-use crate::diagnostic::{Complaints, Diagnostic, quote};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::{Hooks, Instance};
 use crate::section::Section;
 use crate::source::Span;
 
-/// How much of a password is sent (RFC 2338 5.3.10).
-const PASSWORD_LENGTH: usize = 8;
 /// The loopback interface's name everywhere.
 const LOOPBACK: &str = "lo";
 
@@ -51,7 +49,7 @@ pub(super) fn instance(
     let links = tracking::links(section, complaints);
     let instance = Instance {
         advert_interval: election::advert_interval(section, version, complaints),
-        password: password(section, version, complaints),
+        credential: credential(section, version, complaints),
         announcements: manners::announcements(section, defaults, strict, complaints),
         manners: manners::instance(section, defaults, strict, (version, family), complaints),
         name: name(block, complaints)?,
@@ -125,32 +123,31 @@ fn link(section: &Section<'_>, defaults: &Defaults, complaints: &mut Complaints)
     Some(link)
 }
 
-/// `authentication`: the eight bytes that VRRPv2 sends.
-fn password(
+/// `authentication`: how VRRPv2 authenticates. No diagnostic shows the secret.
+fn credential(
     section: &Section<'_>,
     version: ProtocolVersion,
     complaints: &mut Complaints,
-) -> Option<[u8; PASSWORD_LENGTH]> {
+) -> Option<Credential> {
     let given = section.given("authentication")?;
     let mut authentication = Section::new(Place::Authentication);
     for block in section.blocks("authentication") {
         authentication.read(block, complaints);
     }
+    let is_ah = authentication.choice("auth_type") == "AH";
     if version == ProtocolVersion::V3 {
         let message = "VRRPv3 has no authentication: the block is ignored";
-        let help = "remove it; it never kept anybody out, since the password is sent in clear text";
+        let help = if is_ah {
+            "remove it, or write `version 2` on all routers: AH is for VRRPv2 over IPv4 alone"
+        } else {
+            "remove it; it never kept anybody out, since the password is sent in clear text"
+        };
         complaints.push(Diagnostic::warning("auth-ignored", given, message).help(help));
-        return None;
-    }
-    if authentication.choice("auth_type") == "AH" {
-        let message = "`auth_type AH` is not supported yet, and without it no peer would listen";
-        let span = authentication.given("auth_type").unwrap_or(given);
-        complaints.push(Diagnostic::error("not-supported", span, message).help("use PASS on all routers"));
         return None;
     }
     let (kind, word) = (authentication.given("auth_type"), authentication.given("auth_pass"));
     if let (Some(span), None) = (kind, word) {
-        let message = "`auth_type PASS` needs an `auth_pass`";
+        let message = format!("`auth_type {}` needs an `auth_pass`", if is_ah { "AH" } else { "PASS" });
         complaints.push(Diagnostic::error("missing-word", span, message).help("add it, or remove the block"));
     }
     if let (None, Some(span)) = (kind, word) {
@@ -158,18 +155,18 @@ fn password(
         complaints.push(Diagnostic::warning("auth-ignored", span, message).help("add `auth_type PASS`"));
         return None;
     }
-    let word = authentication.text("auth_pass")?;
-    let bytes = word.text.as_bytes();
-    if bytes.len() > PASSWORD_LENGTH {
-        let counts = String::from_utf8_lossy(bytes.get(..PASSWORD_LENGTH).unwrap_or_default());
-        let message =
-            format!("only the first {PASSWORD_LENGTH} bytes of a password count: {}", quote(&counts));
-        let help = "shorten it on all routers; it is sent in clear text anyway";
-        complaints.push(Diagnostic::warning("long-password", word.span, message).help(help));
+    let bytes = authentication.text("auth_pass")?.text.as_bytes();
+    if bytes.len() > Secret::LENGTH {
+        let message = format!("only the first {} bytes of `auth_pass` count", Secret::LENGTH);
+        let help = if is_ah {
+            "shorten it on all routers; the rest adds nothing to the key"
+        } else {
+            "shorten it on all routers; it is sent in clear text anyway"
+        };
+        complaints.push(Diagnostic::warning("long-password", given, message).help(help));
     }
-    let mut password = [0; PASSWORD_LENGTH];
-    password.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    Some(password)
+    let secret = Secret::of(bytes);
+    Some(if is_ah { Credential::AhKey(secret) } else { Credential::Password(secret) })
 }
 
 /// What runs when the state of an instance or a group changes.

@@ -7,7 +7,7 @@ use crate::support::{GROUP, GROUP6, seal};
 use handover_vrrp::packet::{
     self, AddressList, Advert, Authentication, ChecksumForm, Dialect, Malformed, Unsendable,
 };
-use model::{Family, Priority, ProtocolVersion, Vrid};
+use model::{Family, Priority, ProtocolVersion, Secret, Vrid};
 use proptest::prelude::*;
 
 const PSEUDO: ChecksumForm = ChecksumForm::PseudoHeader;
@@ -55,7 +55,7 @@ fn golden_v2() {
 #[test]
 fn golden_v2_with_a_password() {
     // V2-PKT-2
-    let expected = advert(Family::V4, Dialect::V2(Authentication::Text(*b"secret\0\0")), &VIP_BYTES);
+    let expected = advert(Family::V4, Dialect::V2(Authentication::Text(Secret::of(b"secret"))), &VIP_BYTES);
     assert_eq!(packet::emit(&expected, PSEUDO, SOURCE, GROUP).unwrap(), GOLDEN_V2_TEXT);
     assert_eq!(packet::parse(&GOLDEN_V2_TEXT, SOURCE, GROUP).unwrap().0, expected);
 }
@@ -122,9 +122,9 @@ fn the_first_check_that_fails_is_the_reason() {
     // V3-RX-2, V3-RX-3, V3-RX-4, V3-RX-5, V3-RX-7, V3-RX-8, V2-RX-2, in the RFC's order: each spoilt message
     // keeps the faults of those below it.
     let mut bytes = GOLDEN_V2;
-    bytes[4] = 2;
+    bytes[4] = 3;
     seal(&mut bytes);
-    assert_eq!(packet::parse(&bytes, SOURCE, GROUP), Err(Malformed::AuthenticationType(2)));
+    assert_eq!(packet::parse(&bytes, SOURCE, GROUP), Err(Malformed::AuthenticationType(3)));
     let mut bytes = GOLDEN_V3;
     bytes[4..6].fill(0);
     seal(&mut bytes);
@@ -259,7 +259,7 @@ proptest! {
         let (dialect, interval) = match wire.v4 {
             None => (Dialect::V3, Duration::from_millis(u64::from(wire.units) * 10)),
             Some(text) => (
-                Dialect::V2(text.map_or(Authentication::None, Authentication::Text)),
+                Dialect::V2(text.map_or(Authentication::None, |text| Authentication::Text(Secret(text)))),
                 Duration::from_secs(u64::from(wire.units % 255) + 1),
             ),
         };

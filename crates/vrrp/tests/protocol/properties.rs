@@ -125,6 +125,7 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
             host.hear(&message)
         }
         Step::Bytes(bytes) => host.give(Input::Packet(Packet {
+            sealed: None,
             link: ETH0,
             source: LOWER,
             destination: GROUP,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::support::*;
 use handover_vrrp::{InstanceConfig, LinkId};
-use model::{State, Vrid};
+use model::{Credential, Secret, State, Vrid};
 
 /// A backup that hears `spoilt` instead of its master's advert drops it under `reason` and takes over in time.
 fn assert_dropped(config: InstanceConfig, spoilt: &Message, reason: &str) {
@@ -120,7 +120,7 @@ fn vrid() {
 fn garbage_that_belongs_to_nobody_is_counted_on_the_link() {
     // V3-RX-4, V3-RX-6
     let mut host = Host::new(v3(100));
-    let garbage = Message { source: LOWER, destination: GROUP, ttl: 255, bytes: vec![0x31] };
+    let garbage = Message { source: LOWER, destination: GROUP, ttl: 255, sealed: None, bytes: vec![0x31] };
     host.hear(&garbage);
     host.hear(&Message { ttl: 1, ..garbage });
     let strays = host.core.link(ETH0).unwrap().strays;
@@ -234,8 +234,8 @@ fn version_2_drops_another_interval() {
 #[test]
 fn authentication_must_match() {
     // V2-RX-2
-    let secret = InstanceConfig { password: Some(*b"secret\0\0"), ..v2(100) };
-    let other = InstanceConfig { password: Some(*b"Secret\0\0"), ..v2(100) };
+    let secret = InstanceConfig { credential: Some(Credential::Password(Secret::of(b"secret"))), ..v2(100) };
+    let other = InstanceConfig { credential: Some(Credential::Password(Secret::of(b"Secret"))), ..v2(100) };
     assert_dropped(v2(100), &message(&secret, GREATER, 200), "auth-type");
     assert_dropped(secret.clone(), &message(&v2(100), GREATER, 200), "auth-type");
     assert_dropped(v2(100), &spoilt(&v2(100), |bytes| bytes[4] = 2), "auth-type");
@@ -273,7 +273,7 @@ fn a_flood_is_told_at_a_limited_rate_and_no_number_is_lost() {
 #[test]
 fn a_flood_of_strays_is_told_at_a_limited_rate_too() {
     let mut host = Host::new(v3(100));
-    let garbage = Message { source: LOWER, destination: GROUP, ttl: 255, bytes: vec![0; 40] };
+    let garbage = Message { source: LOWER, destination: GROUP, ttl: 255, sealed: None, bytes: vec![0; 40] };
     let mut told = Vec::new();
     for _ in 0..1000 {
         told.extend(host.hear(&garbage));

@@ -4,7 +4,9 @@ use handover_vrrp::{
     Announcements, Aspect, CoreConfig, GroupConfig, GroupId, Input, InstanceConfig, InstanceId, LinkId,
     Manners, Output, Step, Switched, plan,
 };
-use model::{GroupName, InstanceName, LinkFact, LinkName, Priority, State, Verdict, Vrid};
+use model::{
+    Credential, GroupName, InstanceName, LinkFact, LinkName, Priority, Secret, State, Verdict, Vrid,
+};
 
 use crate::support::*;
 
@@ -109,11 +111,15 @@ fn a_plan_names_what_changes() {
 fn what_peers_would_not_understand_begins_anew() {
     let ours = v2(100);
     let unicast = InstanceConfig { peers: vec![GREATER.into()], ..ours.clone() };
-    let password = |text: &[u8; 8]| InstanceConfig { password: Some(*text), ..ours.clone() };
+    let with = |credential| InstanceConfig { credential: Some(credential), ..ours.clone() };
+    let password = |text: &[u8; 8]| with(Credential::Password(Secret(*text)));
+    let key = |text: &[u8; 8]| with(Credential::AhKey(Secret(*text)));
     let cases = [
         (ours.clone(), v3(100), Some(Aspect::Version)),
         (ours.clone(), password(b"12345678"), Some(Aspect::Authentication)),
         (password(b"12345678"), password(b"87654321"), None),
+        (password(b"12345678"), key(b"12345678"), Some(Aspect::Authentication)),
+        (key(b"12345678"), key(b"87654321"), None),
         (ours.clone(), unicast.clone(), Some(Aspect::Wire)),
         (
             ours.clone(),

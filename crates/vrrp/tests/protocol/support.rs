@@ -5,14 +5,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use handover_vrrp::ah::{self, IpHeader};
 use handover_vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use handover_vrrp::{
     Announcements, Core, CoreConfig, Input, InstanceConfig, InstanceId, InstanceView, LinkId, Manners,
     OrderNumber, Output, Packet, Role, Switched, TrackedCheck, Transition, Transmit,
 };
 use model::{
-    CheckName, Family, InstanceName, Instant, LinkFact, LinkName, Priority, ProtocolVersion, State, Verdict,
-    Vrid,
+    CheckName, Credential, Family, InstanceName, Instant, LinkFact, LinkName, Priority, ProtocolVersion,
+    State, Verdict, Vrid,
 };
 
 /// The only instance of most tests.
@@ -50,7 +51,7 @@ pub(crate) fn v3(priority: u8) -> InstanceConfig {
         advert_interval: SECOND,
         preempt: true,
         preempt_delay: Duration::ZERO,
-        password: None,
+        credential: None,
         addresses: vec![VIP],
         placement: 0,
         source: None,
@@ -104,6 +105,7 @@ pub(crate) struct Message {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) ttl: u8,
+    pub(crate) sealed: Option<u16>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -119,15 +121,38 @@ pub(crate) fn message_to(of: &InstanceConfig, source: IpAddr, destination: IpAdd
         priority: Priority(priority),
         interval: of.advert_interval,
         addresses: AddressList::new(of.family, &addresses),
-        dialect: match (of.version, of.password) {
+        dialect: match (of.version, of.credential) {
             (ProtocolVersion::V3, _) => Dialect::V3,
             (ProtocolVersion::V2, None) => Dialect::V2(Authentication::None),
-            (ProtocolVersion::V2, Some(text)) => Dialect::V2(Authentication::Text(text)),
+            (ProtocolVersion::V2, Some(Credential::Password(text))) => {
+                Dialect::V2(Authentication::Text(text))
+            }
+            (ProtocolVersion::V2, Some(Credential::AhKey(_))) => Dialect::V2(Authentication::Ah),
         },
     };
     let bytes = packet::emit(&advert, of.manners.checksum, source, destination).unwrap();
-    Message { source, destination, ttl: 255, bytes }
+    Message { source, destination, ttl: 255, sealed: None, bytes }
 }
+
+/// The same behind an authentication header, if `of` has a key.
+pub(crate) fn sealed(of: &InstanceConfig, source: IpAddr, priority: u8, sequence: u32) -> Message {
+    seal_with(message(of, source, priority), of, sequence)
+}
+
+/// A message behind the authentication header that `of` would put in front.
+pub(crate) fn seal_with(plain: Message, of: &InstanceConfig, sequence: u32) -> Message {
+    let (Some(Credential::AhKey(key)), IpAddr::V4(source), IpAddr::V4(destination)) =
+        (of.credential, plain.source, plain.destination)
+    else {
+        panic!("no key, or not IPv4")
+    };
+    let ip = IpHeader { source, destination, ttl: plain.ttl, identification: IDENTIFICATION };
+    let bytes = ah::seal(&plain.bytes, &ip, sequence, key);
+    Message { sealed: Some(IDENTIFICATION), bytes, ..plain }
+}
+
+/// In the IP header of what [`seal_with`] makes.
+pub(crate) const IDENTIFICATION: u16 = 0x1234;
 
 /// Writes a message-only checksum, valid for VRRPv2 and for VRRPv3 over IPv4.
 pub(crate) fn seal(bytes: &mut [u8]) {
@@ -199,6 +224,7 @@ impl Host {
             source: message.source,
             destination: message.destination,
             ttl: message.ttl,
+            sealed: message.sealed,
             message: &message.bytes,
         }))
     }
