@@ -1,11 +1,13 @@
 //! Packets: the VRRP message in both versions and families, and the IPv4 header in front of it.
 //!
-//! Read RFC 9568 section 5, RFC 3768 section 5 and RFC 791 section 3.1 first.
+//! Read RFC 9568 section 5, RFC 3768 section 5, RFC 4302 section 2 and RFC 791 section 3.1 first.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use model::Secret;
 use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::util;
+use vrrp::ah::{self, IpHeader};
 use vrrp::packet::{self, ChecksumForm};
 
 const SOURCE_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -23,10 +25,17 @@ const UNICAST: u8 = 2;
 /// Write a right checksum into it, so that the fuzzer gets past it: with a pseudo-header, or without.
 const SEAL_WITH_PSEUDO_HEADER: u8 = 4;
 const SEAL_ALONE: u8 = 8;
+/// The rest is behind an authentication header, or put behind one if it is to be sealed.
+const AUTHENTICATED: u8 = 16;
+/// What the header's check value is made with.
+const KEY: Secret = Secret(*b"s3cret\0\0");
 
 /// A message that came in some IP header. Whatever parses says the same when it is written and parsed again.
 pub fn vrrp_message(bytes: &[u8]) {
     let Some((how, message)) = bytes.split_first() else { return };
+    if how & AUTHENTICATED != 0 {
+        return authenticated(message, how & UNICAST != 0, how & SEAL_ALONE != 0);
+    }
     let (source, destination) = match (how & OVER_IPV6 != 0, how & UNICAST != 0) {
         (false, false) => (SOURCE_V4.into(), sys::advert::GROUP_V4.into()),
         (false, true) => (SOURCE_V4.into(), PEER_V4.into()),
@@ -47,6 +56,20 @@ pub fn vrrp_message(bytes: &[u8]) {
         .unwrap_or_else(|why| panic!("parsed and can't be sent: {why}: {advert:?}"));
     assert_eq!(written.len(), message.len());
     assert_eq!(packet::parse(&written, source, destination), Ok((advert, form)));
+}
+
+/// The payload of IP protocol 51. Whatever verifies is what would have been sent.
+fn authenticated(bytes: &[u8], unicast: bool, seal: bool) {
+    let destination = if unicast { PEER_V4 } else { sys::advert::GROUP_V4 };
+    let ip = IpHeader { source: SOURCE_V4, destination, ttl: 255, identification: 1 };
+    let payload = if seal { ah::seal(bytes, &ip, 1, KEY) } else { bytes.to_vec() };
+    match ah::open(&payload, &ip, KEY) {
+        Ok((sequence, message)) => {
+            assert_eq!(ah::message(&payload), message);
+            assert_eq!(ah::seal(message, &ip, sequence, KEY), payload);
+        }
+        Err(why) => assert!(!seal, "just made and {why:?}"),
+    }
 }
 
 /// Makes the checksum right, if the message has room for one.
