@@ -43,6 +43,8 @@ bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RU
 fuzz:            ## bytes at every parser and at the core: make fuzz SECONDS=600 TARGET=vrrp_core SEED=7
 	@SEED=$(SEED) fuzz/run $(SECONDS) $(TARGET)
 
-install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin
+install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin, and the manual page
 	install -d $(DESTDIR)$(PREFIX)/sbin
 	install -m 0755 $(PROGRAMS:%=$(RELEASE)/%) $(DESTDIR)$(PREFIX)/sbin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 packaging/man/handover.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/

@@ -4,9 +4,12 @@
 //! The parser, the diagnostics and their suggestions all read this table; a word is declared nowhere else.
 //! keepalived.conf(5) is the reference for what the words mean there.
 
+mod absent;
 mod entries;
 mod global;
 mod instance;
+#[cfg(test)]
+mod manual;
 mod root;
 mod trackers;
 
@@ -131,8 +134,10 @@ pub(crate) enum Body {
 pub(crate) enum Standing {
     /// It does.
     Used,
-    /// Not yet: a warning, and its block is skipped.
+    /// Not yet, and nothing is harmed by that: a warning, and its block is skipped.
     NotYet,
+    /// Not yet, and addresses, elections or checks would be others without it: an error.
+    Missed,
     /// It belongs to LVS or to nothing at all any more: a warning, and its block is skipped.
     NotOurs,
 }
@@ -142,7 +147,7 @@ impl Standing {
     pub(crate) const fn is_read(self) -> bool {
         match self {
             Self::Used => true,
-            Self::NotYet | Self::NotOurs => false,
+            Self::NotYet | Self::Missed | Self::NotOurs => false,
         }
     }
 }
@@ -173,6 +178,10 @@ pub(crate) struct Directive {
     pub(crate) own: bool,
     /// What it is, in a phrase that goes on from its name.
     pub(crate) help: &'static str,
+    /// What is so while nothing is done with it; may be empty.
+    pub(crate) without: &'static str,
+    /// The release of keepalived that brought it; empty for those before 2.2.8.
+    pub(crate) since: &'static str,
 }
 
 impl Directive {
@@ -184,7 +193,22 @@ impl Directive {
         help: &'static str,
     ) -> Self {
         let (body, again) = (Body::None, Again::LastWins);
-        Self { name, places, argument, body, default: "", standing, again, own: false, help }
+        let (default, without, since) = ("", "", "");
+        Self { name, places, argument, body, default, standing, again, own: false, help, without, since }
+    }
+
+    /// What is so while nothing is done with it.
+    const fn without(self, without: &'static str) -> Self {
+        Self { without, ..self }
+    }
+
+    /// The same, where that is not what the file's author can want.
+    const fn harms(self, without: &'static str) -> Self {
+        Self { standing: Standing::Missed, without, ..self }
+    }
+
+    const fn since(self, since: &'static str) -> Self {
+        Self { since, ..self }
     }
 
     const fn default(self, default: &'static str) -> Self {

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Directive, Place, Standing};
 use crate::lexer::Word;
-use crate::section::unknown;
+use crate::section::{not_done, unknown};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
 
@@ -55,9 +55,7 @@ fn entry<'a>(place: Place, statement: &Statement<'a>, complaints: &mut Complaint
         if row.standing == Standing::Used {
             options.push((row, value));
         } else {
-            let message = format!("`{}` is not supported yet and is skipped", row.name);
-            let help = format!("it {}", row.help);
-            complaints.push(Diagnostic::warning("not-supported", word.span, message).help(help));
+            complaints.push(not_done(row, word.span));
         }
     }
     Some(Entry { head, span, options })

@@ -229,11 +229,7 @@ pub(crate) fn admit(
     let (name, help) = (row.name, row.help);
     match row.standing {
         Standing::Used => return fits(row, statement, complaints).then_some(row),
-        Standing::NotYet => {
-            let message = format!("`{name}` is not supported yet and is skipped");
-            complaints
-                .push(Diagnostic::warning("not-supported", word.span, message).help(format!("it {help}")));
-        }
+        Standing::NotYet | Standing::Missed => complaints.push(not_done(row, word.span)),
         Standing::NotOurs => {
             let message = format!("`{name}` is not for Handover and is skipped");
             let help = format!("it {help}; keepalived can go on doing that part");
@@ -241,6 +237,27 @@ pub(crate) fn admit(
         }
     }
     None
+}
+
+/// A word of the language that nothing is done with.
+pub(crate) fn not_done(row: &Directive, span: Span) -> Diagnostic {
+    let name = row.name;
+    let help = if row.without.is_empty() { "remove it, or leave it for keepalived" } else { row.without };
+    let since = if row.since.is_empty() { String::new() } else { format!(" since {}", row.since) };
+    let keepalived = format!("knows the word{since}: it {}", row.help);
+    let diagnostic = match row.standing {
+        Standing::Missed => {
+            let message =
+                format!("nothing is done with `{name}` yet, and without it the file means something else");
+            Diagnostic::error("not-supported", span, message)
+        }
+        Standing::Used | Standing::NotYet | Standing::NotOurs => Diagnostic::warning(
+            "not-supported",
+            span,
+            format!("nothing is done with `{name}` yet: it is skipped"),
+        ),
+    };
+    diagnostic.keepalived(keepalived).help(help)
 }
 
 /// Whether there is a block where there has to be one, and only there.

@@ -1,7 +1,7 @@
 //! The options of address, peer, tracker, route and rule lines.
 
 use super::Argument::{Address, Free, Link, Nothing, Number, Text};
-use super::{Directive, Place, not_yet, used};
+use super::{Directive, Place, absent, not_yet, used};
 
 const ADDRESS: &[Place] = &[Place::AddressEntry];
 const PEER: &[Place] = &[Place::PeerEntry];
@@ -25,18 +25,22 @@ const fn both(name: &'static str) -> Directive {
 
 pub(super) const ROWS: &[Directive] = &[
     used("dev", ADDRESS, Link, "is where the address is added"),
-    not_yet("scope", ADDRESS, Text("SCOPE"), "is the address's scope"),
-    not_yet("brd", ADDRESS, Text("ADDRESS"), "is the broadcast address"),
-    not_yet("broadcast", ADDRESS, Text("ADDRESS"), "is the broadcast address"),
-    not_yet("label", ADDRESS, Text("LABEL"), "labels the address"),
-    not_yet("peer", ADDRESS, Address, "is the other end's address"),
+    not_yet("scope", ADDRESS, Text("SCOPE"), "is the address's scope")
+        .without("the address has scope global"),
+    not_yet("brd", ADDRESS, Text("ADDRESS"), "is the broadcast address")
+        .without("the address is added without it"),
+    not_yet("broadcast", ADDRESS, Text("ADDRESS"), "is the broadcast address")
+        .without("the address is added without it"),
+    not_yet("label", ADDRESS, Text("LABEL"), "labels the address").without("the address is added without it"),
+    not_yet("peer", ADDRESS, Address, "is the other end's address").harms(absent::PEER),
     not_yet("home", ADDRESS, Nothing, "is a flag of the address"),
     not_yet("-nodad", ADDRESS, Nothing, "looks for duplicates first"),
     not_yet("mngtmpaddr", ADDRESS, Nothing, "is a flag of the address"),
     not_yet("noprefixroute", ADDRESS, Nothing, "makes no route for the prefix"),
     not_yet("autojoin", ADDRESS, Nothing, "joins the multicast group"),
-    not_yet("preferred_lft", ADDRESS, Text("SECONDS"), "is how long the address is preferred"),
-    not_yet("use_vmac", ADDRESS, Nothing, "uses a virtual MAC"),
+    not_yet("preferred_lft", ADDRESS, Text("SECONDS"), "is how long the address is preferred")
+        .without(absent::PREFERRED_LFT),
+    not_yet("use_vmac", ADDRESS, Nothing, "uses a virtual MAC").without(absent::NO_VMAC),
     not_yet("no_track", NO_TRACK, Nothing, "doesn't follow the interface's state"),
     not_yet("track_group", NO_TRACK, Text("NAME"), "is whose state a static item follows"),
     used("min_ttl", PEER, Number(0, 255), "is the least TTL from this peer").default("0"),

@@ -4,7 +4,7 @@ use super::Argument::{
     Address, Bool, Command, Flag, Free, Link, Nothing, Number, OneOf, Seconds, Text, User,
 };
 use super::root::MAX_TIMER;
-use super::{Directive, Place, not_ours, not_yet, used};
+use super::{Directive, Place, absent, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Global];
 /// Words that `vrrp_instance` has as well, with the same meaning.
@@ -20,21 +20,29 @@ pub(super) const ROWS: &[Directive] = &[
     used("enable_script_security", AT, Nothing, "refuses root scripts that others may write"),
     used("vrrp_version", AT, OneOf(&["2", "3"]), "is the protocol of IPv4 instances").default("2"),
     // Mail.
-    not_yet("notification_email", AT, Nothing, "lists whom to send mail"),
-    not_yet("notification_email_from", AT, Text("ADDRESS"), "is the sender of mail"),
-    not_yet("smtp_server", AT, Free, "is the mail server"),
-    not_yet("smtp_connect_timeout", AT, SECONDS, "limits mail").default("30"),
-    not_yet("smtp_helo_name", AT, Text("NAME"), "greets the mail server"),
-    not_yet("smtp_alert", &[Place::Global, Place::Instance, Place::SyncGroup], Bool, "sends mail"),
-    not_yet("smtp_alert_vrrp", AT, Bool, "sends mail for instances"),
-    not_yet("no_email_faults", AT, Nothing, "sends no mail about FAULT"),
+    not_yet("notification_email", AT, Nothing, "lists whom to send mail").without(absent::NO_MAIL),
+    not_yet("notification_email_from", AT, Text("ADDRESS"), "is the sender of mail").without(absent::NO_MAIL),
+    not_yet("smtp_server", AT, Free, "is the mail server").without(absent::NO_MAIL),
+    not_yet("smtp_connect_timeout", AT, SECONDS, "limits mail").default("30").without(absent::NO_MAIL),
+    not_yet("smtp_helo_name", AT, Text("NAME"), "greets the mail server").without(absent::NO_MAIL),
+    not_yet("smtp_alert", &[Place::Global, Place::Instance, Place::SyncGroup], Bool, "sends mail")
+        .without(absent::NO_MAIL),
+    not_yet("smtp_alert_vrrp", AT, Bool, "sends mail for instances").without(absent::NO_MAIL),
+    not_yet("no_email_faults", AT, Nothing, "sends no mail about FAULT").without(absent::NO_MAIL),
     // Scripts.
-    not_yet("set_supplementary_groups", AT, Bool, "gives scripts all groups of their user"),
-    not_yet("use_symlink_paths", AT, Bool, "runs the link, not its target"),
-    not_yet("startup_script", AT, Command, "runs before everything"),
-    not_yet("startup_script_timeout", AT, Number(1, 1000), "limits it").default("10"),
-    not_yet("shutdown_script", AT, Command, "runs after everything"),
-    not_yet("shutdown_script_timeout", AT, Number(1, 1000), "limits it").default("10"),
+    not_yet("set_supplementary_groups", AT, Bool, "gives scripts all groups of their user")
+        .since("after 2.4.3"),
+    not_yet("use_symlink_paths", AT, Bool, "runs the link, not its target")
+        .without("links are followed to their target")
+        .since("2.3.0"),
+    not_yet("startup_script", AT, Command, "runs before everything").without(absent::BY_UNIT_COMMAND),
+    not_yet("startup_script_timeout", AT, Number(1, 1000), "limits it")
+        .default("10")
+        .without(absent::BY_UNIT_COMMAND),
+    not_yet("shutdown_script", AT, Command, "runs after everything").without(absent::BY_UNIT_COMMAND),
+    not_yet("shutdown_script_timeout", AT, Number(1, 1000), "limits it")
+        .default("10")
+        .without(absent::BY_UNIT_COMMAND),
     // Protocol.
     used("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
     used("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
@@ -45,9 +53,9 @@ pub(super) const ROWS: &[Directive] = &[
     used("vrrp_lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
     used("vrrp_higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
     used("vrrp_down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed").default("3"),
-    not_yet("vrrp_owner_ignore_adverts", AT, Bool, "makes owners ignore adverts"),
+    not_yet("vrrp_owner_ignore_adverts", AT, Bool, "makes owners ignore adverts").since("2.3.3"),
     used("vrrp_check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
-    used("v3_checksum_as_v2", BOTH, Bool, "leaves the pseudo header out of checksums"),
+    used("v3_checksum_as_v2", BOTH, Bool, "leaves the pseudo header out of checksums").since("2.2.8"),
     used(
         "vrrp_keep_until_taken_over",
         AT,
@@ -65,7 +73,9 @@ pub(super) const ROWS: &[Directive] = &[
     .default("40")
     .own(),
     used("vrrp_startup_delay", AT, Seconds(1000, MAX_TIMER), "waits after the start"),
-    not_yet("vrrp_delay_after_boot", AT, Seconds(0, MAX_TIMER), "waits after boot"),
+    not_yet("vrrp_delay_after_boot", AT, Seconds(0, MAX_TIMER), "waits after boot")
+        .without(absent::AT_ONCE)
+        .since("2.4.0"),
     // Announcements.
     used("vrrp_garp_master_delay", AT, SECONDS, "is when ARPs are repeated").default("5"),
     used("vrrp_garp_master_repeat", AT, COUNT, "is how many ARPs are sent").default("5"),
@@ -76,82 +86,117 @@ pub(super) const ROWS: &[Directive] = &[
     used("vrrp_garp_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two ARPs").default("0"),
     used("vrrp_gna_interval", AT, Seconds(0, MAX_TIMER), "is the least time between two NAs").default("0"),
     used("vrrp_min_garp", AT, Bool, "sends as few ARPs as possible"),
-    not_yet("vrrp_garp_extra_if", AT, Free, "keeps VMACs known"),
-    not_yet("vrrp_vmac_garp_intvl", AT, Free, "is the old name of `vrrp_garp_extra_if`"),
+    not_yet("vrrp_garp_extra_if", AT, Free, "keeps VMACs known").without(absent::NO_MACS),
+    not_yet("vrrp_vmac_garp_intvl", AT, Free, "is the old name of `vrrp_garp_extra_if`")
+        .without(absent::NO_MACS),
     // Events.
-    not_yet("vrrp_notify_fifo", AT, Free, "is a pipe for events of instances"),
-    not_yet("notify_fifo", AT, Free, "is a pipe for events"),
-    not_yet("vrrp_notify_fifo_script", AT, Free, "reads that pipe"),
-    not_yet("notify_fifo_script", AT, Free, "reads that pipe"),
-    not_yet("vrrp_notify_priority_changes", AT, Bool, "tells changes of priority"),
-    not_yet("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells all states after a reload"),
+    not_yet("vrrp_notify_fifo", AT, Free, "is a pipe for events of instances").without(absent::NO_PIPE),
+    not_yet("notify_fifo", AT, Free, "is a pipe for events").without(absent::NO_PIPE),
+    not_yet("vrrp_notify_fifo_script", AT, Free, "reads that pipe").without(absent::NO_PIPE),
+    not_yet("notify_fifo_script", AT, Free, "reads that pipe").without(absent::NO_PIPE),
+    not_yet("vrrp_notify_priority_changes", AT, Bool, "tells changes of priority").without(absent::NO_PIPE),
+    not_yet("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells all states after a reload")
+        .without(absent::NO_PIPE),
     // Firewall and virtual MACs.
-    not_yet("nftables", AT, Free, "names the firewall's table").default("keepalived"),
-    not_yet("nftables_priority", AT, Free, "is the priority of its chains").default("-1"),
-    not_yet("nftables_ifindex", AT, Nothing, "matches interfaces by number"),
-    not_yet("nftables_counters", AT, Nothing, "counts in the firewall"),
-    not_yet("vrrp_iptables", AT, Free, "names iptables' chains"),
-    not_yet("vrrp_ipsets", AT, Free, "names ipsets"),
-    not_yet("vmac_prefix", AT, Text("NAME"), "begins the names of VMACs").default("vrrp"),
-    not_yet("vmac_addr_prefix", AT, Text("NAME"), "begins the names of address VMACs").default("vrrp"),
-    not_yet("disable_local_igmp", AT, Nothing, "keeps IGMP away from VMACs"),
+    not_yet("nftables", AT, Free, "names the firewall's table")
+        .default("keepalived")
+        .without(absent::NO_FIREWALL),
+    not_yet("nftables_priority", AT, Free, "is the priority of its chains")
+        .default("-1")
+        .without(absent::NO_FIREWALL),
+    not_yet("nftables_ifindex", AT, Nothing, "matches interfaces by number").without(absent::NO_FIREWALL),
+    not_yet("nftables_counters", AT, Nothing, "counts in the firewall").without(absent::NO_FIREWALL),
+    not_yet("vrrp_iptables", AT, Free, "names iptables' chains").without(absent::NO_FIREWALL),
+    not_yet("vrrp_ipsets", AT, Free, "names ipsets").without(absent::NO_FIREWALL),
+    not_yet("vmac_prefix", AT, Text("NAME"), "begins the names of VMACs")
+        .default("vrrp")
+        .without(absent::NO_MACS),
+    not_yet("vmac_addr_prefix", AT, Text("NAME"), "begins the names of address VMACs")
+        .default("vrrp")
+        .without(absent::NO_MACS),
+    not_yet("disable_local_igmp", AT, Nothing, "keeps IGMP away from VMACs").without(absent::NO_MACS),
     // Scheduling and buffers.
-    not_yet("vrrp_priority", AT, Number(-20, 19), "is the nice value").default("0"),
+    not_yet("vrrp_priority", AT, Number(-20, 19), "is the nice value").default("0").without(absent::BY_UNIT),
     used("vrrp_rt_priority", AT, Number(0, 99), "is the real-time priority; 0 asks for none").default("10"),
-    not_yet("vrrp_cpu_affinity", AT, Free, "binds to CPUs"),
-    not_yet("vrrp_rlimit_rttime", AT, REPEAT, "limits real time, in microseconds").default("10000"),
-    not_yet("vrrp_rlimit_rtime", AT, REPEAT, "is the old spelling of `vrrp_rlimit_rttime`"),
+    not_yet("vrrp_cpu_affinity", AT, Free, "binds to CPUs").without(absent::BY_UNIT),
+    not_yet("vrrp_rlimit_rttime", AT, REPEAT, "limits real time, in microseconds")
+        .default("10000")
+        .without(absent::BY_UNIT),
+    not_yet("vrrp_rlimit_rtime", AT, REPEAT, "is the old spelling of `vrrp_rlimit_rttime`")
+        .without(absent::BY_UNIT),
     used("vrrp_no_swap", AT, Nothing, "locks memory"),
-    not_yet("max_auto_priority", AT, Free, "raises the priority by itself").default("0"),
+    not_yet("max_auto_priority", AT, Free, "raises the priority by itself")
+        .default("0")
+        .without(absent::BY_UNIT),
     not_yet("min_auto_priority_delay", AT, Number(1, 10_000_000), "says how late is late, in microseconds")
-        .default("1000000"),
+        .default("1000000")
+        .without(absent::BY_UNIT),
     not_yet("bfd_priority", AT, Number(-20, 19), "is the nice value for BFD"),
     not_yet("bfd_rt_priority", AT, Number(1, 99), "is the real-time priority for BFD"),
     not_yet("bfd_cpu_affinity", AT, Free, "binds BFD to CPUs"),
     not_yet("bfd_no_swap", AT, Nothing, "locks BFD's memory"),
     not_yet("bfd_rlimit_rttime", AT, REPEAT, "limits BFD's real time, in microseconds"),
     not_yet("bfd_rlimit_rtime", AT, REPEAT, "is the old spelling of `bfd_rlimit_rttime`"),
-    not_yet("vrrp_rx_bufs_policy", AT, Free, "sizes receive buffers"),
-    not_yet("vrrp_rx_bufs_multiplier", AT, REPEAT, "sizes receive buffers").default("3"),
-    not_yet("vrrp_netlink_cmd_rcv_bufs", AT, REPEAT, "sizes netlink's buffers"),
-    not_yet("vrrp_netlink_cmd_rcv_bufs_force", AT, Bool, "sizes netlink's buffers"),
-    not_yet("vrrp_netlink_monitor_rcv_bufs", AT, REPEAT, "sizes netlink's buffers"),
-    not_yet("vrrp_netlink_monitor_rcv_bufs_force", AT, Bool, "sizes netlink's buffers"),
-    not_yet("process_monitor_rcv_bufs", AT, REPEAT, "sizes the process connector's buffers"),
-    not_yet("process_monitor_rcv_bufs_force", AT, Bool, "sizes the process connector's buffers"),
+    not_yet("vrrp_rx_bufs_policy", AT, Free, "sizes receive buffers").without(absent::NO_SIZES),
+    not_yet("vrrp_rx_bufs_multiplier", AT, REPEAT, "sizes receive buffers")
+        .default("3")
+        .without(absent::NO_SIZES),
+    not_yet("vrrp_netlink_cmd_rcv_bufs", AT, REPEAT, "sizes netlink's buffers").without(absent::NO_SIZES),
+    not_yet("vrrp_netlink_cmd_rcv_bufs_force", AT, Bool, "sizes netlink's buffers").without(absent::NO_SIZES),
+    not_yet("vrrp_netlink_monitor_rcv_bufs", AT, REPEAT, "sizes netlink's buffers").without(absent::NO_SIZES),
+    not_yet("vrrp_netlink_monitor_rcv_bufs_force", AT, Bool, "sizes netlink's buffers")
+        .without(absent::NO_SIZES),
+    not_yet("process_monitor_rcv_bufs", AT, REPEAT, "sizes the process connector's buffers")
+        .without(absent::NO_SIZES),
+    not_yet("process_monitor_rcv_bufs_force", AT, Bool, "sizes the process connector's buffers")
+        .without(absent::NO_SIZES),
     // Names, files, dumps.
     not_yet("process_names", AT, Nothing, "names processes"),
     not_yet("process_name", AT, Text("NAME"), "names the main process"),
     not_yet("vrrp_process_name", AT, Text("NAME"), "names the VRRP process"),
     not_yet("bfd_process_name", AT, Text("NAME"), "names the BFD process"),
-    not_yet("log_unknown_vrids", AT, Nothing, "logs adverts of other virtual routers"),
-    not_yet("random_seed", AT, REPEAT, "makes `_RANDOM` repeat itself"),
-    not_yet("umask", AT, Free, "is the mask of new files").default("0177"),
+    not_yet("log_unknown_vrids", AT, Nothing, "logs adverts of other virtual routers")
+        .without(absent::COUNTED),
+    not_yet("random_seed", AT, REPEAT, "makes `_RANDOM` repeat itself").without(absent::SAME_RANDOM),
+    not_yet("umask", AT, Free, "is the mask of new files")
+        .default("0177")
+        .without("set UMask= in the systemd units"),
     not_yet("data_use_instance", AT, Nothing, "names dumps after the instance"),
-    not_yet("include_check", AT, Free, "says which includes are errors"),
-    not_yet("reload_check_config", AT, Free, "checks before it reloads; Handover always does"),
+    not_yet("include_check", AT, Free, "says which includes are errors").without(absent::ALWAYS_JUDGED),
+    not_yet("reload_check_config", AT, Free, "checks before it reloads; Handover always does")
+        .without(absent::ALWAYS_JUDGED),
     not_yet("reload_time_file", AT, Text("PATH"), "holds the time of the next reload"),
     not_yet("reload_repeat", AT, Nothing, "repeats a reload that was missed"),
     not_yet("reload_file", AT, Free, "is there while files are read"),
     not_yet("config_save_dir", AT, Text("DIRECTORY"), "keeps what was read"),
     not_yet("tmp_config_directory", AT, Text("DIRECTORY"), "holds copies of what was read"),
-    not_yet("state_dump_file", AT, Text("PATH"), "is where state is dumped"),
-    not_yet("stats_dump_file", AT, Text("PATH"), "is where statistics are dumped"),
-    not_yet("json_dump_file", AT, Text("PATH"), "is where JSON is dumped"),
-    not_yet("json_version", AT, Number(1, 2), "is the shape of the JSON dump").default("1"),
-    not_yet("iproute_usr_dir", AT, Text("DIRECTORY"), "holds iproute2's names"),
-    not_yet("iproute_etc_dir", AT, Text("DIRECTORY"), "holds iproute2's names"),
+    not_yet("state_dump_file", AT, Text("PATH"), "is where state is dumped")
+        .without(absent::NO_DUMP)
+        .since("2.3.3"),
+    not_yet("stats_dump_file", AT, Text("PATH"), "is where statistics are dumped")
+        .without(absent::NO_DUMP)
+        .since("2.3.3"),
+    not_yet("json_dump_file", AT, Text("PATH"), "is where JSON is dumped")
+        .without(absent::NO_DUMP)
+        .since("2.3.3"),
+    not_yet("json_version", AT, Number(1, 2), "is the shape of the JSON dump")
+        .default("1")
+        .without(absent::NO_DUMP),
+    not_yet("iproute_usr_dir", AT, Text("DIRECTORY"), "holds iproute2's names").since("2.3.2"),
+    not_yet("iproute_etc_dir", AT, Text("DIRECTORY"), "holds iproute2's names").since("2.3.2"),
     // SNMP and D-Bus.
-    not_yet("enable_snmp_vrrp", AT, Nothing, "serves SNMP"),
-    not_yet("enable_snmp_keepalived", AT, Nothing, "is the old name of `enable_snmp_vrrp`"),
-    not_yet("enable_snmp_rfc", AT, Nothing, "serves both RFC MIBs"),
-    not_yet("enable_snmp_rfcv2", AT, Nothing, "serves RFC 2787"),
-    not_yet("enable_snmp_rfcv3", AT, Nothing, "serves RFC 6527"),
-    not_yet("snmp_socket", AT, Text("SOCKET"), "is where the SNMP agent listens"),
-    not_yet("enable_traps", AT, Nothing, "sends SNMP traps"),
-    not_yet("enable_dbus", AT, Nothing, "serves D-Bus"),
-    not_yet("dbus_service_name", AT, Text("NAME"), "is the name on D-Bus"),
-    not_yet("dbus_no_interface_name", AT, Nothing, "leaves interfaces out of D-Bus paths"),
+    not_yet("enable_snmp_vrrp", AT, Nothing, "serves SNMP").without(absent::NO_SNMP),
+    not_yet("enable_snmp_keepalived", AT, Nothing, "is the old name of `enable_snmp_vrrp`")
+        .without(absent::NO_SNMP),
+    not_yet("enable_snmp_rfc", AT, Nothing, "serves both RFC MIBs").without(absent::NO_SNMP),
+    not_yet("enable_snmp_rfcv2", AT, Nothing, "serves RFC 2787").without(absent::NO_SNMP),
+    not_yet("enable_snmp_rfcv3", AT, Nothing, "serves RFC 6527").without(absent::NO_SNMP),
+    not_yet("snmp_socket", AT, Text("SOCKET"), "is where the SNMP agent listens").without(absent::NO_SNMP),
+    not_yet("enable_traps", AT, Nothing, "sends SNMP traps").without(absent::NO_SNMP),
+    not_yet("enable_dbus", AT, Nothing, "serves D-Bus").without(absent::NO_DBUS),
+    not_yet("dbus_service_name", AT, Text("NAME"), "is the name on D-Bus").without(absent::NO_DBUS),
+    not_yet("dbus_no_interface_name", AT, Nothing, "leaves interfaces out of D-Bus paths")
+        .without(absent::NO_DBUS),
     // LVS.
     not_ours("lvs_sync_daemon", AT, LVS),
     not_ours("lvs_timeouts", AT, LVS),

@@ -3,7 +3,7 @@
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
 use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
 use super::root::MAX_TIMER;
-use super::{Again, Directive, Place, not_ours, not_yet, used};
+use super::{Again, Directive, Place, absent, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Instance];
 const MILLISECONDS_10: u64 = 10_000;
@@ -42,31 +42,42 @@ pub(super) const ROWS: &[Directive] = &[
     used("notify_backup", AT, Hook, "runs for BACKUP").again(Again::FirstWins),
     used("notify_fault", AT, Hook, "runs for FAULT").again(Again::FirstWins),
     used("notify_stop", AT, Hook, "runs when the instance stops").again(Again::FirstWins),
-    not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance"),
-    not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard"),
+    not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance")
+        .without(absent::NEVER_DELETED),
+    not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard")
+        .without(absent::NEVER_LOWER),
     not_yet(
         "notify_priority_changes",
         &[Place::Instance, Place::SyncGroup],
         Bool,
         "tells changes of priority",
-    ),
-    not_yet("auth_hmac", AT, Nothing, "signs adverts"),
-    not_yet("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move unadvertised"),
-    not_yet("no_virtual_ipaddress", AT, Nothing, "says that no address is meant to move"),
-    not_yet("virtual_routes", AT, Nothing, "lists routes that move"),
-    not_yet("virtual_rules", AT, Nothing, "lists rules that move"),
-    not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface"),
+    )
+    .without(absent::NO_PIPE),
+    not_yet("auth_hmac", AT, Nothing, "signs adverts").harms(absent::NOT_SIGNED).since("2.4.0"),
+    not_yet("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move unadvertised")
+        .harms(absent::STAY_BEHIND),
+    not_yet("no_virtual_ipaddress", AT, Nothing, "says that no address is meant to move")
+        .without("an instance needs an address here")
+        .since("2.2.8"),
+    not_yet("virtual_routes", AT, Nothing, "lists routes that move").harms(absent::NO_ROUTES),
+    not_yet("virtual_rules", AT, Nothing, "lists rules that move").harms(absent::NO_RULES),
+    not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface")
+        .without(absent::BY_SYSCTL),
     used("mcast_src_ip", AT, Address, "is what adverts are sent from"),
     used("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
     used("unicast_fault_no_peer", AT, Nothing, "forbids multicast when there are no peers"),
     used("check_unicast_src", AT, Nothing, "drops unicast from others than peers"),
-    not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did"),
+    not_yet("old_unicast_checksum", AT, Free, "sums as version 1.3.6 did")
+        .without(absent::OLD_UNICAST_CHECKSUM),
     used("mcast_dst_ip", AT, Address, "is the multicast group of this instance"),
     used("track_src_ip", AT, Nothing, "is FAULT without its source address"),
     used("dont_track_primary", AT, Nothing, "ignores the interface's state"),
-    not_yet("vrf", AT, Link, "is the routing domain"),
-    not_yet("timer_expired_backup", AT, Free, "steps back after a pause"),
-    not_yet("thread_timer_expired", AT, Free, "is the old name of `timer_expired_backup`"),
+    not_yet("vrf", AT, Link, "is the routing domain").harms(absent::VRF),
+    not_yet("timer_expired_backup", AT, Free, "steps back after a pause")
+        .without(absent::LISTENS_FIRST)
+        .since("2.2.8"),
+    not_yet("thread_timer_expired", AT, Free, "is the old name of `timer_expired_backup`")
+        .without(absent::LISTENS_FIRST),
     used("down_timer_adverts", AT, Number(1, 100), "is how many adverts may be missed"),
     used("garp_master_delay", AT, DELAY, "is when ARPs are repeated"),
     used("garp_master_repeat", AT, COUNT, "is how many ARPs are sent"),
@@ -74,13 +85,14 @@ pub(super) const ROWS: &[Directive] = &[
     used("garp_master_refresh_repeat", AT, COUNT, "is how many of them"),
     used("garp_lower_prio_delay", AT, DELAY, "is when ARPs follow a lower priority"),
     used("garp_lower_prio_repeat", AT, COUNT, "is how many of them"),
-    not_yet("garp_extra_if", AT, Free, "keeps VMACs known"),
-    not_yet("vmac_garp_intvl", AT, Free, "is the old name of `garp_extra_if`"),
+    not_yet("garp_extra_if", AT, Free, "keeps VMACs known").without(absent::NO_MACS),
+    not_yet("vmac_garp_intvl", AT, Free, "is the old name of `garp_extra_if`").without(absent::NO_MACS),
     used("lower_prio_no_advert", AT, Bool, "doesn't answer lower priorities"),
     used("higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
-    not_yet("owner_ignore_adverts", AT, Bool, "makes the owner ignore adverts"),
+    not_yet("owner_ignore_adverts", AT, Bool, "makes the owner ignore adverts").since("2.3.3"),
     used("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
-    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses, which answer here"),
+    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses, which answer here")
+        .without(absent::ANSWERS),
     used("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
     used("strict_mode", AT, Bool, "allows nothing but the RFC"),
     used(
@@ -97,15 +109,16 @@ pub(super) const ROWS: &[Directive] = &[
         "is how long to listen on an interface that came up and carries no frames yet",
     )
     .own(),
-    not_yet("use_vmac", AT, Free, "uses the virtual MAC"),
-    not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC"),
-    not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere"),
-    not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface"),
+    not_yet("use_vmac", AT, Free, "uses the virtual MAC").without(absent::NO_VMAC),
+    not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC").without(absent::NO_VMAC),
+    not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere")
+        .without(absent::NO_VMAC),
+    not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface").without(absent::NO_VMAC),
     used("track_interface", AT, Nothing, "lists interfaces that count").entries(TrackEntry),
-    not_yet("track_process", AT, Nothing, "lists processes that count"),
-    not_yet("track_file", AT, Nothing, "lists files that count"),
-    not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count"),
-    not_yet("debug", AT, Number(0, 4), "logs more"),
-    not_yet("kernel_rx_buf_size", AT, Text("BYTES"), "sizes the receive buffer"),
+    not_yet("track_process", AT, Nothing, "lists processes that count").harms(absent::NO_PROCESS),
+    not_yet("track_file", AT, Nothing, "lists files that count").harms(absent::NO_FILE),
+    not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count").harms(absent::NO_SESSION),
+    not_yet("debug", AT, Number(0, 4), "logs more").without("set RUST_LOG in the systemd unit"),
+    not_yet("kernel_rx_buf_size", AT, Text("BYTES"), "sizes the receive buffer").without(absent::NO_SIZES),
     not_ours("lvs_sync_daemon_interface", AT, "belongs to LVS"),
 ];

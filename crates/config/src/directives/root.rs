@@ -3,7 +3,7 @@
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
 use super::Place::{Anywhere, GarpGroup, Global, Instance, Root, Script, SyncGroup, TrackGroup};
-use super::{Again, Body, Directive, not_ours, not_yet, used};
+use super::{Again, Body, Directive, absent, not_ours, not_yet, used};
 
 const AT: &[super::Place] = &[Root];
 
@@ -28,28 +28,38 @@ pub(super) const ROWS: &[Directive] = &[
     named("vrrp_script", Statements(Script), "is a health check"),
     named("vrrp_instance", Statements(Instance), "is a virtual router"),
     named("vrrp_sync_group", Statements(SyncGroup), "makes instances move together"),
-    not_yet("vrrp_track_process", AT, Text("NAME"), "watches processes"),
-    not_yet("track_file", AT, Text("NAME"), "watches a number in a file"),
-    not_yet("vrrp_track_file", AT, Text("NAME"), "is the old name of `track_file`"),
-    not_yet("bfd_instance", AT, Text("NAME"), "is a BFD session"),
-    not_yet("net_namespace", AT, Text("NAME"), "runs VRRP in a network namespace"),
-    not_yet("instance", AT, Text("NAME"), "names one of several daemons on a host"),
-    not_yet("use_pid_dir", AT, Nothing, "puts PID files into a directory of their own"),
+    not_yet("vrrp_track_process", AT, Text("NAME"), "watches processes").without(absent::WATCHED_BY_NOBODY),
+    not_yet("track_file", AT, Text("NAME"), "watches a number in a file").without(absent::WATCHED_BY_NOBODY),
+    not_yet("vrrp_track_file", AT, Text("NAME"), "is the old name of `track_file`")
+        .without(absent::WATCHED_BY_NOBODY),
+    not_yet("bfd_instance", AT, Text("NAME"), "is a BFD session").without(absent::BFD_INSTANCE),
+    not_yet("net_namespace", AT, Text("NAME"), "runs VRRP in a network namespace")
+        .harms(absent::OTHER_NAMESPACE),
+    not_yet("instance", AT, Text("NAME"), "names one of several daemons on a host").without(absent::INSTANCE),
+    not_yet("use_pid_dir", AT, Nothing, "puts PID files into a directory of their own")
+        .without("there are no PID files"),
     not_yet("child_wait_time", AT, Number(0, i64::MAX), "is how long stopping may take, in seconds")
-        .default("5"),
-    not_yet("linkbeat_use_polling", &[Root, Instance], Nothing, "polls interfaces for their carrier"),
-    not_yet("linkbeat_interfaces", AT, Nothing, "lists interfaces whose carrier is polled"),
-    not_yet("interface_up_down_delays", AT, Nothing, "delays what interfaces report"),
-    not_yet("garp_group", AT, Nothing, "spaces announcements out over interfaces"),
+        .default("5")
+        .without(absent::CHILD_WAIT_TIME),
+    not_yet("linkbeat_use_polling", &[Root, Instance], Nothing, "polls interfaces for their carrier")
+        .without(absent::BY_KERNEL),
+    not_yet("linkbeat_interfaces", AT, Nothing, "lists interfaces whose carrier is polled")
+        .without(absent::BY_KERNEL),
+    not_yet("interface_up_down_delays", AT, Nothing, "delays what interfaces report")
+        .without(absent::INTERFACE_UP_DOWN_DELAYS),
+    not_yet("garp_group", AT, Nothing, "spaces announcements out over interfaces")
+        .without(absent::EACH_INTERFACE),
     not_yet("garp_interval", &[GarpGroup], Seconds(1, MAX_TIMER), "is the least time between two ARPs"),
     not_yet("gna_interval", &[GarpGroup], Seconds(1, MAX_TIMER), "is the least time between two NAs"),
     not_yet("interface", &[GarpGroup], Link, "is an interface of the group"),
     not_yet("interfaces", &[GarpGroup], Nothing, "lists interfaces of the group"),
-    not_yet("track_group", AT, Text("NAME"), "lets static items follow instances"),
+    not_yet("track_group", AT, Text("NAME"), "lets static items follow instances")
+        .without("static items are not supported"),
     not_yet("group", &[TrackGroup], Nothing, "lists instances"),
-    not_yet("static_ipaddress", AT, Nothing, "lists addresses that don't move"),
-    not_yet("static_routes", AT, Nothing, "lists routes that don't move"),
-    not_yet("static_rules", AT, Nothing, "lists rules that don't move"),
+    not_yet("static_ipaddress", AT, Nothing, "lists addresses that don't move")
+        .harms(absent::NO_STATIC_ADDRESSES),
+    not_yet("static_routes", AT, Nothing, "lists routes that don't move").harms(absent::NO_STATIC_ROUTES),
+    not_yet("static_rules", AT, Nothing, "lists rules that don't move").harms(absent::NO_STATIC_RULES),
     not_ours("net_namespace_ipvs", AT, "belongs to LVS"),
     not_ours("namespace_with_ipsets", AT, "belongs to old firewalls"),
     not_ours("virtual_server", AT, "belongs to LVS"),

@@ -5,7 +5,7 @@ use super::Argument::{
 };
 use super::Place::TrackEntry;
 use super::root::MAX_TIMER;
-use super::{Again, Directive, Place, not_yet, used};
+use super::{Again, Directive, Place, absent, not_yet, used};
 
 const SCRIPT: &[Place] = &[Place::Script];
 const PROCESS: &[Place] = &[Place::Process];
@@ -78,9 +78,9 @@ pub(super) const ROWS: &[Directive] = &[
     used("group", GROUP, Nothing, "lists the members").names(),
     used("track_interface", GROUP, Nothing, "lists interfaces for all members").entries(TrackEntry),
     used("track_script", GROUP, Nothing, "lists checks for all members").entries(TrackEntry),
-    not_yet("track_file", GROUP, Nothing, "lists files for all members"),
-    not_yet("track_process", GROUP, Nothing, "lists processes for all members"),
-    not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members"),
+    not_yet("track_file", GROUP, Nothing, "lists files for all members").harms(absent::NO_FILE),
+    not_yet("track_process", GROUP, Nothing, "lists processes for all members").harms(absent::NO_PROCESS),
+    not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members").harms(absent::NO_SESSION),
     used("notify", GROUP, Hook, "runs for every state of the group").again(Again::FirstWins),
     used("notify_master", GROUP, Hook, "runs when the group is MASTER").again(Again::FirstWins),
     used("notify_backup", GROUP, Hook, "runs when the group is BACKUP").again(Again::FirstWins),

@@ -1,0 +1,65 @@
+//! What is so while nothing is done with a word, and what to do instead: advice for who has it in a file.
+
+pub(super) const NO_MAIL: &str = "no mail is sent; a `notify` hook can send it";
+pub(super) const NO_PIPE: &str =
+    "nothing is written there; `handover events --json` and vrrp-core's socket tell the same, in order";
+pub(super) const NO_FIREWALL: &str = "no firewall rule is made";
+pub(super) const NO_SIZES: &str = "the kernel's own sizes are used";
+pub(super) const NO_SNMP: &str = "no SNMP is served; `handover status --json` tells the same";
+pub(super) const NO_DBUS: &str =
+    "no D-Bus is served; `handover status --json` and `handover events --json` tell the same";
+pub(super) const NO_DUMP: &str = "nothing is dumped; `handover status --json` tells it";
+pub(super) const BY_UNIT: &str = "set it in the daemon's systemd unit instead";
+pub(super) const BY_UNIT_COMMAND: &str = "write it as ExecStartPre= or ExecStopPost= of the systemd unit";
+pub(super) const ALWAYS_JUDGED: &str = "`handover check` and a reload judge the whole text first in any case";
+pub(super) const NO_MACS: &str = "no virtual MACs are made";
+pub(super) const LISTENS_FIRST: &str =
+    "who was stopped so long that a peer took over always listens before it sends";
+pub(super) const NO_FILE: &str =
+    "the number in the file would change nothing; write a `vrrp_script` that reads it, and track that";
+pub(super) const AT_ONCE: &str = "elections begin at once; `vrrp_startup_delay` waits after the start";
+pub(super) const COUNTED: &str = "adverts of virtual routers that are not configured are ignored";
+pub(super) const SAME_RANDOM: &str = "`_RANDOM` is the same on every read until a file changes, in any case";
+pub(super) const NEVER_DELETED: &str =
+    "the hook never runs; write `notify_stop` for what has to happen at the end";
+pub(super) const NEVER_LOWER: &str = "the hook never runs";
+pub(super) const NOT_SIGNED: &str =
+    "adverts are not signed, and routers that demand it would not listen: there would be two masters";
+pub(super) const STAY_BEHIND: &str = "\
+    these addresses would not move; write them into `virtual_ipaddress` (of another instance if there \
+    are more than 255, or of both families)";
+pub(super) const NO_ROUTES: &str = "\
+    these routes would not move; write a `notify_master` and a `notify_backup` hook that run \
+    ip-route(8)";
+pub(super) const NO_RULES: &str =
+    "these rules would not move; write a `notify_master` and a `notify_backup` hook that run ip-rule(8)";
+pub(super) const BY_SYSCTL: &str = "set net.ipv4.conf.INTERFACE.promote_secondaries=1 in sysctl.d";
+pub(super) const OLD_UNICAST_CHECKSUM: &str = "checksums are those of every keepalived after 1.3.6";
+pub(super) const VRF: &str = "adverts would leave by another routing domain";
+pub(super) const ANSWERS: &str =
+    "the addresses answer here; drop the traffic to them with nftables in a `notify_master` hook";
+pub(super) const NO_PROCESS: &str = "\
+    a process that ends would change nothing; write a `vrrp_script` such as `pidof NAME`, and track \
+    that";
+pub(super) const NO_SESSION: &str = "a session that ends would change nothing";
+pub(super) const WATCHED_BY_NOBODY: &str = "it is watched by nobody; who tracks it is told of it";
+pub(super) const BFD_INSTANCE: &str = "there is no session; who tracks it is told of it";
+pub(super) const OTHER_NAMESPACE: &str = "\
+    the addresses would be added in the namespace that the daemons run in; start them in it: \
+    NetworkNamespacePath= in systemd units";
+pub(super) const INSTANCE: &str = "give each daemon its own --runtime-dir";
+pub(super) const CHILD_WAIT_TIME: &str = "set TimeoutStopSec= in the systemd units";
+pub(super) const BY_KERNEL: &str = "the kernel's word on the carrier counts";
+pub(super) const INTERFACE_UP_DOWN_DELAYS: &str = "what interfaces report counts at once";
+pub(super) const EACH_INTERFACE: &str =
+    "`vrrp_garp_interval` in `global_defs` spaces them out on each interface";
+pub(super) const NO_STATIC_ADDRESSES: &str =
+    "these addresses would not be there; write them into the network's own configuration";
+pub(super) const NO_STATIC_ROUTES: &str =
+    "these routes would not be there; write them into the network's own configuration";
+pub(super) const NO_STATIC_RULES: &str =
+    "these rules would not be there; write them into the network's own configuration";
+pub(super) const PEER: &str = "the address would have no other end";
+pub(super) const PREFERRED_LFT: &str = "the address is preferred while it is here";
+pub(super) const NO_VMAC: &str =
+    "addresses have the interface's own MAC; neighbours learn of a takeover by gratuitous ARP";
