@@ -19,6 +19,8 @@ pub(crate) enum Loss {
     Header,
     /// Without what the kernel should have told of its IPv6 header.
     Unlabelled,
+    /// The kernel had no room for it, since we hadn't read what came before.
+    QueueFull,
 }
 
 impl Loss {
@@ -28,6 +30,7 @@ impl Loss {
             Self::TooLong => "too-long",
             Self::Header => "header",
             Self::Unlabelled => "unlabelled",
+            Self::QueueFull => "queue-full",
         }
     }
 }
@@ -43,10 +46,10 @@ impl From<Malformed> for Loss {
 }
 
 /// Counters since start.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Losses(BTreeMap<(LinkId, Loss), Tally>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     count: u64,
     last_from: Option<IpAddr>,

@@ -13,7 +13,7 @@ use sys::announce::AnnounceSocket;
 use sys::watch::{Claim, Overheard, WatchSocket};
 use vrrp::{LinkId, Packet, Transmit};
 
-use crate::losses::Losses;
+use crate::losses::{Loss, Losses};
 use crate::setup::{CarrierId, Placed};
 
 /// How many packets are taken from one socket before others get their turn.
@@ -64,7 +64,11 @@ impl Wire {
         transport: Transport,
         socket: OwnedFd,
     ) -> io::Result<Option<AdvertSocket>> {
-        Ok(self.adverts.insert((link, transport), AdvertSocket::from_fd(socket, transport)?))
+        let older = self.adverts.insert((link, transport), AdvertSocket::from_fd(socket, transport)?);
+        if let Some(older) = &older {
+            count_overflow(&mut self.losses, link, older);
+        }
+        Ok(older)
     }
 
     /// The socket of that link and transport.
@@ -111,9 +115,13 @@ impl Wire {
         }
     }
 
-    /// What never came to the core.
-    pub(crate) const fn losses(&self) -> &Losses {
-        &self.losses
+    /// What never came to the core. The kernel is asked for its part.
+    pub(crate) fn losses(&self) -> Losses {
+        let mut losses = self.losses.clone();
+        for ((link, _), socket) in &self.adverts {
+            count_overflow(&mut losses, *link, socket);
+        }
+        losses
     }
 
     /// Takes what is there, and gives each packet to `take`.
@@ -215,5 +223,14 @@ impl Wire {
             // RFC 9568 6.4.2: Router flag set, Solicited clear, Override set.
             IpAddr::V6(address) => socket.unsolicited_na(*mac, address, true),
         }
+    }
+}
+
+/// Who sent it is nowhere.
+fn count_overflow(losses: &mut Losses, link: LinkId, socket: &AdvertSocket) {
+    match socket.overflowed() {
+        Ok(0) => {}
+        Ok(number) => losses.count(link, Loss::QueueFull, number.into(), None),
+        Err(error) => log::debug!("ask what the kernel dropped: {error}"),
     }
 }

@@ -18,6 +18,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, sockopt};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
 
+use crate::overflow;
+
 pub use ipv4::parse as parse_ipv4;
 
 /// VRRP's number among the IP protocols (IANA).
@@ -223,6 +225,15 @@ impl AdvertSocket {
             Family::V4 => ipv4::receive(self.fd.as_fd(), buffer),
             Family::V6 => ipv6::receive(self.fd.as_fd(), buffer),
         }
+    }
+
+    /// How many packets for us the kernel has dropped since the socket was opened because we hadn't read those before them;
+    /// wraps at 2^32.
+    ///
+    /// # Errors
+    /// ENOPROTOOPT before Linux 4.12.
+    pub fn overflowed(&self) -> io::Result<u32> {
+        overflow::dropped(self.fd.as_fd())
     }
 
     /// Sends one message to the group or to one peer, with that IP header.

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod frames;
 pub mod namespace;
 pub mod netlink;
+mod overflow;
 pub mod privilege;
 pub mod process;
 pub mod schedule;

@@ -72,10 +72,11 @@ impl Daemon {
     }
 
     fn status(&self, now: Instant) -> ipc::events::Status {
+        let losses = self.wire.losses();
         let around = Surroundings {
             setup: &self.setup,
             feed: &self.feed,
-            losses: self.wire.losses(),
+            losses: &losses,
             ipmgr: self.manager.peer(),
             checkerd: self.checker.peer(),
             verdicts: self.checker.verdicts(),

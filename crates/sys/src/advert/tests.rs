@@ -244,3 +244,29 @@ fn an_interface_that_is_not_there_is_said_to_be_so() {
     let error = open(&LinkName::new("nowhere0").unwrap(), 999, Transport::V4, &[], &[]).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
 }
+
+/// A flood that nobody reads is counted, and what the filter drops isn't.
+#[test]
+fn what_finds_the_queue_full_is_counted() {
+    const MORE_THAN_FIT: u32 = 20_000;
+    let Some(cable) = Cable::lay() else { return };
+    for (transport, a, _, group) in ADDRESSES {
+        let sender = socket(&cable, Side::A, transport, &[VRID]);
+        let receiver = socket(&cable, Side::B, transport, &[VRID]);
+        let send = |vrid| sender.send(&packet(a, group, TTL, &message(0x31, vrid)));
+        let flood = |vrid| (0..MORE_THAN_FIT).filter(|_| send(vrid).is_ok()).count();
+        assert_ne!(flood(VRID + 1), 0);
+        assert_eq!(receiver.overflowed().unwrap(), 0, "{transport}: the filter's drops");
+        let sent = flood(VRID);
+        let mut read = 0;
+        // Sent is received, or dropped by the kernel; it may take its time with either.
+        let deadline = crate::clock::now() + LONG;
+        while read + usize::try_from(receiver.overflowed().unwrap()).unwrap() < sent {
+            assert!(crate::clock::now() < deadline, "{transport}: {read} of {sent} came");
+            while receiver.receive(&mut [0; 2048]).unwrap().is_some() {
+                read += 1;
+            }
+        }
+        assert_ne!(receiver.overflowed().unwrap(), 0, "{transport}: {sent} adverts found room");
+    }
+}
