@@ -141,17 +141,16 @@ pub(crate) struct Sequence {
 
 /// 2020-01-01T00:00:00Z in Unix time, where the row begins: before any clock that is right.
 const EPOCH: Duration = Duration::from_secs(1_577_836_800);
-/// Numbers for each second. Adverts are a second apart, others' in the same row and answers come on top; at this rate the row
-/// lasts until 2054.
-const PER_SECOND: u64 = 4;
+/// The wall clock's step. Adverts are a second apart, others' in the same row and answers come on top; at four numbers a second
+/// the row lasts until 2054.
+const STEP: Duration = Duration::from_millis(250);
 
 impl Sequence {
     /// The number for what is sent now to everybody: each destination hears it once. `wall_at_zero` is the wall clock's time
     /// at [`Instant::ZERO`]. At the end of the row it stays there (RFC 4302 3.3.2: it must not cycle).
     pub(crate) fn next(&mut self, now: Instant, wall_at_zero: Duration) -> u32 {
         let wall = wall_at_zero.saturating_add(Duration::from_nanos(now.as_nanos())).saturating_sub(EPOCH);
-        let quarters = wall.as_secs().saturating_mul(PER_SECOND);
-        let floor = u32::try_from(quarters).unwrap_or(u32::MAX);
+        let floor = u32::try_from(wall.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX);
         self.sent = self.sent.max(self.heard).saturating_add(1).max(floor);
         self.sent
     }
@@ -206,6 +205,13 @@ mod tests {
         let mut busy = Sequence::default();
         let last = (0..30_000).map(|third| busy.next(NOON, wall(1_000_000 + third / 3))).last().unwrap();
         assert!(Sequence::default().next(NOON, wall(1_010_001)) > last);
+    }
+
+    #[test]
+    fn a_successor_half_a_second_later_is_above_too() {
+        let last = Sequence::default().next(NOON, wall(1_000_000));
+        let later = Instant::from_nanos(1_500_000_000);
+        assert!(Sequence::default().next(later, wall(1_000_000)) > last);
     }
 
     #[test]
