@@ -1,6 +1,7 @@
-//! Packets: the VRRP message in both versions and families, and the IPv4 header in front of it.
+//! Packets: the VRRP message in both versions and families, the IPv4 header in front of it, and other hosts' claims.
 //!
-//! Read RFC 9568 section 5, RFC 3768 section 5, RFC 4302 section 2 and RFC 791 section 3.1 first.
+//! Read RFC 9568 section 5, RFC 3768 section 5, RFC 4302 section 2, RFC 791 section 3.1, RFC 826 and RFC 4861 section 4
+//! first.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -101,4 +102,30 @@ pub fn ipv4_packet(bytes: &[u8]) {
     assert_eq!(Some(&read.ttl), bytes.get(8));
     // What it carries goes on to the next parser in production, too.
     let _ = packet::parse(read.message, read.source, read.destination);
+}
+
+/// Where ARP over Ethernet has its sender's hardware address and its IPv4 address (RFC 826).
+const ARP_SENDER_MAC: std::ops::Range<usize> = 8..14;
+const ARP_SENDER: std::ops::Range<usize> = 14..18;
+/// Where a neighbour advertisement has its target, and where its options begin (RFC 4861 4.4).
+const TARGET: std::ops::Range<usize> = 8..24;
+const OPTIONS: usize = 24;
+
+/// What the socket for others' claims delivers: the first byte says whether ARP or a neighbour advertisement. A claim says
+/// what stands in the message.
+pub fn claim(bytes: &[u8]) {
+    let Some((how, message)) = bytes.split_first() else { return };
+    if how & OVER_IPV6 == 0 {
+        let Some(claim) = sys::watch::claim_in_arp(message) else { return };
+        let IpAddr::V4(address) = claim.address else { panic!("ARP about {}", claim.address) };
+        assert!(!address.is_unspecified(), "a probe is no claim");
+        assert_eq!(message.get(ARP_SENDER), Some(&address.octets()[..]));
+        assert_eq!(message.get(ARP_SENDER_MAC), Some(&claim.mac.0[..]));
+    } else {
+        let Some(claim) = sys::watch::claim_in_advertisement(message) else { return };
+        let IpAddr::V6(address) = claim.address else { panic!("an advertisement about {}", claim.address) };
+        assert_eq!(message.get(TARGET), Some(&address.octets()[..]));
+        let options = message.get(OPTIONS..).unwrap_or_default();
+        assert!(options.windows(claim.mac.0.len()).any(|window| window == claim.mac.0), "from nowhere");
+    }
 }

@@ -1,4 +1,5 @@
-//! A byte string as a script of everything that can happen to a core: packets, time, verdicts, links, ipmgr, drains, the end.
+//! A byte string as a script of everything that can happen to a core: packets, time, verdicts, links, ipmgr, drains,
+//! claims, the end.
 //!
 //! One byte says what happens, a fixed number of bytes after it says how; when they run out, the script is over. So a
 //! seed can be written by hand, and half a seed is a seed. Read `crates/vrrp/src/door.rs` first: only what the one door
@@ -8,11 +9,11 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use model::{CheckName, Credential, Family, GroupName, Instant, LinkFact, Priority, ProtocolVersion, State, Verdict};
-use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
-use vrrp::{
-    Core, CoreConfig, GroupConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet,
+use model::{
+    CheckName, Credential, Family, Instant, LinkFact, MacAddress, Priority, ProtocolVersion, State, Verdict,
 };
+use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
+use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet};
 
 /// One instance of every kind: with checks, with a password and patience, over IPv6, unicast, the owner, and two that
 /// move together.
@@ -62,16 +63,15 @@ vrrp_instance inside { interface eth1
   version 3
   virtual_router_id 10
   virtual_ipaddress { 192.0.2.106/32 } }
+vrrp_sync_group both { group { outside
+    inside }
+  track_script { weighty }
+  track_interface { eth2 weight -10 } }
 ";
-/// The two of [`CONFIGURATION`] that do.
-const TOGETHER: [InstanceId; 2] = [InstanceId(5), InstanceId(6)];
 static CONFIG: LazyLock<CoreConfig> = LazyLock::new(|| {
     let loaded = config::parse("script.conf", CONFIGURATION);
     let config = loaded.config.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
-    let name = GroupName::new("both").unwrap_or_else(|why| panic!("{why}"));
-    let members = TOGETHER.to_vec();
-    let group = GroupConfig { name, members, checks: Vec::new(), tracked_links: Vec::new() };
-    CoreConfig { groups: vec![group], ..setup::core_config(&config) }
+    setup::core_config(&config)
 });
 
 /// What one input may make one instance say: an advert to each peer, announcements, an order, a transition, notices.
@@ -154,7 +154,7 @@ impl Stage {
 
     /// The next thing that happens; `None` at the end of the script.
     fn step(&mut self, script: &mut Script<'_>) -> Option<()> {
-        match script.byte()? % 13 {
+        match script.byte()? % 14 {
             0 => self.pass(Duration::from_millis(u16::from_be_bytes(script.bytes()?).into())),
             1 => self.sleep_until_due(),
             2 => {
@@ -185,7 +185,8 @@ impl Stage {
                 self.stopping = true;
                 self.give(Input::Shutdown);
             }
-            _ => self.drain(script)?,
+            12 => self.drain(script)?,
+            _ => self.overhear(script)?,
         }
         Some(())
     }
@@ -296,6 +297,16 @@ impl Stage {
         Some(())
     }
 
+    /// Somebody says that one of our addresses is theirs, or one that is nobody's.
+    fn overhear(&mut self, script: &mut Script<'_>) -> Option<()> {
+        let (instance, [address, mac]) = (script.instance()?, script.bytes()?);
+        let of = CONFIG.instances.get(instance.0);
+        let own = of.and_then(|of| of.addresses.get(usize::from(address)).copied());
+        let address = own.unwrap_or_else(|| [192, 0, 2, address].into());
+        self.give(Input::Claim { instance, address, mac: MacAddress([2, 0, 0, 0, 0, mac]) });
+        Some(())
+    }
+
     /// Hands an input over, takes every output, and holds them against the promises.
     fn give(&mut self, input: Input<'_>) {
         self.core.handle(self.now, input);
@@ -370,7 +381,7 @@ fn link_fact(script: &mut Script<'_>) -> Option<LinkFact> {
     Some(LinkFact {
         index: has(1).then_some(2),
         up: has(2),
-        carries: has(16),
+        carries: !has(16),
         ipv4: has(4).then(|| [192, 0, 2, last].into()),
         ipv6: has(8).then(|| [0xfe80, 0, 0, 0, 0, 0, 0, last.into()].into()),
         ..LinkFact::absent(name)

@@ -142,9 +142,11 @@ impl AsFd for WatchSocket {
     }
 }
 
+/// Reads an ARP packet, without the frame around it; `None` if it makes no claim.
+///
 /// Whoever sends ARP, be it a question, an answer or an announcement, says where its own address lives. Who only probes
 /// leaves its address out (RFC 5227 1.1), and claims nothing.
-fn claim_in_arp(message: &[u8]) -> Option<Claim> {
+pub fn claim_in_arp(message: &[u8]) -> Option<Claim> {
     let arp = ArpPacket::new(message)?;
     let is_ethernet =
         arp.get_hardware_type() == ArpHardwareTypes::Ethernet && arp.get_hw_addr_len() == MAC_LENGTH;
@@ -154,8 +156,10 @@ fn claim_in_arp(message: &[u8]) -> Option<Claim> {
         .then(|| Claim { address: address.into(), mac: MacAddress(arp.get_sender_hw_addr().octets()) })
 }
 
+/// Reads an ICMPv6 message; `None` if it is no neighbour advertisement that makes a claim.
+///
 /// Only with the option that tells the hardware address: the frame's own sender doesn't reach us, and may be a proxy.
-fn claim_in_advertisement(message: &[u8]) -> Option<Claim> {
+pub fn claim_in_advertisement(message: &[u8]) -> Option<Claim> {
     let advertisement = NeighborAdvertPacket::new(message)?;
     if advertisement.get_icmpv6_type() != Icmpv6Types::NeighborAdvert {
         return None;
