@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use checks::{CheckId, Checks, Input, Outcome, Output, RunNumber};
+use config::{Check, Command};
 use ipc::json;
 use ipc::verdicts::{Message, Request};
 use model::Instant;
@@ -13,14 +14,16 @@ use sys::privilege::{self, Capability};
 use sys::process::Exit;
 
 use crate::book::Book;
+use crate::once::variables;
 use crate::probe::{Answer, Probes};
 use crate::status;
+use crate::stdout::Printer;
 
 const SERVER: Token = Token(0);
 /// Above the server's.
 const SCRIPTS: Token = Token(LineServer::TOKENS);
 /// Far above those of scripts, which need two for each that runs.
-const PROBES: Token = Token(1 << 30);
+pub(crate) const PROBES: Token = Token(1 << 30);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a script
@@ -33,8 +36,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 type Tag = (CheckId, RunNumber);
 
 /// Runs until SIGTERM or SIGINT.
-pub(crate) fn run(start: Start) -> Result<(), Failure> {
-    let daemon = Daemon::new(start)?;
+pub(crate) fn run(start: Start, print: bool) -> Result<(), Failure> {
+    let mut daemon = Daemon::new(start, print)?;
+    daemon.print_all();
     service::notify_ready(&status::summary(&daemon.book, &daemon.checks));
     service::serve(daemon)
 }
@@ -43,6 +47,7 @@ struct Daemon {
     start: Start,
     reactor: Reactor,
     server: LineServer,
+    printer: Printer,
     crew: Crew<Tag>,
     probes: Probes,
     checks: Checks,
@@ -52,12 +57,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn new(start: Start) -> Result<Self, Failure> {
+    fn new(start: Start, print: bool) -> Result<Self, Failure> {
         let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("checkerd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
-        privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
+        drop_rights()?;
         let book = Book::new(&start.config, &service::stamp::rfc3339(sys::clock::wall()));
         let runner = Runner::new(start.config.global.script_user.clone());
         Ok(Self {
@@ -68,6 +73,7 @@ impl Daemon {
             start,
             reactor,
             server,
+            printer: Printer::new(print),
             book,
         })
     }
@@ -86,6 +92,9 @@ impl Daemon {
         }
         self.checks.handle(now, Input::Wake);
         self.drain(now);
+        if self.printer.is_behind() {
+            self.print_all();
+        }
     }
 
     /// Does everything that the schedule wants done.
@@ -97,6 +106,7 @@ impl Daemon {
                     let wall = service::stamp::rfc3339(sys::clock::wall());
                     self.book.on_verdict(check, verdict, cause, wall);
                     if let Some(message) = status::verdict(&self.book, &self.checks, check) {
+                        self.print(&message);
                         let clients: Vec<_> = self.server.clients().collect();
                         clients.into_iter().for_each(|client| self.tell(client, &message));
                     }
@@ -115,14 +125,8 @@ impl Daemon {
             }
             return;
         };
-        let job = Job {
-            program: &command.program,
-            arguments: &command.arguments,
-            user: page.check.user.as_ref(),
-            variables: &[("HANDOVER_CHECK", page.check.name.to_string())],
-            input: None,
-            timeout: page.check.timeout,
-        };
+        let variables = variables(&page.check);
+        let job = job(&page.check, command, &variables);
         if let Err(refusal) = self.crew.start(&self.reactor, now, &job, (check, run)) {
             let outcome = Outcome::CannotRun(refusal.to_string());
             self.on_answer(Answer { check, run, outcome, took: Duration::ZERO }, now);
@@ -178,6 +182,22 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// Says it on standard output, if that is wanted.
+    fn print(&mut self, message: &Message) {
+        // Who is behind gets this with everything else, as soon as there is room.
+        if !self.printer.is_behind() {
+            self.printer.print(json::line(message).into_iter());
+        }
+    }
+
+    fn print_all(&mut self) {
+        let all = self.book.pages().filter_map(|(check, _)| status::verdict(&self.book, &self.checks, check));
+        let all = std::iter::once(status::hello(self.start.fingerprint)).chain(all);
+        self.printer.print(all.filter_map(|message| json::line(&message).ok()));
+    }
+}
+
 impl service::Daemon for Daemon {
     fn reactor(&mut self) -> &mut Reactor {
         &mut self.reactor
@@ -226,8 +246,29 @@ impl service::Daemon for Daemon {
     }
 }
 
+/// Keeps what running scripts needs.
+pub(crate) fn drop_rights() -> Result<(), Failure> {
+    privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))
+}
+
+/// What the runner has to know of a script.
+pub(crate) fn job<'a>(
+    check: &'a Check,
+    command: &'a Command,
+    variables: &'a [(&'static str, String)],
+) -> Job<'a> {
+    Job {
+        program: &command.program,
+        arguments: &command.arguments,
+        user: check.user.as_ref(),
+        variables,
+        input: None,
+        timeout: check.timeout,
+    }
+}
+
 /// The runner's words in the schedule's.
-fn outcome_of(end: End) -> Outcome {
+pub(crate) fn outcome_of(end: End) -> Outcome {
     match end {
         End::Exited(Exit::Code(0)) => Outcome::Passed,
         End::Exited(Exit::Code(code)) => Outcome::Exited(code),

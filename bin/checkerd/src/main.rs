@@ -6,11 +6,41 @@
 
 mod book;
 mod daemon;
+mod once;
 mod probe;
 mod status;
+mod stdout;
+mod watch;
 
 use std::process::ExitCode;
 
+use service::Failure;
+
+/// What `--help` says first.
+const ABOUT: &str = "Runs health checks and publishes verdicts.\n\n  \
+    --stdout            verdicts on standard output as well, as JSON Lines\n  \
+    checkerd run NAME   run one check once and explain the outcome\n  \
+    checkerd watch      show all checks of the running checkerd";
+
 fn main() -> ExitCode {
-    service::run("checkerd", "Runs health checks and publishes verdicts.", daemon::run)
+    let command = std::env::args_os().nth(1);
+    match command.as_ref().and_then(|command| command.to_str()) {
+        Some("run") => act(once::run),
+        Some("watch") => act(watch::run),
+        Some(_) | None => service::run_with_switch("checkerd", ABOUT, "--stdout", daemon::run),
+    }
+}
+
+/// Runs a command of a person's.
+fn act(command: fn(&[&str]) -> Result<ExitCode, Failure>) -> ExitCode {
+    service::log::start("checkerd");
+    let arguments = service::normalise(std::env::args_os().skip(2), "fi");
+    let done = arguments.and_then(|arguments| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        command(&arguments)
+    });
+    done.unwrap_or_else(|failure| {
+        log::error!("{failure}");
+        failure.exit.into()
+    })
 }

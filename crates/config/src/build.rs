@@ -75,7 +75,11 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::shared_addresses(&drafts, complaints);
     if instances.is_empty() && complaints.errors() == 0 {
         let message = "there is no `vrrp_instance`, so no address will move";
-        complaints.push(Diagnostic::warning("no-instance", None, message));
+        // With checks it is a file for checkerd alone.
+        complaints.push(match scripts.as_slice() {
+            [] => Diagnostic::warning("no-instance", None, message),
+            [_, ..] => Diagnostic::note("no-instance", None, message),
+        });
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
     Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined }

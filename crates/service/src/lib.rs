@@ -43,8 +43,28 @@ pub struct Start {
 ///
 /// `about` is the one-line description that `--help` shows.
 pub fn run(name: &'static str, about: &'static str, body: fn(Start) -> Result<(), Failure>) -> ExitCode {
+    finish(name, about, None, |start, _| body(start))
+}
+
+/// The same for a daemon with a `switch` of its own, which `about` explains; `body` gets whether it was given.
+pub fn run_with_switch(
+    name: &'static str,
+    about: &'static str,
+    switch: &'static str,
+    body: fn(Start, bool) -> Result<(), Failure>,
+) -> ExitCode {
+    finish(name, about, Some(switch), body)
+}
+
+fn finish(
+    name: &'static str,
+    about: &'static str,
+    switch: Option<&'static str>,
+    body: impl FnOnce(Start, bool) -> Result<(), Failure>,
+) -> ExitCode {
     log::start(name);
-    match supervised().and_then(|()| start(name, about)).and_then(|start| start.map_or(Ok(()), body)) {
+    let started = supervised().and_then(|()| start(name, about, switch));
+    match started.and_then(|start| start.map_or(Ok(()), |(start, switched)| body(start, switched))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             ::log::error!("{failure}");
@@ -64,8 +84,12 @@ fn supervised() -> Result<(), Failure> {
 }
 
 /// `None` when the options asked for nothing but help or the version, which has been printed.
-fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failure> {
-    let Some(options) = parse_options(name, about)? else { return Ok(None) };
+fn start(
+    name: &'static str,
+    about: &'static str,
+    switch: Option<&str>,
+) -> Result<Option<(Start, bool)>, Failure> {
+    let Some((options, switched)) = parse_options(name, about, switch)? else { return Ok(None) };
     let config_path = config_path(options.config);
     let config_id = config_id(options.config_id);
     let loaded = config::load_as(&config_path, &config_id);
@@ -83,12 +107,13 @@ fn start(name: &'static str, about: &'static str) -> Result<Option<Start>, Failu
             format!("{} is not valid; 'handover check -f {0}' shows where", config_path.display()),
         ));
     };
-    Ok(Some(Start {
+    let start = Start {
         config,
         config_path,
         config_id,
         fingerprint: loaded.fingerprint,
         runtime_dir: runtime_dir(options.runtime_dir),
         state_dir: state_dir(options.state_dir),
-    }))
+    };
+    Ok(Some((start, switched)))
 }

@@ -38,19 +38,27 @@ pub struct DaemonOptions {
     pub version: bool,
 }
 
-/// Reads the command line of a daemon. `None`: help or version was asked for, and has been printed.
+/// Reads the command line of a daemon, and whether its own `switch` is there, if it has one. `None`: help or version was
+/// asked for, and has been printed.
 ///
 /// # Errors
 /// [`Exit::Usage`] with argh's words, and what to type for help.
-pub fn parse_options(name: &str, about: &str) -> Result<Option<DaemonOptions>, Failure> {
-    let arguments = normalise(std::env::args_os().skip(1), "fi")?;
+pub fn parse_options(
+    name: &str,
+    about: &str,
+    switch: Option<&str>,
+) -> Result<Option<(DaemonOptions, bool)>, Failure> {
+    let mut arguments = normalise(std::env::args_os().skip(1), "fi")?;
+    let before = arguments.len();
+    arguments.retain(|argument| switch != Some(argument));
+    let switched = arguments.len() < before;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match DaemonOptions::from_args(&[name], &arguments) {
         Ok(options) if options.version => {
             say(&format!("{name} {}", env!("CARGO_PKG_VERSION")));
             Ok(None)
         }
-        Ok(options) => Ok(Some(options)),
+        Ok(options) => Ok(Some((options, switched))),
         Err(early) => usage_exit(name, about, &early).map(|()| None),
     }
 }

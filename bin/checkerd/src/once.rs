@@ -1,0 +1,158 @@
+//! `checkerd run NAME`: one check once, as the daemon runs it, and everything that there is to say about it.
+//!
+//! The same runner, probes, rights and environment as in the daemon, so that "it works when I run it by hand" can be
+//! looked into (pain B5). It must never talk to a daemon or change what one knows.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use checks::{CheckId, Outcome, RunNumber};
+use config::{Check, Config};
+use reactor::{Reactor, Ready, Token};
+use runner::{Crew, Runner};
+use service::{Exit, Failure};
+
+use crate::daemon::{PROBES, drop_rights, job, outcome_of};
+use crate::probe::Probes;
+
+/// What a daemon would count it as.
+const TAG: (CheckId, RunNumber) = (CheckId(0), RunNumber(0));
+/// The crew's.
+const SCRIPT: Token = Token(0);
+
+/// Run one check once, as the daemon would, and explain what came of it. The status is 0 if it passed, else 1.
+#[derive(Debug, FromArgs)]
+#[argh(help_triggers("-h", "--help"))]
+struct Arguments {
+    /// the configuration file (default: as the daemon's)
+    #[argh(option, short = 'f', arg_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// the name that @NAME lines of the configuration are for (default: the host's)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    config_id: Option<String>,
+
+    /// the name of the vrrp_script
+    #[argh(positional)]
+    name: String,
+}
+
+/// A run that is over.
+struct Ended {
+    outcome: Outcome,
+    output: String,
+    took: std::time::Duration,
+}
+
+/// # Errors
+/// The command line, the configuration, or a name that isn't in it.
+pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
+    let arguments = match Arguments::from_args(&["checkerd", "run"], arguments) {
+        Ok(arguments) => arguments,
+        Err(early) => return service::usage_exit("checkerd run", "", &early).map(|()| ExitCode::SUCCESS),
+    };
+    let path = service::config_path(arguments.config);
+    let loaded = config::load_as(&path, &service::config_id(arguments.config_id));
+    let Some(config) = loaded.config else {
+        let why = format!("{} is not valid; 'handover check -f {0}' shows where", path.display());
+        return Err(Failure::new(Exit::Configuration, why));
+    };
+    let check = find(&config, &arguments.name)?;
+    drop_rights()?;
+    say(&description(check));
+    let ended = attempt(&config, check)?;
+    say(&explanation(check, &ended));
+    Ok(if ended.outcome == Outcome::Passed { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Check, Failure> {
+    config.checks.iter().find(|check| check.name.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.checks.iter().map(|check| check.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Failure::new(Exit::Usage, format!("there is no check {name:?}; there are: {known}"))
+    })
+}
+
+/// Runs it, to its end.
+fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
+    let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
+    let mut crew = Crew::new(Runner::new(config.global.script_user.clone()), SCRIPT);
+    let mut probes = Probes::new(PROBES);
+    let now = sys::clock::now();
+    let over = |outcome, took| Ended { outcome, output: String::new(), took };
+    if let Some(command) = check.probe.command() {
+        if let Err(refusal) = crew.start(&reactor, now, &job(check, command, &variables(check)), TAG) {
+            return Ok(over(Outcome::CannotRun(refusal.to_string()), std::time::Duration::ZERO));
+        }
+    } else if let Some(answer) = probes.start(&reactor, now, TAG, (&check.probe, check.timeout)) {
+        return Ok(over(answer.outcome, answer.took));
+    }
+    let mut ready = Vec::new();
+    loop {
+        let now = sys::clock::now();
+        crew.on_time(now);
+        if let Some(late) = probes.on_time(now).pop() {
+            return Ok(over(late.outcome, late.took));
+        }
+        let deadline = crew.next_deadline().into_iter().chain(probes.next_deadline()).min();
+        let waited = reactor.arm(deadline).and_then(|()| reactor.wait(&mut ready));
+        waited.map_err(|error| Failure::io("wait for the check", &error))?;
+        for event in ready.drain(..) {
+            let Ready::Token { token, .. } = event else { continue };
+            let now = sys::clock::now();
+            if probes.owns(token) {
+                if let Some(answer) = probes.on_ready(token, now) {
+                    return Ok(over(answer.outcome, answer.took));
+                }
+            } else if let Some((_, finished)) = crew.on_ready(&mut reactor, token, now) {
+                let outcome = outcome_of(finished.end);
+                return Ok(Ended { outcome, output: finished.output, took: finished.took });
+            }
+        }
+    }
+}
+
+/// What a script is told beside what every script is.
+pub(crate) fn variables(check: &Check) -> [(&'static str, String); 1] {
+    [("HANDOVER_CHECK", check.name.to_string())]
+}
+
+fn description(check: &Check) -> String {
+    let mut text = format!("check {}: {}\n", check.name, check.probe.words().join(" "));
+    if check.probe.command().is_some() {
+        let user =
+            check.user.as_ref().map_or("script_user, else keepalived_script, else us", |user| &user.user);
+        text += &format!(
+            "as {user}, in /, with PATH, HOME, USER, LOGNAME, SHELL, LANG and HANDOVER_CHECK alone\n"
+        );
+    }
+    text
+}
+
+fn explanation(check: &Check, ended: &Ended) -> String {
+    let mut text = format!("{} after {:?} of {:?}\n", ended.outcome, ended.took, check.timeout);
+    if !ended.output.trim().is_empty() {
+        text += &format!("it said:\n{}\n", ended.output.trim_end());
+    }
+    let (rise, fall) = (check.rise, check.fall);
+    text += &match &ended.outcome {
+        Outcome::Passed => format!("This counts as a success; {rise} in a row make the check up.\n"),
+        Outcome::TimedOut if check.given.at("timeout").is_none() => {
+            "This counts as a failure. No `timeout` is given, so it is the interval.\n".to_owned()
+        }
+        Outcome::CannotRun(_) => {
+            "It can't be run: the check is `unrunnable`, which counts as failed.\n".to_owned()
+        }
+        Outcome::Exited(_) | Outcome::Failed(_) | Outcome::Killed(_) | Outcome::TimedOut => {
+            format!("This counts as a failure; {fall} in a row make the check down, a first one alone.\n")
+        }
+    };
+    text
+}
+
+/// A closed pipe is nobody's problem.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
