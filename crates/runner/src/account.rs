@@ -38,6 +38,11 @@ impl Accounts {
         Self { script_user, found: HashMap::new(), fallback: None }
     }
 
+    /// Whether the configuration names somebody for a script whose `user` is `spec`.
+    pub(crate) const fn is_chosen(&self, spec: Option<&UserSpec>) -> bool {
+        spec.is_some() || self.script_user.is_some()
+    }
+
     /// The account for a script whose `user` is `spec`.
     pub(crate) fn resolve(&mut self, spec: Option<&UserSpec>) -> Result<Account, Refusal> {
         match spec.or(self.script_user.as_ref()) {

@@ -7,6 +7,7 @@
 //! | | |
 //! |---|---|
 //! | [`Runner`] | looks up the user and the program, and starts a [`Run`] |
+//! | `access` | whether that user could run it, before anybody tries |
 //! | `account` | which user a script runs as |
 //! | `trust` | finds the program, and whether root may run it |
 //! | `ladder` | the time-out: SIGTERM, then SIGKILL |
@@ -19,6 +20,7 @@
 //! capabilities, and these variables: `PATH` (the daemon's own, else [`PATH`]), `HOME`, `USER`, `LOGNAME`, `SHELL`
 //! (`/bin/sh`), `LANG` (`C.UTF-8`), and the `HANDOVER_...` ones that the daemon adds.
 
+mod access;
 mod account;
 mod crew;
 mod ladder;

@@ -28,6 +28,15 @@ pub enum Refusal {
         /// Its mode (chmod(1)).
         mode: u32,
     },
+    /// Its user may not enter that directory, or execute that file; its mode.
+    Forbidden {
+        /// The part of its path.
+        component: PathBuf,
+        /// Its mode (chmod(1)).
+        mode: u32,
+        /// Whom it would be run as.
+        user: String,
+    },
     /// A part of its path can't be looked at, so nobody can say whether root may run it.
     Unreadable(PathBuf, io::Error),
     /// More symbolic links than an honest path has.
@@ -67,6 +76,12 @@ impl fmt::Display for Refusal {
                 "{}: not run as root, since others could change it: {} belongs to user {owner} and has mode {mode:04o}",
                 program.display(),
                 component.display()
+            ),
+            Self::Forbidden { component, mode, user } => write!(
+                f,
+                "{}: user {user} has no right to {} it (mode {mode:04o})",
+                component.display(),
+                if component.is_dir() { "enter" } else { "execute" }
             ),
             Self::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Links(path) => write!(f, "{}: too many symbolic links", path.display()),

@@ -14,7 +14,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sys::process::{Rights, Spec, Stdio, spawn};
 
 use crate::account::{Account, Accounts};
-use crate::{Refusal, Run, trust};
+use crate::{Refusal, Run, access, trust};
 
 /// PATH where the daemon itself has none.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -84,6 +84,24 @@ impl Runner {
             Ok(child) => Ok(Run::new(child, reader, now, job.timeout)),
             Err(error) => Err(Refusal::Spawn { error, user: account.name }),
         }
+    }
+
+    /// Whether a script could be started, as far as looking tells; nothing is run. What the script itself runs, access
+    /// control lists and security modules decide on their own.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and [`Refusal::Forbidden`] where its user has no right to it.
+    pub fn inspect(&mut self, program: &Path, user: Option<&UserSpec>) -> Result<(), Refusal> {
+        let account = self.accounts.resolve(user)?;
+        let program = trust::find(program, &self.path)?;
+        if !self.accounts.is_chosen(user) && account.credentials.is_none() {
+            // Nobody says who it will be: this process is another one than the daemon.
+            return Ok(());
+        }
+        if account.uid == 0 || account.gid == 0 {
+            trust::check(&program)?;
+        }
+        access::check(&program, &account)
     }
 
     /// Documented at the top of this crate; nothing is inherited but PATH.
