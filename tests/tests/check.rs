@@ -1,6 +1,6 @@
 //! `handover check`: what it says of one node and of a cluster, to people and to programs, and its exit status.
 //!
-//! Nothing here touches the network, and one test runs the program as somebody without any right.
+//! Only `--host` looks at a machine, and that is a host of a lab here. One test runs the program as somebody without any right.
 
 #![allow(clippy::disallowed_methods, reason = "a program that ends by itself needs no supervision")]
 
@@ -10,7 +10,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use handover_tests::programs::program;
+use handover_tests::node::{Node, start_lab};
+use handover_tests::programs::{on_host, program};
 use serde_json::Value;
 
 /// Nobody's user and group on Debian.
@@ -159,4 +160,88 @@ fn nobody_may_check() {
     }
     let output = command.output().expect("handover runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// What `handover check --host` says on this node of a file with these texts, and its status.
+fn on_node(node: &Node, text: &str) -> (String, lab::Exit) {
+    node.host().write_file("/tmp/host.conf", text, 0o644).expect("written");
+    let program = on_host("handover");
+    let arguments = [program.as_str(), "check", "--host", "/tmp/host.conf", "--deny", "warnings"];
+    let output = node.host().run(arguments).expect("it runs");
+    (output.stderr, output.exit)
+}
+
+/// Runs something on a node, which has to work.
+fn run(node: &Node, script: &str) {
+    assert_eq!(node.sh(&format!("{script} && echo done")).trim(), "done", "{script}");
+}
+
+/// Pains A1 (a firewall that drops adverts), B2 (which part of a path, whose, which mode), D2, D3.
+#[test]
+fn a_host_is_looked_at_and_not_changed() {
+    let lab = start_lab();
+    let text = node(100, "");
+    let node = Node::new(&lab, "a", &["192.0.2.1/24"], &text);
+    let before = node.sh("ip -o addr; ip -o link");
+    let (said, exit) = on_node(&node, &text);
+    assert_eq!(exit, lab::Exit::Code(0), "{said}");
+
+    let (said, exit) = on_node(&node, &text.replace("eth0", "eth7"));
+    assert!(
+        exit == lab::Exit::Code(1) && said.contains("warning[interface-missing]: there is no interface eth7"),
+        "{said}"
+    );
+
+    let source = "  unicast_src_ip 192.0.2.9\n  unicast_peer {\n    192.0.2.2\n  }\n";
+    let (said, _) = on_node(&node, &text.replace("  virtual_ip", &format!("{source}  virtual_ip")));
+    assert!(said.contains("warning[no-source-address]: 192.0.2.9"), "{said}");
+
+    node.host().write_file("/tmp/secret/hook.sh", "#!/bin/sh\n", 0o700).expect("written");
+    node.host().write_file("/tmp/plain.sh", "#!/bin/sh\n", 0o644).expect("written");
+    let hooked = |hook: &str| text.replace("  virtual_ip", &format!("  notify {hook}\n  virtual_ip"));
+    let (said, exit) = on_node(&node, &hooked("/tmp/plain.sh"));
+    assert!(
+        exit == lab::Exit::Code(1) && said.contains("error[cannot-run]: /tmp/plain.sh: not executable"),
+        "{said}"
+    );
+    let (said, _) = on_node(&node, &hooked("\"/tmp/secret/hook.sh\" no-such-user-here"));
+    assert!(said.contains("error[cannot-run]: no such user: no-such-user-here"), "{said}");
+
+    assert_eq!(node.sh("ip -o addr; ip -o link"), before, "nothing was changed");
+    run(&node, "ip addr add 192.0.2.10/24 dev eth0");
+    let (said, _) = on_node(&node, &text);
+    assert!(said.contains("warning[address-taken]: 192.0.2.10 is on eth0 for ever"), "{said}");
+}
+
+/// Pain A1.
+#[test]
+fn a_firewall_that_keeps_adverts_out_is_found() {
+    let lab = start_lab();
+    let text = node(100, "");
+    let node = Node::new(&lab, "a", &["192.0.2.1/24"], &text);
+    if node.sh("command -v nft").is_empty() {
+        eprintln!("SKIPPED: nft is not installed");
+        assert!(std::env::var_os("CI").is_none(), "CI installs nftables");
+        return;
+    }
+    run(&node, "nft add table inet f");
+    run(&node, "nft 'add chain inet f in { type filter hook input priority 0; policy drop; }'");
+    run(&node, "nft add rule inet f in tcp dport 22 accept");
+    let (said, _) = on_node(&node, &text);
+    assert!(
+        said.contains("warning[firewall-drops]") && said.contains("chain inet f in has policy drop"),
+        "{said}"
+    );
+    run(&node, "nft add rule inet f in ip protocol vrrp accept");
+    let (said, exit) = on_node(&node, &text);
+    assert_eq!(exit, lab::Exit::Code(0), "{said}");
+    run(&node, "nft insert rule inet f in iifname eth0 meta l4proto 112 drop");
+    let (said, _) = on_node(&node, &text);
+    assert!(said.contains("chain inet f in has a rule that drops them"), "{said}");
+}
+
+#[test]
+fn one_file_is_for_one_host() {
+    let output = check(&example(), &["--host", "node-a.conf", "node-b.conf"]);
+    assert_eq!(output.status.code(), Some(64), "{}", text(&output.stderr));
 }

@@ -1,7 +1,10 @@
 //! `handover check`: whether a configuration is valid, where it isn't, and whether the nodes of a cluster go together.
 //!
-//! It needs no root and asks nothing of the machine. What there is to say of one file is crate `config`'s, what there
+//! It needs no root and asks nothing of the machine, unless `--host` is given ([`host`]). What there is to say of one file is crate `config`'s, what there
 //! is to say of several crate `lint`'s; here it is only told, and becomes an exit status.
+
+mod firewall;
+mod host;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +15,7 @@ use service::{Exit, Failure};
 
 /// Tell whether a configuration is valid, and where it isn't. Several files are taken as the nodes of one cluster and compared.
 ///
-/// Nothing on this machine is looked at or changed. 'handover explain ID' says more about what is found, and how to silence it.
+/// Nothing on this machine is changed, and nothing is looked at without --host. 'handover explain ID' says more about what is found, and how to silence it.
 #[derive(Debug, FromArgs)]
 #[argh(
     subcommand,
@@ -34,6 +37,10 @@ pub(crate) struct CheckArguments {
     /// what is to count as an error besides errors: warnings
     #[argh(option, arg_name = "WHAT")]
     deny: Option<Deny>,
+
+    /// look also at this machine: interfaces, addresses, scripts and their users, the firewall
+    #[argh(switch)]
+    host: bool,
 
     /// tell also each word that is Handover's own and that keepalived doesn't know
     #[argh(switch)]
@@ -82,7 +89,11 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
     let id = service::config_id(arguments.config_id.clone());
     let mut all: Vec<Loaded> = paths.iter().map(|path| config::load_as(path, &id)).collect();
-    judge(&paths, &mut all, lint::Asked { portable: arguments.portable });
+    if arguments.host && all.len() > 1 {
+        let message = "--host is about this machine, so one file: the one that is for it";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    judge(&paths, &mut all, arguments);
     let mut bad = Vec::new();
     for (path, loaded) in paths.iter().zip(&all) {
         let report = &loaded.report;
@@ -102,20 +113,22 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
 }
 
 /// Adds what lints have to say to the reports. A cluster is compared only when all of it can be read.
-fn judge(paths: &[PathBuf], all: &mut [Loaded], asked: lint::Asked) {
+fn judge(paths: &[PathBuf], all: &mut [Loaded], arguments: &CheckArguments) {
     let names = names(paths);
+    let config = all.first().and_then(|loaded| loaded.config.as_ref());
+    let host = config.filter(|_| arguments.host).map(host::look);
     let nodes: Vec<lint::Node<'_>> = names
         .iter()
         .zip(all.iter())
         .filter_map(|(name, loaded)| {
             let config = loaded.config.as_ref()?;
-            Some(lint::Node { name, config, report: &loaded.report, scripts: &[] })
+            Some(lint::Node { name, config, report: &loaded.report, host: host.as_ref() })
         })
         .collect();
     if nodes.len() < all.len() {
         return;
     }
-    let told = lint::judge(&nodes, asked);
+    let told = lint::judge(&nodes, lint::Asked { portable: arguments.portable });
     for (loaded, told) in all.iter_mut().zip(told) {
         loaded.report.silence(&told.silenced);
         loaded.report.extend(told.added);

@@ -118,7 +118,10 @@ mod tests {
 
     fn world(up: bool, carrier_ups: u32) -> World {
         let name = LinkName::new("eth0").unwrap();
-        World::new(vec![HostLink { index: NOWHERE, name, up, mac: None, carrier_ups }], Vec::new())
+        World::new(
+            vec![HostLink { index: NOWHERE, name, up, multicast: true, mac: None, carrier_ups }],
+            Vec::new(),
+        )
     }
 
     fn evidence(uptime: Duration) -> (Evidence, LinkName, Reactor) {

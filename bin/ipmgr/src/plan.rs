@@ -223,7 +223,14 @@ vrrp_instance third {
 
     fn world(addresses: Vec<HostAddress>) -> World {
         World::new(
-            vec![HostLink { index: 2, name: link("eth0"), up: true, mac: None, carrier_ups: 1 }],
+            vec![HostLink {
+                index: 2,
+                name: link("eth0"),
+                up: true,
+                multicast: true,
+                mac: None,
+                carrier_ups: 1,
+            }],
             addresses,
         )
     }

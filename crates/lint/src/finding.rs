@@ -34,6 +34,8 @@ impl At {
 pub(crate) struct Finding {
     pub(crate) page: &'static Page,
     severity: Severity,
+    /// Whose file it is told in.
+    pub(crate) node: usize,
     message: String,
     /// The first one is where it is told; each with what to write under it.
     places: Vec<(At, String)>,
@@ -42,7 +44,12 @@ pub(crate) struct Finding {
 impl Finding {
     pub(crate) fn new(page: &'static Page, at: At, message: impl Into<String>) -> Self {
         let (severity, places) = (page.severity, vec![(at, String::new())]);
-        Self { page, severity, message: message.into(), places }
+        Self { page, severity, node: at.node, message: message.into(), places }
+    }
+
+    /// One that no place of the file shows.
+    pub(crate) fn of_file(page: &'static Page, node: usize, message: String) -> Self {
+        Self { page, severity: page.severity, node, message, places: Vec::new() }
     }
 
     /// What to write under the first place.
@@ -65,18 +72,13 @@ impl Finding {
         self
     }
 
-    /// Whose file it is told in.
-    pub(crate) fn node(&self) -> usize {
-        self.places.first().map_or(0, |(at, _)| at.node)
-    }
-
     /// Every place where a comment may silence it.
     pub(crate) fn anchors(&self) -> impl Iterator<Item = (usize, Span)> {
         self.places.iter().flat_map(|(at, _)| [(at.node, at.span), (at.node, at.block)])
     }
 
     pub(crate) fn diagnostic(self, nodes: &[Node<'_>]) -> Diagnostic {
-        let home = self.node();
+        let home = self.node;
         let mut places = self.places.into_iter();
         let (span, label) = places.next().map_or((None, String::new()), |(at, label)| (Some(at.span), label));
         let (id, message) = (self.page.id, self.message);

@@ -16,6 +16,7 @@ mod elect;
 mod finding;
 mod follow;
 mod groups;
+mod host;
 mod page;
 mod portable;
 mod reach;
@@ -25,6 +26,7 @@ mod weigh;
 
 pub use cluster::{Cluster, Member, Router};
 pub use follow::{Index, Tracker};
+pub use host::{Barrier, Host, HostAddress, HostLink, Program};
 pub use page::{PAGES, Page, When, markdown, page};
 pub use timers::{Timers, timers};
 pub use weigh::{Outcome, outcomes, sum};
@@ -46,17 +48,8 @@ pub struct Node<'a> {
     pub config: &'a Config,
     /// What was said of it, and its text.
     pub report: &'a Report,
-    /// The texts of hooks and scripts, where somebody could read them.
-    pub scripts: &'a [Script],
-}
-
-/// The text of a program that the configuration names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// As the configuration names it.
-    pub program: std::path::PathBuf,
-    /// What is in it.
-    pub text: String,
+    /// The machine that it is for, where somebody looked at it.
+    pub host: Option<&'a Host>,
 }
 
 /// What there is to say about one node.
@@ -94,7 +87,7 @@ pub fn judge(nodes: &[Node<'_>], asked: Asked) -> Vec<Told> {
         told.silenced = silenced.map(|(number, _)| number).collect();
     }
     for finding in findings {
-        if let Some(told) = all.get_mut(finding.node()) {
+        if let Some(told) = all.get_mut(finding.node) {
             told.added.push(finding.diagnostic(nodes));
         }
     }
@@ -109,7 +102,7 @@ fn is_looked_for(when: When, nodes: &[Node<'_>], asked: Asked) -> bool {
     match when {
         When::Always => true,
         When::Compared => nodes.len() > 1,
-        When::OnHost => nodes.iter().all(|node| !node.scripts.is_empty()),
+        When::OnHost => nodes.iter().all(|node| node.host.is_some()),
         When::Portable => asked.portable,
     }
 }
@@ -118,6 +111,7 @@ fn found(nodes: &[Node<'_>], asked: Asked) -> Vec<Finding> {
     let cluster = Cluster::new(nodes);
     let mut findings = Vec::new();
     service::judge(&cluster, &mut findings);
+    host::judge(nodes, &mut findings);
     if asked.portable {
         portable::judge(nodes, &mut findings);
     }

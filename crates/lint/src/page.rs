@@ -2,7 +2,7 @@
 
 use config::Severity;
 
-use crate::{addresses, agree, allow, elect, groups, portable, reach, service, weigh};
+use crate::{addresses, agree, allow, elect, groups, host, portable, reach, service, weigh};
 
 /// When a lint is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Page {
     pub summary: &'static str,
     /// Why it hurts.
     pub why: &'static str,
-    /// Files that have it, by name; `...` stands for what is of no matter.
+    /// Files that have it, by name; `...` stands for what is of no matter. None for what only a machine has.
     pub example: &'static [(&'static str, &'static str)],
     /// What to do.
     pub cure: &'static str,
@@ -65,6 +65,14 @@ pub const PAGES: &[&Page] = &[
     &reach::MIXED_REACH,
     &reach::PEER_MISSING,
     &groups::GROUPS_DIFFER,
+    &host::MISSING,
+    &host::DOWN,
+    &host::NO_SOURCE,
+    &host::NO_MULTICAST,
+    &host::CANNOT_RUN,
+    &host::ADDRESS_TAKEN,
+    &host::FIREWALL,
+    &host::UNSEEN,
     &portable::OWN_WORD,
     &allow::UNKNOWN,
     &allow::UNUSED,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use config::{Check, Command, Hook, Instance, Role, Severity};
 
-use crate::Script;
+use crate::Host;
 use crate::cluster::Cluster;
 use crate::finding::{At, Finding};
 use crate::page::{Page, When};
@@ -87,7 +87,7 @@ pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
             let started: Vec<(&Hook, BTreeSet<String>)> = [&instance.hooks.master, &instance.hooks.any]
                 .into_iter()
                 .flatten()
-                .map(|hook| (hook, starts(&hook.command, node.scripts)))
+                .map(|hook| (hook, starts(&hook.command, node.host)))
                 .collect();
             for tracked in &instance.checks {
                 let check = index.check(&tracked.check).filter(|check| check.role == Role::Any);
@@ -126,9 +126,10 @@ fn line(command: &Command) -> String {
 }
 
 /// What a hook seems to start.
-fn starts(command: &Command, scripts: &[Script]) -> BTreeSet<String> {
-    let script = scripts.iter().find(|script| script.program == command.program);
-    let text = script.map(|script| script.text.as_str()).unwrap_or_default();
+fn starts(command: &Command, host: Option<&Host>) -> BTreeSet<String> {
+    let programs = host.into_iter().flat_map(|host| &host.programs);
+    let known = programs.filter(|it| it.program == command.program).find_map(|it| it.text.as_deref());
+    let text = known.unwrap_or_default();
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().to_owned());
     let starting =
         lines.chain([line(command)]).filter(|line| words(line).any(|word| STARTING.contains(&word)));

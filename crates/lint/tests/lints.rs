@@ -143,6 +143,82 @@ fn a_peer_without_a_source_is_no_stranger() {
     assert_eq!(said(&pair(&peers(9), &peers(1))), [""; 0]);
 }
 
+/// A machine of which only the text of the hook is known, and the interface is as it should be.
+fn hook(text: &str) -> lint::Host {
+    let program = lint::Program {
+        program: "/etc/hook.sh".into(),
+        text: Some(text.to_owned()),
+        ..lint::Program::default()
+    };
+    lint::Host { programs: vec![program], ..good_host() }
+}
+
+fn link(name: &str) -> model::LinkName {
+    model::LinkName::new(name).unwrap()
+}
+
+fn good_host() -> lint::Host {
+    let own = lint::HostAddress {
+        link: link("eth0"),
+        address: "192.0.2.1".parse().unwrap(),
+        usable: true,
+        permanent: true,
+    };
+    lint::Host {
+        links: vec![lint::HostLink { name: link("eth0"), up: true, multicast: true }],
+        addresses: vec![own],
+        ..lint::Host::default()
+    }
+}
+
+/// What is said of the usual instance on that machine.
+fn on_host(host: lint::Host) -> Vec<String> {
+    let text = complete("vrrp_instance web {\n  ...\n}");
+    let mut nodes = Nodes::new(&[("a.conf", text)]);
+    nodes.host = Some(host);
+    said(&nodes.judged())
+}
+
+#[test]
+fn a_machine_is_held_against_what_is_wanted_of_it() {
+    assert_eq!(on_host(good_host()), [""; 0]);
+    assert_eq!(on_host(lint::Host::default()), ["a.conf:2 interface-missing"]);
+    let with = |change: fn(&mut lint::Host)| {
+        let mut host = good_host();
+        change(&mut host);
+        on_host(host)
+    };
+    assert_eq!(with(|host| host.links[0].up = false), ["a.conf:2 interface-down"]);
+    assert_eq!(with(|host| host.links[0].multicast = false), ["a.conf:2 no-multicast"]);
+    assert_eq!(with(|host| host.addresses.clear()), ["a.conf:2 no-source-address"]);
+    assert_eq!(with(|host| host.addresses[0].usable = false), ["a.conf:2 no-source-address"]);
+    let vip = |host: &mut lint::Host, name: &str, permanent| {
+        let address = "192.0.2.10".parse().unwrap();
+        host.links.push(lint::HostLink { name: link("eth1"), up: true, multicast: true });
+        host.addresses.push(lint::HostAddress { link: link(name), address, usable: true, permanent });
+    };
+    let put = |name: &str, permanent| {
+        let mut host = good_host();
+        vip(&mut host, name, permanent);
+        on_host(host)
+    };
+    assert_eq!(put("eth0", true), ["a.conf:6 address-taken"]);
+    assert_eq!(put("eth1", false), ["a.conf:6 address-taken"]);
+    assert_eq!(put("eth0", false), [""; 0], "as Handover adds it");
+    let barrier =
+        lint::Barrier { link: link("eth0"), family: model::Family::V4, text: "policy drop".to_owned() };
+    assert_eq!(on_host(lint::Host { barriers: vec![barrier], ..good_host() }), ["a.conf:2 firewall-drops"]);
+}
+
+/// What couldn't be looked at is told as such, and doesn't fail a check.
+#[test]
+fn what_could_not_be_seen_is_told() {
+    let mut nodes = Nodes::new(&[("a.conf", complete("vrrp_instance web {\n  ...\n}"))]);
+    nodes.host = Some(lint::Host { unseen: vec!["the firewall: nft isn't here".to_owned()], ..good_host() });
+    let text = rendered(&nodes.judged());
+    assert!(text.contains("note[could-not-look]: the firewall: nft isn't here"), "{text}");
+}
+
 /// Pain B6.
 #[test]
 fn what_a_script_starts_is_read_where_it_is_known() {
@@ -151,7 +227,7 @@ fn what_a_script_starts_is_read_where_it_is_known() {
     );
     let judge = |script: &str| {
         let mut nodes = Nodes::new(&[("a.conf", text.clone())]);
-        nodes.scripts = vec![lint::Script { program: "/etc/hook.sh".into(), text: script.to_owned() }];
+        nodes.host = Some(hook(script));
         said(&nodes.judged())
     };
     assert_eq!(
@@ -166,8 +242,7 @@ fn what_a_script_starts_is_read_where_it_is_known() {
     assert_eq!(judge("systemctl start nginx"), [""; 0], "another service");
     let cured = text.replace("haproxy\"", "haproxy\"\n  while master");
     let mut nodes = Nodes::new(&[("a.conf", cured)]);
-    nodes.scripts =
-        vec![lint::Script { program: "/etc/hook.sh".into(), text: "systemctl start haproxy".to_owned() }];
+    nodes.host = Some(hook("systemctl start haproxy"));
     assert_eq!(said(&nodes.judged()), [""; 0], "it is known to run on the master only");
 }
 

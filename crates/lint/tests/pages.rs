@@ -23,7 +23,8 @@ fn judged(page: &lint::Page, files: &[(&str, String)]) -> Vec<config::Report> {
 
 #[test]
 fn every_lint_fires_on_the_example_of_its_page() {
-    for page in lint::PAGES {
+    // What only a machine has is tested in lints.rs.
+    for page in lint::PAGES.iter().filter(|page| !page.example.is_empty()) {
         let reports = judged(page, &example(page));
         let said = said(&reports);
         assert!(said.iter().any(|it| it.ends_with(&format!(" {}", page.id))), "{}: {said:?}", page.id);

@@ -34,7 +34,7 @@ pub(crate) fn complete(example: &str) -> String {
 pub(crate) struct Nodes {
     pub(crate) names: Vec<String>,
     pub(crate) loaded: Vec<config::Loaded>,
-    pub(crate) scripts: Vec<lint::Script>,
+    pub(crate) host: Option<lint::Host>,
 }
 
 impl Nodes {
@@ -45,7 +45,7 @@ impl Nodes {
         for loaded in &loaded {
             assert!(loaded.config.is_some(), "{}", loaded.report.render(false));
         }
-        Self { names, loaded, scripts: Vec::new() }
+        Self { names, loaded, host: None }
     }
 
     /// The reports after all lints have been looked for, but for whether keepalived knows all words.
@@ -62,7 +62,7 @@ impl Nodes {
                 name,
                 config: loaded.config.as_ref().expect("valid"),
                 report: &loaded.report,
-                scripts: &self.scripts,
+                host: self.host.as_ref(),
             })
             .collect();
         let told = lint::judge(&nodes, asked);

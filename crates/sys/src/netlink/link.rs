@@ -27,6 +27,8 @@ pub struct HostLink {
     pub name: LinkName,
     /// `IFF_UP` and `IFF_RUNNING`: switched on, with carrier.
     pub up: bool,
+    /// `IFF_MULTICAST`: it can send to groups.
+    pub multicast: bool,
     /// The hardware address, of an Ethernet-like interface.
     pub mac: Option<MacAddress>,
     /// How often its carrier has come up; always 0 before Linux 4.16.
@@ -51,7 +53,15 @@ impl HostLink {
         }
         let name = name.ok_or_else(|| DecodeError::from("an interface without a name"))?;
         let up = header.flags.contains(LinkFlags::Up | LinkFlags::Running);
-        Ok(LinkName::new(name).ok().map(|name| Self { index: header.index, name, up, mac, carrier_ups }))
+        let multicast = header.flags.contains(LinkFlags::Multicast);
+        Ok(LinkName::new(name).ok().map(|name| Self {
+            index: header.index,
+            name,
+            up,
+            multicast,
+            mac,
+            carrier_ups,
+        }))
     }
 }
 

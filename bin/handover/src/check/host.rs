@@ -1,0 +1,127 @@
+//! `handover check --host`: gathers what only this machine knows. It looks, and changes nothing.
+
+use std::path::Path;
+
+use config::{Command, Config, Instance, Probe, Span, UserSpec};
+use lint::{Barrier, Host, HostAddress, HostLink, Program};
+use model::LinkName;
+use runner::{Refusal, Runner};
+use serde_json::Value;
+use sys::netlink::Route;
+
+use super::firewall::{Advert, barrier};
+
+/// The longest script that is read for what it starts, in bytes.
+const MAX_SCRIPT: u64 = 64 * 1024;
+/// What the old packet filter leaves when it is in use (iptables-legacy(8)).
+const LEGACY: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
+
+/// What this machine has of what the configuration wants.
+pub(crate) fn look(config: &Config) -> Host {
+    let mut host = Host::default();
+    if let Err(error) = network(&mut host) {
+        host.unseen.push(format!("interfaces and addresses: {error}"));
+    }
+    programs(config, &mut host);
+    firewall(config, &mut host);
+    host
+}
+
+fn network(host: &mut Host) -> Result<(), String> {
+    let mut route = Route::open().map_err(|error| error.to_string())?;
+    let links = route.links().map_err(|error| error.to_string())?;
+    let addresses = route.addresses().map_err(|error| error.to_string())?;
+    let name = |index: u32| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    host.addresses = addresses
+        .iter()
+        .filter_map(|it| {
+            Some(HostAddress {
+                link: name(it.link)?,
+                address: it.address,
+                usable: !it.tentative,
+                permanent: it.valid.is_none(),
+            })
+        })
+        .collect();
+    host.links = links
+        .into_iter()
+        .map(|link| HostLink { name: link.name, up: link.up, multicast: link.multicast })
+        .collect();
+    Ok(())
+}
+
+/// Every script and hook, each where it is named.
+fn programs(config: &Config, host: &mut Host) {
+    let mut runner = Runner::new(config.global.script_user.clone());
+    for check in &config.checks {
+        if let Probe::Script(command) = &check.probe {
+            program(&mut runner, command, check.user.as_ref(), host);
+        }
+    }
+    let hooks = config.instances.iter().map(|instance| &instance.hooks);
+    for hooks in hooks.chain(config.groups.iter().map(|group| &group.hooks)) {
+        let all = [&hooks.any, &hooks.master, &hooks.backup, &hooks.fault, &hooks.stop];
+        for hook in all.into_iter().flatten() {
+            program(&mut runner, &hook.command, hook.user.as_ref(), host);
+        }
+    }
+}
+
+fn program(runner: &mut Runner, command: &Command, user: Option<&UserSpec>, host: &mut Host) {
+    let name = &command.program;
+    let mut refusal = None;
+    match runner.inspect(name, user) {
+        Ok(()) => {}
+        Err(error @ Refusal::CannotBecome(_)) => {
+            // The daemon may, if this process may not; what it would find there nobody knows.
+            let unseen = format!("whether {} can be run: {error}", name.display());
+            if !host.unseen.contains(&unseen) {
+                host.unseen.push(unseen);
+            }
+        }
+        Err(error) => refusal = Some(error.to_string()),
+    }
+    let span: Option<Span> = Some(command.span);
+    host.programs.push(Program { program: name.clone(), span, text: script(name), refusal });
+}
+
+/// The text of a script; `None` for anything else.
+fn script(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > MAX_SCRIPT {
+        return None;
+    }
+    std::fs::read_to_string(path).ok().filter(|text| text.starts_with("#!"))
+}
+
+fn firewall(config: &Config, host: &mut Host) {
+    match ruleset() {
+        Ok(ruleset) => {
+            for Instance { link, family, .. } in &config.instances {
+                let found = barrier(&ruleset, Advert { link, family: *family });
+                let barrier = |text| Barrier { link: LinkName::clone(link), family: *family, text };
+                host.barriers.extend(found.map(barrier));
+            }
+        }
+        Err(why) => host.unseen.push(format!("the firewall: {why}")),
+    }
+    let legacy = |path: &&str| std::fs::read_to_string(path).is_ok_and(|tables| !tables.trim().is_empty());
+    if LEGACY.iter().any(legacy) {
+        host.unseen.push("the rules of iptables-legacy: iptables-legacy-save lists them".to_owned());
+    }
+}
+
+/// nftables' rules, which iptables' are, too, on today's systems.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it only reads, and ends; nothing of ours is running that it could disturb"
+)]
+fn ruleset() -> Result<Value, String> {
+    let output = std::process::Command::new("nft").args(["--json", "list", "ruleset"]).output();
+    let output = output.map_err(|error| format!("nft: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!("nft: {}", said.lines().next().unwrap_or("it failed")));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("nft: {error}"))
+}
