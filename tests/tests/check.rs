@@ -240,6 +240,27 @@ fn a_firewall_that_keeps_adverts_out_is_found() {
     assert!(said.contains("chain inet f in has a rule that drops them"), "{said}");
 }
 
+/// Whoever pastes the page's commands gets what it says; the hook of the example is on no machine but the lab's.
+#[test]
+fn the_commands_of_the_page_work() {
+    let page = fs::read_to_string(example().join("../../docs/checking.md")).expect("docs/checking.md");
+    let commands: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("handover "))
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .collect();
+    assert!(commands.len() > 6, "{commands:?}");
+    for line in commands {
+        let mut command = Command::new(program("handover"));
+        command.args(line.split_whitespace().skip(1)).current_dir(example());
+        let output = command.output().expect("handover runs");
+        let said = text(&output.stderr);
+        let only_programs = said.matches("error[cannot-run]").count() == said.matches("error[").count();
+        let is_host = line.contains("--host") && output.status.code() == Some(1) && only_programs;
+        assert!(output.status.success() || is_host, "{line}: {said}");
+    }
+}
+
 #[test]
 fn one_file_is_for_one_host() {
     let output = check(&example(), &["--host", "node-a.conf", "node-b.conf"]);

@@ -2,7 +2,7 @@
 
 use config::Severity;
 
-use crate::{addresses, agree, allow, elect, groups, host, portable, reach, service, weigh};
+use crate::{addresses, agree, allow, elect, groups, host, portable, reach, service, single, weigh};
 
 /// When a lint is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,10 @@ pub const PAGES: &[&Page] = &[
     &elect::NOPREEMPT_IN_VAIN,
     &weigh::NEVER_MOVES,
     &service::ONLY_ON_MASTER,
+    &single::NOPREEMPT_IGNORED,
+    &single::NOPREEMPT_WEIGHT,
+    &single::OWNER_WEIGHT,
+    &single::LONG_PASSWORD,
     &reach::VRID_SHARED,
     &reach::MIXED_REACH,
     &reach::PEER_MISSING,

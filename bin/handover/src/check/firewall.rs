@@ -10,14 +10,21 @@ use serde_json::Value;
 
 /// How deep chains may jump; nftables has the same limit (NFT_JUMP_STACK_SIZE).
 const MAX_JUMPS: usize = 16;
-/// VRRP's protocol number, and its name in /etc/protocols.
-const PROTOCOL: (u64, &str) = (112, "vrrp");
+/// An IP protocol: its number, and its name in /etc/protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Protocol(u64, &'static str);
+
+/// What adverts are sent as.
+pub(crate) const VRRP: Protocol = Protocol(112, "vrrp");
+/// What they are sent as with `auth_type AH`.
+pub(crate) const AH: Protocol = Protocol(51, "ah");
 
 /// An advert that comes in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advert<'a> {
     pub(crate) link: &'a LinkName,
     pub(crate) family: Family,
+    pub(crate) protocol: Protocol,
 }
 
 /// What drops it, for people; `None` if nothing surely does.
@@ -36,7 +43,7 @@ pub(crate) fn barrier(ruleset: &Value, advert: Advert<'_>) -> Option<String> {
             Fate::Dropped(rule) => Some(format!("{name} has {rule}")),
             Fate::Accepted | Fate::Unsure => None,
             Fate::Through if text(chain, "policy") == "drop" => {
-                Some(format!("{name} has policy drop, and no rule accepts protocol {}", PROTOCOL.0))
+                Some(format!("{name} has policy drop, and no rule accepts protocol {}", advert.protocol.0))
             }
             Fate::Through => None,
         }
@@ -172,9 +179,9 @@ fn fits(expression: &Value, advert: Advert<'_>) -> Fits {
     let payload = left.get("payload");
     let field = payload.map(|it| (text(it, "protocol"), text(it, "field")));
     let found = match (meta, field) {
-        ("l4proto", _) | (_, Some(("ip", "protocol") | ("ip6", "nexthdr"))) => {
-            holds(right, |value| value.as_u64() == Some(PROTOCOL.0) || value.as_str() == Some(PROTOCOL.1))
-        }
+        ("l4proto", _) | (_, Some(("ip", "protocol") | ("ip6", "nexthdr"))) => holds(right, |value| {
+            value.as_u64() == Some(advert.protocol.0) || value.as_str() == Some(advert.protocol.1)
+        }),
         ("iifname", _) => holds(right, |value| value.as_str() == Some(advert.link.as_str())),
         // Other protocols' ports and types.
         (_, Some(("tcp" | "udp" | "icmp" | "icmpv6" | "udplite" | "sctp" | "dccp", _))) => Some(false),
@@ -209,6 +216,10 @@ mod tests {
     use serde_json::json;
 
     fn told(policy: &str, rules: &[Value]) -> Option<String> {
+        told_of(VRRP, policy, rules)
+    }
+
+    fn told_of(protocol: Protocol, policy: &str, rules: &[Value]) -> Option<String> {
         let link = LinkName::new("eth0").unwrap();
         let mut all = vec![
             json!({"chain": {"family": "inet", "table": "f", "name": "in", "type": "filter", "hook": "input", "policy": policy}}),
@@ -218,7 +229,7 @@ mod tests {
                 rule.get("chain").map_or(("in", rule), |chain| (chain.as_str().unwrap(), &rule["expr"]));
             all.push(json!({"rule": {"family": "inet", "table": "f", "chain": chain, "expr": expr}}));
         }
-        barrier(&json!({ "nftables": all }), Advert { link: &link, family: Family::V4 })
+        barrier(&json!({ "nftables": all }), Advert { link: &link, family: Family::V4, protocol })
     }
 
     fn protocol(value: &Value) -> Value {
@@ -247,6 +258,17 @@ mod tests {
         assert_eq!(told("drop", &[json!([protocol(&json!("vrrp")), accept])]), None);
         assert_eq!(told("drop", &[json!([meta("l4proto", &json!({"set": [51, 112]})), accept])]), None);
         assert_eq!(told("drop", &[json!([meta("iifname", &json!("eth0")), accept])]), None);
+    }
+
+    /// `auth_type AH` goes out as another protocol, which a rule for VRRP doesn't let in.
+    #[test]
+    fn authenticated_adverts_are_another_protocol() {
+        let vrrp = json!([protocol(&json!("vrrp")), {"accept": null}]);
+        assert!(
+            told_of(AH, "drop", std::slice::from_ref(&vrrp)).is_some_and(|it| it.ends_with("protocol 51"))
+        );
+        let both = json!([protocol(&json!({"set": ["ah", "vrrp"]})), {"accept": null}]);
+        assert_eq!(told_of(AH, "drop", &[both]), None);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use config::{Command, Config, Instance, Probe, Span, UserSpec};
 use lint::{Barrier, Host, HostAddress, HostLink, Program};
-use model::LinkName;
+use model::{Credential, LinkName};
 use runner::{Refusal, Runner};
 use serde_json::Value;
 use sys::netlink::Route;
 
-use super::firewall::{Advert, barrier};
+use super::firewall::{AH, Advert, VRRP, barrier};
 
 /// The longest script that is read for what it starts, in bytes.
 const MAX_SCRIPT: u64 = 64 * 1024;
@@ -97,8 +97,9 @@ fn script(path: &Path) -> Option<String> {
 fn firewall(config: &Config, host: &mut Host) {
     match ruleset() {
         Ok(ruleset) => {
-            for Instance { link, family, .. } in &config.instances {
-                let found = barrier(&ruleset, Advert { link, family: *family });
+            for Instance { link, family, credential, .. } in &config.instances {
+                let protocol = if matches!(credential, Some(Credential::AhKey(_))) { AH } else { VRRP };
+                let found = barrier(&ruleset, Advert { link, family: *family, protocol });
                 let barrier = |text| Barrier { link: LinkName::clone(link), family: *family, text };
                 host.barriers.extend(found.map(barrier));
             }
