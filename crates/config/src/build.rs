@@ -17,15 +17,17 @@ mod rules;
 mod strict;
 mod tracking;
 
-use model::ProtocolVersion;
+use std::collections::HashSet;
+
+use model::{CheckName, ProtocolVersion};
 
 use self::defaults::Defaults;
 use crate::arguments;
-use crate::diagnostic::{Complaints, Diagnostic};
+use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::Place;
 use crate::lexer::Word;
-use crate::model::Config;
-use crate::section::{Section, admit};
+use crate::model::{Check, Config, SyncGroup, TrackedCheck};
+use crate::section::{Section, admit, guess};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
 
@@ -43,7 +45,8 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     let mut global = Section::new(Place::Global);
     let (mut scripts, mut instances, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (order, statement) in statements.iter().enumerate() {
-        let Some(row) = admit(Place::Root, statement, complaints) else { continue };
+        let row = admit(Place::Root, statement, complaints);
+        let Some(row) = row.or_else(|| guess(Place::Root, statement, complaints)) else { continue };
         let Some(block) = &statement.block else { continue };
         match row.name {
             "vrrp_script" => scripts.extend(named(statement, block, order, complaints)),
@@ -64,8 +67,10 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         .iter()
         .filter_map(|instance| instance::instance(instance, &defaults, &known, complaints))
         .collect();
+    let mut tracked: HashSet<CheckName> =
+        drafts.iter().flat_map(|draft| check_names(&draft.instance.checks)).collect();
     let mut members = group::Members::new(&instances, &drafts);
-    let joined = groups
+    let joined: Vec<SyncGroup> = groups
         .iter()
         .filter_map(|block| group::group(block, &mut members, &mut drafts, &known, complaints))
         .collect();
@@ -73,6 +78,10 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::names(&groups, "sync groups", complaints);
     rules::virtual_routers(&drafts, complaints);
     rules::shared_addresses(&drafts, complaints);
+    tracked.extend(joined.iter().flat_map(|group| check_names(&group.checks)));
+    if !instances.is_empty() && complaints.errors() == 0 {
+        tell_untracked(checks.iter().flatten().filter(|check| !tracked.contains(&check.name)), complaints);
+    }
     if instances.is_empty() && complaints.errors() == 0 {
         let message = "there is no `vrrp_instance`, so no address will move";
         // With checks it is a file for checkerd alone.
@@ -83,6 +92,19 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
     Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined }
+}
+
+fn check_names(tracked: &[TrackedCheck]) -> impl Iterator<Item = CheckName> {
+    tracked.iter().map(|tracked| tracked.check.clone())
+}
+
+fn tell_untracked<'c>(checks: impl Iterator<Item = &'c Check>, complaints: &mut Complaints) {
+    for check in checks {
+        let message =
+            format!("nobody tracks the check {}, so its result changes nothing", quote(check.name.as_str()));
+        let help = format!("add it to a `track_script` block: track_script {{ {} }}", check.name);
+        complaints.push(Diagnostic::warning("untracked-check", check.span, message).help(help));
+    }
 }
 
 /// `2` or `3`, which are the only choices of the table.

@@ -131,8 +131,6 @@ pub(crate) struct Traced {
     pub(crate) span: Span,
     /// From where that was used: the nearest first.
     pub(crate) uses: Vec<Span>,
-    /// The text itself stands in no file as it is.
-    pub(crate) is_mixed: bool,
 }
 
 /// All lines that were made for one configuration.
@@ -179,8 +177,7 @@ impl Made {
         };
         let (start, end) = (level(&outward)?, level(&inward)?);
         let uses = outward.iter().rev().take(common.max(1)).rev().skip(1).map(|(span, _)| *span).collect();
-        let is_mixed = outward.len() > common.max(1) || inward.len() > common.max(1) || !first.exact;
-        Some(Traced { span: start.to(end), uses, is_mixed })
+        Some(Traced { span: start.to(end), uses })
     }
 
     fn origin(&self, byte: usize, end: usize) -> Option<Origin> {

@@ -187,6 +187,11 @@ impl Report {
             Some(span) => self.excerpts(span, diagnostic).into_iter().fold(group, Group::element),
             None => group.element(Origin::path(&self.name)),
         };
+        let included = diagnostic.span.and_then(|span| self.sources.included(span));
+        if let Some((name, Position { line, .. })) = included.and_then(|from| self.position(from)) {
+            let text = format!("by line {line} of {name}");
+            group = group.element(Level::NOTE.with_name("included").message(text));
+        }
         for (level, text) in
             [(Level::NOTE.with_name("keepalived"), &diagnostic.keepalived), (Level::HELP, &diagnostic.help)]
         {
@@ -239,8 +244,9 @@ fn within(span: Span, shown: &Range<usize>) -> Range<usize> {
 /// Leads what stands in no file back to where it came from, and from where it was used.
 fn trace(sources: &Sources, diagnostic: &mut Diagnostic) {
     let Some(traced) = diagnostic.span.and_then(|span| sources.trace(span)) else { return };
-    if let Some(span) = diagnostic.span.filter(|_| traced.is_mixed && diagnostic.label.is_empty()) {
-        diagnostic.label = format!("read as {}", quote(sources.read(span)));
+    let text = diagnostic.span.map_or("", |span| sources.read(span));
+    if text != sources.read(traced.span) && diagnostic.label.is_empty() {
+        diagnostic.label = format!("read as {}", quote(text));
     }
     for (span, _) in &mut diagnostic.related {
         *span = sources.trace(*span).map_or(*span, |traced| traced.span);

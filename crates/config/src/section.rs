@@ -42,8 +42,16 @@ impl<'a> Section<'a> {
 
     /// Reads one block; several may add up.
     pub(crate) fn read(&mut self, block: &'a Block<'a>, complaints: &mut Complaints) {
+        let mut guesses = Vec::new();
         for statement in &block.statements {
             if let Some(row) = admit(self.place, statement, complaints) {
+                self.add(row, statement, complaints);
+            } else if let Some(row) = guess(self.place, statement, complaints) {
+                guesses.push((row, statement));
+            }
+        }
+        for (row, statement) in guesses {
+            if row.again == Again::Adds || !self.fields.contains_key(row.name) {
                 self.add(row, statement, complaints);
             }
         }
@@ -217,11 +225,15 @@ pub(crate) fn admit(
     let Some(row) =
         directives::find(place, word.text).or_else(|| directives::find(Place::Anywhere, word.text))
     else {
-        let diagnostic = if complaints.is_full() {
+        let mut diagnostic = if complaints.is_full() {
             Diagnostic::error("unknown-word", word.span, String::new())
         } else {
             unknown(place, word)
         };
+        if statement.block.is_some() {
+            let keepalived = "reads its lines as those of the block around it, which its `}` then ends";
+            diagnostic = diagnostic.keepalived(keepalived);
+        }
         complaints.push(diagnostic);
         return None;
     };
@@ -237,6 +249,21 @@ pub(crate) fn admit(
         }
     }
     None
+}
+
+/// What a misspelt word probably is, once it has been complained about: what it says is then judged in the same round.
+pub(crate) fn guess(
+    place: Place,
+    statement: &Statement<'_>,
+    complaints: &Complaints,
+) -> Option<&'static Directive> {
+    let word = statement.keyword.text;
+    if complaints.is_full() || !directives::places_of(word).is_empty() {
+        return None;
+    }
+    let row = directives::find(place, nearest(word, directives::words_at(place))?)?;
+    let fits = (row.body == Body::None) == statement.block.is_none();
+    (row.standing.is_read() && fits).then_some(row)
 }
 
 /// A word of the language that nothing is done with.

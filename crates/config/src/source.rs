@@ -146,7 +146,7 @@ impl Sources {
         if span.file == FileId::MADE {
             return self.made.trace(span);
         }
-        Some(Traced { span, uses: Vec::new(), is_mixed: false })
+        Some(Traced { span, uses: Vec::new() })
     }
 
     pub(crate) fn position(&self, span: Span) -> Option<(&str, Position)> {

@@ -392,3 +392,55 @@ fn a_report_takes_more() {
     assert_eq!((report.errors(), report.warnings()), (1, 1));
     assert_eq!(report.files().map(|(name, _)| name).collect::<Vec<_>>(), ["t"]);
 }
+
+/// What a misspelt block holds is judged in the same round.
+#[test]
+fn a_misspelt_word_is_read_on() {
+    check_all(
+        &[
+            (
+                "authentcation {\n auth_type PAS\n}",
+                &["error unknown-word", "error missing-word", "error bad-value"],
+            ),
+            ("prioirty 300", &["error unknown-word", "error out-of-range"]),
+            ("prioirty 3\n priority 4", &["error unknown-word"]),
+            // Not everything is one.
+            ("prioirty {\n}", &["error unknown-word"]),
+        ],
+        with,
+    );
+    assert_eq!(said(&with("").replace("interface eth0", "interfce eth0")), ["error unknown-word"]);
+    let text = with("priority 300").replace("vrrp_instance", "vrrp_instnace");
+    assert_eq!(said(&text), ["error unknown-word", "error out-of-range"]);
+}
+
+#[test]
+fn a_check_that_nobody_tracks_is_told() {
+    let codes = |text: &str| {
+        let report = config::parse("t.conf", text).report;
+        report.diagnostics().iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&with("")), ["untracked-check"]);
+    assert_eq!(codes(&with("track_script {\n known\n}")), [""; 0]);
+    let group = "vrrp_sync_group g {\n group {\n v\n}\n track_script {\n known\n}\n}\n";
+    assert_eq!(codes(&format!("{}{group}", with(""))), ["one-member"]);
+    // Not beside an error that may be the reason.
+    assert_eq!(codes(&with("track_script {\n knwon\n}")), ["unknown-check"]);
+}
+
+#[test]
+fn addresses_that_nobody_can_have() {
+    check_all(
+        &[
+            ("virtual_ipaddress {\n 127.0.0.1\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 255.255.255.255\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 0.0.0.0\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 10.0.0.255/24\n}", &["error bad-address"]),
+            ("virtual_ipaddress {\n 10.0.0.255\n}", &[]),
+            ("virtual_ipaddress {\n 10.0.0.3/31\n}", &[]),
+            ("virtual_ipaddress {\n 10.0.1.255/16\n}", &[]),
+        ],
+        with,
+    );
+    check_all(&[("virtual_ipaddress {\n ::1\n}", &["error bad-address"])], with_v6);
+}

@@ -38,6 +38,19 @@ fn every_file_is_understood_as_it_was() {
     assert!(different.is_empty(), "{}\nUPDATE_GOLDEN=1 accepts this", different.join("\n"));
 }
 
+/// Several files: places are in the file that has the text, whoever includes it.
+#[test]
+fn included_files_are_told_apart() {
+    // Tests run in the directory of their crate.
+    let folder = Path::new("tests/golden/includes");
+    let loaded = config::load(&folder.join("main.conf"));
+    let (actual, expected) = (loaded.report.render(false), folder.join("main.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&expected, &actual).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&expected).unwrap_or_default(), actual, "UPDATE_GOLDEN=1 accepts this");
+}
+
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -145,16 +145,42 @@ fn address(word: &Word<'_>, complaints: &mut Complaints) -> Option<(IpAddr, Opti
         );
         return None;
     };
+    if is_end_of_network(address, prefix) {
+        let message = format!("{address} is the broadcast address of its network /{prefix}");
+        let diagnostic = Diagnostic::error("bad-address", word.span, message);
+        complaints.push(
+            diagnostic
+                .keepalived("adds it, and hosts of this network then take it as their broadcast")
+                .help("choose another address, or write the prefix length of the network"),
+        );
+    }
     Some((address, Some(prefix)))
 }
 
 /// An address that no single host can have.
 pub(super) fn not_a_host(address: IpAddr, span: Span) -> Option<Diagnostic> {
     let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    (address.is_multicast() || address.is_unspecified() || broadcast).then(|| {
-        Diagnostic::error("bad-address", span, format!("{address} can't be the address of a host"))
-            .help("multicast, broadcast and unspecified addresses belong to no interface")
-    })
+    let (message, help) = if address.is_loopback() {
+        (
+            format!("{address} is every host's own, and can't be reached from another"),
+            "write an address of the network",
+        )
+    } else if address.is_multicast() || address.is_unspecified() || broadcast {
+        (
+            format!("{address} can't be the address of a host"),
+            "multicast, broadcast and unspecified addresses belong to no interface",
+        )
+    } else {
+        return None;
+    };
+    Some(Diagnostic::error("bad-address", span, message).help(help))
+}
+
+/// The last address of an IPv4 network that has a last address (RFC 3021 has it for two hosts).
+fn is_end_of_network(address: IpAddr, prefix: u8) -> bool {
+    let IpAddr::V4(address) = address else { return false };
+    let hosts = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+    prefix < 31 && address.to_bits() & hosts == hosts
 }
 
 const fn host_prefix(address: IpAddr) -> u8 {

@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("track_process", AT, Nothing, "lists processes that count").harms(absent::NO_PROCESS),
     not_yet("track_file", AT, Nothing, "lists files that count").harms(absent::NO_FILE),
     not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count").harms(absent::NO_SESSION),
-    not_yet("debug", AT, Number(0, 4), "logs more").without("set RUST_LOG in the systemd unit"),
+    not_yet("debug", AT, Number(0, 4), "logs more").without("set HANDOVER_LOG in the systemd unit"),
     not_yet("kernel_rx_buf_size", AT, Text("BYTES"), "sizes the receive buffer").without(absent::NO_SIZES),
     not_ours("lvs_sync_daemon_interface", AT, "belongs to LVS"),
 ];
