@@ -266,3 +266,39 @@ fn one_file_is_for_one_host() {
     let output = check(&example(), &["--host", "node-a.conf", "node-b.conf"]);
     assert_eq!(output.status.code(), Some(64), "{}", text(&output.stderr));
 }
+
+/// Pain B1: what the lint computes is what the simulated cores do.
+#[test]
+fn weights_that_never_move_the_address_never_move_it_in_the_simulation() {
+    let file = |priority: u8, weight: i16| {
+        let script = format!("vrrp_script chk {{\n  script \"/usr/bin/true\"\n  weight {weight}\n}}\n");
+        script + &node(priority, "  track_script {\n    chk\n  }\n")
+    };
+    let mut fired = 0;
+    let cases = [
+        ((103, -2), (100, -2)),
+        ((101, -2), (100, -2)),
+        ((102, -2), (100, -2)),
+        ((100, 20), (90, 20)),
+        ((100, 5), (90, 5)),
+        ((100, 10), (90, 10)),
+        ((100, 11), (90, 11)),
+        ((253, 20), (230, 20)),
+        ((240, 20), (230, 20)),
+        ((3, -253), (2, -1)),
+        ((254, -4), (249, -1)),
+    ];
+    for ((a, a_weight), (b, b_weight)) in cases {
+        let files = Files::new("sums", &[("a.conf", &file(a, a_weight)), ("b.conf", &file(b, b_weight))]);
+        let said = text(&files.check(&["a.conf", "b.conf"]).stderr);
+        let mut simulate = Command::new(program("handover"));
+        simulate.args(["simulate", "a.conf", "b.conf", "--fail", "chk@a", "--json"]).current_dir(&files.0);
+        let output = simulate.output().expect("handover runs");
+        let outcome: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let outcome = outcome["failures"][0]["outcome"].as_str().expect("an outcome").to_owned();
+        let never = said.contains("weight-never-moves");
+        fired += usize::from(never);
+        assert_eq!(never, outcome != "moves", "{a}{a_weight:+} and {b}{b_weight:+}: {outcome}: {said}");
+    }
+    assert!(0 < fired && fired < cases.len(), "both happen: {fired}");
+}
