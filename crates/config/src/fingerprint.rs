@@ -31,6 +31,12 @@ impl Fingerprint {
         Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(Self::PRIME)))
     }
 
+    /// One that a sibling told by its number.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number, for frames and JSON.
     #[must_use]
     pub const fn as_u64(self) -> u64 {

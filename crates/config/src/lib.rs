@@ -19,6 +19,7 @@ mod expand;
 mod files;
 mod fingerprint;
 mod glob;
+mod identity;
 mod lexer;
 mod lines;
 mod made;
@@ -43,6 +44,7 @@ pub use self::config_id::ConfigId;
 pub use self::diagnostic::{Diagnostic, Excerpt, MAX_DIAGNOSTICS, Severity};
 pub use self::files::MAX_FILE;
 pub use self::fingerprint::Fingerprint;
+pub use self::identity::Renames;
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet, Instance, Manners,
     Pacing, Peer, Probe, Role, SyncGroup, Target, TrackedCheck, TrackedLink, UserSpec, Weight,
