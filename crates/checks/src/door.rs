@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Cause, Verdict};
 
-/// A check by its place in the list that [`crate::Checks`] was made from.
+/// A check: its place in the list that [`crate::Checks`] was made from, or the number that it was added with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckId(pub usize);
 

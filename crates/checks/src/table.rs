@@ -5,7 +5,7 @@
 //!                     \--overdue--> Overdue --ended--> Waiting      (each moment of the grid in Overdue: a failure)
 //! ```
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{Instant, Verdict};
 
@@ -70,10 +70,13 @@ pub struct View<'a> {
     pub last_outcome: Option<&'a Outcome>,
 }
 
-/// The checks of one configuration. The first run of each is due at once.
+/// All checks. The first run of each is due at once.
 #[derive(Debug)]
 pub struct Checks {
-    entries: Vec<Entry>,
+    entries: BTreeMap<CheckId, Entry>,
+    /// Numbers are never given twice: whatever is still said of a check that was removed is about nobody.
+    next: usize,
+    stopped: bool,
     deadlines: BTreeSet<(Instant, CheckId)>,
     outputs: VecDeque<Output>,
 }
@@ -82,18 +85,43 @@ impl Checks {
     /// In this order they are numbered; `now` is where each grid begins.
     #[must_use]
     pub fn new(now: Instant, configs: &[CheckConfig]) -> Self {
-        let entries: Vec<Entry> = configs
-            .iter()
-            .map(|config| Entry {
-                phase: Phase::Waiting,
-                grid: Grid::new(now, config.interval),
-                runs: RunNumber::default(),
-                judge: Judge::new(config),
-                last_outcome: None,
-            })
-            .collect();
-        let deadlines = (0..entries.len()).map(|i| (now, CheckId(i))).collect();
-        Self { entries, deadlines, outputs: VecDeque::new() }
+        let mut checks = Self {
+            entries: BTreeMap::new(),
+            next: 0,
+            stopped: false,
+            deadlines: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        };
+        for config in configs {
+            checks.add(now, config);
+        }
+        checks
+    }
+
+    /// One more, with the next number.
+    pub fn add(&mut self, now: Instant, config: &CheckConfig) -> CheckId {
+        let id = CheckId(self.next);
+        self.next += 1;
+        let entry = Entry {
+            phase: if self.stopped { Phase::Stopped } else { Phase::Waiting },
+            grid: Grid::new(now, config.interval),
+            runs: RunNumber::default(),
+            judge: Judge::new(config),
+            last_outcome: None,
+        };
+        self.deadlines.extend(entry.deadline().map(|at| (at, id)));
+        self.entries.insert(id, entry);
+        id
+    }
+
+    /// Nothing more is started, expected or told of that check. A run that is active is the caller's to end.
+    pub fn remove(&mut self, check: CheckId) {
+        if let Some(deadline) = self.entries.remove(&check).and_then(|entry| entry.deadline()) {
+            self.deadlines.remove(&(deadline, check));
+        }
+        self.outputs.retain(|output| match output {
+            Output::Start { check: other, .. } | Output::Verdict { check: other, .. } => *other != check,
+        });
     }
 
     /// Takes one input. Late or unknown numbers are ignored.
@@ -103,8 +131,9 @@ impl Checks {
             Input::Ended { check, run, outcome } => self.step(now, check, Event::Ended(run, outcome)),
             Input::Overdue { check, run } => self.step(now, check, Event::Overdue(run)),
             Input::Stop => {
-                for i in 0..self.entries.len() {
-                    self.step(now, CheckId(i), Event::Stop);
+                self.stopped = true;
+                for check in self.entries.keys().copied().collect::<Vec<_>>() {
+                    self.step(now, check, Event::Stop);
                 }
             }
         }
@@ -124,7 +153,7 @@ impl Checks {
     /// What is known of a check.
     #[must_use]
     pub fn view(&self, check: CheckId) -> Option<View<'_>> {
-        self.entries.get(check.0).map(|entry| View {
+        self.entries.get(&check).map(|entry| View {
             verdict: entry.judge.verdict(),
             tally: entry.judge.tally(),
             running: matches!(entry.phase, Phase::Running(_) | Phase::Overdue { .. }),
@@ -141,7 +170,7 @@ impl Checks {
 
     /// The table: every pair is listed. Whatever happens, the deadline of the check is set anew afterwards.
     fn step(&mut self, now: Instant, check: CheckId, event: Event) {
-        let Some(entry) = self.entries.get_mut(check.0) else { return };
+        let Some(entry) = self.entries.get_mut(&check) else { return };
         if let Some(deadline) = entry.deadline() {
             self.deadlines.remove(&(deadline, check));
         }

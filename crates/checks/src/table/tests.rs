@@ -178,3 +178,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_check_that_is_removed_is_not_heard_of_again() {
+    let mut checks = Checks::new(at(0), &[config(SECOND, 1, 1), config(SECOND, 1, 1)]);
+    checks.handle(at(0), Input::Wake);
+    checks.remove(CheckId(0));
+    let started = Output::Start { check: CheckId(1), run: RunNumber(1) };
+    assert_eq!(drain(&mut checks), [started], "what it had still to say is void");
+    checks.handle(at(5), ended(RunNumber(1), Outcome::Passed));
+    assert!(checks.view(CheckId(0)).is_none() && drain(&mut checks).is_empty());
+    let added = checks.add(at(7), &config(SECOND, 1, 1));
+    assert_eq!((added, checks.next_deadline()), (CheckId(2), Some(at(7))));
+    checks.handle(at(8), Input::Stop);
+    checks.add(at(9), &config(SECOND, 1, 1));
+    assert_eq!(checks.next_deadline(), None, "nothing is started any more");
+}
