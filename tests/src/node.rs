@@ -180,9 +180,25 @@ impl Node {
     /// # Panics
     /// There isn't exactly one.
     pub fn kill(&self, name: &str) {
+        self.signal(name, "KILL");
+    }
+
+    /// A signal to the one process of that name, by the signal's name.
+    ///
+    /// # Panics
+    /// There isn't exactly one.
+    pub fn signal(&self, name: &str, signal: &str) {
         let pids = self.pids(name);
         assert_eq!(pids.len(), 1, "one {name} on {}, found {pids:?}", self.host.name());
-        let _ = self.sh(&format!("kill -9 {}", pids.first().copied().unwrap_or_default()));
+        let _ = self.sh(&format!("kill -{signal} {}", pids.first().copied().unwrap_or_default()));
+    }
+
+    /// Puts another text into its configuration file; nobody is told.
+    ///
+    /// # Panics
+    /// The lab can't do it.
+    pub fn configure(&self, config: &str) {
+        self.host.write_file(CONFIG, config, 0o600).expect("write the configuration");
     }
 
     /// What `handover run` and its daemons have printed so far.

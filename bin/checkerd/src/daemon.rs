@@ -1,14 +1,17 @@
 //! The loop: what is due is started, what has ended is judged, what has changed is told. Nothing is decided here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use checks::{CheckId, Checks, Input, Outcome, Output, RunNumber};
-use config::{Check, Command};
+use config::{Check, Command, Config};
 use ipc::json;
-use ipc::verdicts::{Message, Request};
+use ipc::reload::Request;
+use ipc::verdicts::Message;
 use model::Instant;
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
 use runner::{Crew, End, Job, Runner};
+use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
 use sys::process::Exit;
@@ -16,12 +19,14 @@ use sys::process::Exit;
 use crate::book::Book;
 use crate::once::variables;
 use crate::probe::{Answer, Probes};
-use crate::status;
 use crate::stdout::Printer;
+use crate::{plan, status};
 
 const SERVER: Token = Token(0);
 /// Above the server's.
-const SCRIPTS: Token = Token(LineServer::TOKENS);
+const RELOAD: Token = Token(LineServer::TOKENS);
+/// This and those above.
+const SCRIPTS: Token = Token(RELOAD.0 + 1);
 /// Far above those of scripts, which need two for each that runs.
 pub(crate) const PROBES: Token = Token(1 << 30);
 /// Members of the group may connect (docs/events.md).
@@ -44,7 +49,8 @@ pub(crate) fn run(start: Start, print: bool) -> Result<(), Failure> {
 }
 
 struct Daemon {
-    start: Start,
+    config: Arc<Config>,
+    reload: Participant<ClientId, ()>,
     reactor: Reactor,
     server: LineServer,
     printer: Printer,
@@ -70,7 +76,8 @@ impl Daemon {
             crew: Crew::new(runner, SCRIPTS),
             probes: Probes::new(PROBES),
             leave_at: None,
-            start,
+            reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
+            config: start.config,
             reactor,
             server,
             printer: Printer::new(print),
@@ -140,22 +147,56 @@ impl Daemon {
         self.checks.handle(now, Input::Ended { check, run, outcome });
     }
 
-    fn on_client(&mut self, event: ClientEvent) {
+    fn on_client(&mut self, event: ClientEvent, now: Instant) {
         match event {
             ClientEvent::Connected(client, _) => {
-                self.tell(client, &status::hello(self.start.fingerprint));
+                self.tell(client, &status::hello(self.reload.running()));
                 self.tell_snapshot(client);
             }
-            ClientEvent::Line(client, line) => {
-                let answer = match json::parse::<Request>(&line) {
-                    Ok(Request::Status) => status::status(&self.book, &self.checks, self.start.fingerprint),
-                    Err(error) => {
-                        Message::Error { error: format!("expected {{\"request\":\"status\"}}: {error}") }
-                    }
-                };
-                self.tell(client, &answer);
+            ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
+                Ok(Request::Status) => {
+                    let (running, last) = (self.reload.running(), self.reload.last());
+                    self.tell(client, &status::status(&self.book, &self.checks, running, last));
+                }
+                Ok(Request::Reload(step)) => {
+                    let ask = Ask::of(client, step, self.server.peer(client));
+                    let resolution = self.reload.ask(&self.reactor, ask);
+                    self.resolve(resolution, now);
+                }
+                Err(error) => {
+                    let error = format!("expected {{\"request\":\"status\"}} or a step of a reload: {error}");
+                    self.tell(client, &Message::Error { error });
+                }
+            },
+            ClientEvent::Gone(client, reason) => {
+                log::debug!("a client has left: {reason:?}");
+                self.reload.forget(&client);
             }
-            ClientEvent::Gone(_, reason) => log::debug!("a client has left: {reason:?}"),
+        }
+    }
+
+    /// Runs another configuration if that is what follows, and then answers.
+    fn resolve(&mut self, resolution: Option<Resolution<ClientId, ()>>, now: Instant) {
+        let Some(Resolution { answers, adopt }) = resolution else { return };
+        if let Some(candidate) = adopt {
+            let wall = service::stamp::rfc3339(sys::clock::wall());
+            let same = plan::is_same(&self.config, &candidate.config);
+            let ended = self.book.reconfigure(&candidate.config, (&mut self.checks, now), &wall, same);
+            self.crew.abort(|(check, _)| ended.contains(check));
+            self.probes.abort(|check| ended.contains(check));
+            self.crew.set_script_user(candidate.config.global.script_user.clone());
+            self.config = candidate.config;
+            let hello = status::hello(self.reload.running());
+            self.print(&hello);
+            self.server
+                .clients()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|client| self.tell(client, &hello));
+            service::notify_status(&status::summary(&self.book, &self.checks));
+        }
+        for (client, answer) in answers {
+            self.tell(client, &Message::Reload(answer));
         }
     }
 
@@ -193,7 +234,7 @@ impl Daemon {
 
     fn print_all(&mut self) {
         let all = self.book.pages().filter_map(|(check, _)| status::verdict(&self.book, &self.checks, check));
-        let all = std::iter::once(status::hello(self.start.fingerprint)).chain(all);
+        let all = std::iter::once(status::hello(self.reload.running())).chain(all);
         self.printer.print(all.filter_map(|message| json::line(&message).ok()));
     }
 }
@@ -222,9 +263,14 @@ impl service::Daemon for Daemon {
                 self.checks.handle(now, Input::Ended { check, run, outcome });
                 self.drain(now);
             }
+        } else if self.reload.owns(token) {
+            if let Some(reading) = self.reload.on_ready(&self.reactor) {
+                let resolution = self.reload.resolve(&self.reactor, reading, None);
+                self.resolve(Some(resolution), now);
+            }
         } else {
             for event in self.server.on_ready(&mut self.reactor, token) {
-                self.on_client(event);
+                self.on_client(event, now);
             }
         }
         Ok(())
@@ -236,13 +282,13 @@ impl service::Daemon for Daemon {
             service::notify_stopping();
             self.leave_at = Some(now + FAREWELL);
             self.checks.handle(now, Input::Stop);
-            self.crew.abort();
-            self.probes.abort();
+            self.crew.abort(|_| true);
+            self.probes.abort(|_| true);
         }
     }
 
     fn on_reload(&mut self, _: Instant) {
-        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        self.reload.on_signal();
     }
 }
 

@@ -7,6 +7,7 @@
 mod book;
 mod daemon;
 mod once;
+mod plan;
 mod probe;
 mod status;
 mod stdout;

@@ -110,9 +110,10 @@ impl Probes {
         late.into_iter().filter_map(|check| self.end(check, Outcome::TimedOut, now)).collect()
     }
 
-    /// Gives up everything.
-    pub(crate) fn abort(&mut self) {
-        self.running.clear();
+    /// Gives up what such checks ask.
+    pub(crate) fn abort(&mut self, which: impl Fn(&CheckId) -> bool) {
+        self.running.retain(|check, _| !which(check));
+        self.processes.forget(which);
     }
 
     fn end(&mut self, check: CheckId, outcome: Outcome, now: Instant) -> Option<Answer> {

@@ -4,6 +4,7 @@ use checks::{CheckId, Checks, View};
 use config::Fingerprint;
 use ipc::events::Hello;
 use ipc::json::PROTOCOL;
+use ipc::reload::LastReload;
 use ipc::verdicts::{CheckStatus, CheckVerdict, Message, Status};
 
 use crate::book::{Book, Page, millis};
@@ -35,7 +36,12 @@ pub(crate) fn verdict(book: &Book, checks: &Checks, check: CheckId) -> Option<Me
 }
 
 /// Everything.
-pub(crate) fn status(book: &Book, checks: &Checks, fingerprint: Fingerprint) -> Message {
+pub(crate) fn status(
+    book: &Book,
+    checks: &Checks,
+    fingerprint: Fingerprint,
+    last_reload: Option<LastReload>,
+) -> Message {
     let one = |(id, page)| checks.view(id).map(|view| check_status(page, view));
     Message::Status(Status {
         protocol: PROTOCOL,
@@ -43,6 +49,7 @@ pub(crate) fn status(book: &Book, checks: &Checks, fingerprint: Fingerprint) -> 
         pid: std::process::id(),
         at: service::stamp::rfc3339(sys::clock::wall()),
         config: fingerprint.to_string(),
+        last_reload,
         checks: book.pages().filter_map(one).collect(),
     })
 }

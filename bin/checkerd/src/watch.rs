@@ -74,7 +74,7 @@ fn status(lines: &mut impl std::io::BufRead) -> Result<Vec<CheckStatus>, String>
         }
         match ipc::json::parse(line.as_bytes()) {
             Ok(Message::Status(status)) => return Ok(status.checks),
-            Ok(Message::Hello(_) | Message::Verdict(_)) => {}
+            Ok(Message::Hello(_) | Message::Verdict(_) | Message::Reload(_)) => {}
             Ok(Message::Error { error }) => return Err(error),
             Err(error) => return Err(error.to_string()),
         }

@@ -21,7 +21,7 @@ fn check(name: &str, script: &str, more: &str) -> String {
 fn verdict(client: &mut Client, wanted: Verdict) -> CheckVerdict {
     client.find(|message| match message {
         Message::Verdict(line) if line.verdict == wanted => Some(line),
-        Message::Verdict(_) | Message::Hello(_) | Message::Status(_) => None,
+        Message::Verdict(_) | Message::Hello(_) | Message::Status(_) | Message::Reload(_) => None,
         Message::Error { error } => panic!("{error}"),
     })
 }
@@ -30,7 +30,7 @@ fn status(client: &mut Client) -> Vec<CheckStatus> {
     client.send(r#"{"request":"status"}"#).unwrap();
     client.find(|message| match message {
         Message::Status(status) => Some(status.checks),
-        Message::Verdict(_) | Message::Hello(_) | Message::Error { .. } => None,
+        Message::Verdict(_) | Message::Hello(_) | Message::Reload(_) | Message::Error { .. } => None,
     })
 }
 
@@ -176,7 +176,7 @@ fn bad_clients_get_an_answer_or_are_sent_away_and_nobody_else_notices() {
         client.send(garbage).unwrap();
         let error = client.find(|message| match message {
             Message::Error { error } => Some(error),
-            Message::Verdict(_) | Message::Hello(_) | Message::Status(_) => None,
+            Message::Verdict(_) | Message::Hello(_) | Message::Status(_) | Message::Reload(_) => None,
         });
         assert!(error.starts_with("expected {"), "{error}");
     }

@@ -52,7 +52,7 @@ fn status(client: &mut Client) -> Vec<CheckStatus> {
     client.send(r#"{"request":"status"}"#).unwrap();
     client.find(|message| match message {
         Message::Status(status) => Some(status.checks),
-        Message::Verdict(_) | Message::Hello(_) | Message::Error { .. } => None,
+        Message::Verdict(_) | Message::Hello(_) | Message::Reload(_) | Message::Error { .. } => None,
     })
 }
 

@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),
+    Reload(crate::reload::ReloadArguments),
     Simulate(crate::simulate::SimulateArguments),
     Lab(crate::lab::LabArguments),
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use service::{Exit, Failure};
 
-use crate::client::Client;
+use service::client::Client;
 
 /// What is to be drained or brought back.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use service::{Exit, Failure};
 
-use crate::client::Client;
+use service::client::Client;
 
 /// Prints the snapshot and then every event: as it comes (`--json`), or as one readable line.
 ///

@@ -2,12 +2,12 @@
 
 mod args;
 mod check;
-mod client;
 mod drain;
 mod events;
 mod explain;
 mod lab;
 mod recipe;
+mod reload;
 mod run;
 mod simulate;
 mod status;
@@ -65,11 +65,12 @@ fn act() -> Result<ExitCode, Failure> {
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
         Some(Command::Undrain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::undrain(&service::runtime_dir(it.runtime_dir), &whom)),
+        Some(Command::Reload(it)) => reload::run(it),
         Some(Command::Simulate(it)) => simulate::run(&it),
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, explain, events, drain, undrain, simulate, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, explain, events, drain, undrain, reload, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

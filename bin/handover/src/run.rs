@@ -1,10 +1,13 @@
 //! `handover run`: starts the four daemons in the foreground, each with its rights and no more, and keeps them running.
 //!
-//! For where there is no systemd: a container, a lab, a demo. It never speaks to the daemons; it starts, waits, stops.
+//! For where there is no systemd: a container, a lab, a demo. It starts, waits, stops; on SIGHUP
+//! a thread of it coordinates a reload, as `handover reload` does.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use config::ConfigId;
@@ -149,6 +152,8 @@ struct Supervisor {
     /// What lay at the place of each socket before we started anything: left by those before us.
     leftovers: Vec<Option<SocketId>>,
     announced: bool,
+    /// SIGHUPs that haven't been answered.
+    reloads: Arc<AtomicUsize>,
 }
 
 /// A socket's file: another one has another number, or was made at another time.
@@ -186,6 +191,7 @@ impl Supervisor {
             leftovers: Daemon::ALL.map(|daemon| socket_id(&directories.runtime, daemon)).to_vec(),
             stopping: None,
             announced: false,
+            reloads: Arc::default(),
         })
     }
 
@@ -211,7 +217,7 @@ impl Supervisor {
                         self.stop("asked to by a signal")
                     }
                     Ready::Signal(_) => {
-                        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed")
+                        service::reload::coordinate_in_a_thread(&self.runtime_dir, &self.reloads);
                     }
                     Ready::Token { token, .. } => self.reap(token, sys::clock::now()),
                     Ready::Timer => {}

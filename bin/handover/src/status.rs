@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use service::{Exit, Failure};
 
-use crate::client::status_of;
+use service::client::status_of;
 
 /// The most characters of a script's output that are shown; `--json` has them all.
 const MAX_OUTPUT: usize = 200;
@@ -24,6 +24,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("dropped", "dropped"),
             ("ipmgr", "ipmgr"),
             ("checks", "checks"),
+            ("last_reload", "last_reload"),
         ],
     ),
     ("checkerd", &[("checks", "checks")]),
@@ -52,7 +53,9 @@ fn collect(runtime_dir: &Path) -> Value {
     for (program, parts) in ASKED {
         match status_of(runtime_dir, program) {
             Ok(mut answer) => {
-                processes.insert(program.to_owned(), json!({ "running": true, "pid": answer.get("pid") }));
+                let about =
+                    json!({ "running": true, "pid": answer.get("pid"), "config": answer.get("config") });
+                processes.insert(program.to_owned(), about);
                 for (part, name) in parts {
                     if let Some(value) = answer.get_mut(*part).map(Value::take) {
                         whole.insert((*name).to_owned(), value);
@@ -120,7 +123,23 @@ fn render(status: &Value) -> String {
             out += &format!("{program}: {trouble}\n");
         }
     }
+    render_reload(status, &mut out);
     out
+}
+
+/// A reload is worth a line when it was refused, and daemons when they don't run the same.
+fn render_reload(status: &Value, out: &mut String) {
+    let last = |key: &str| printable(text(status, &["last_reload", key]));
+    if last("outcome") == "refused" {
+        *out += &format!("reload at {} refused ({}): {}\n", last("at"), last("by"), last("error"));
+    }
+    let config = |program: &'static str| (program, text(status, &["processes", program, "config"]));
+    let configs = ["vrrp-core", "checkerd", "notifierd"].map(config);
+    let known: Vec<_> = configs.iter().filter(|(_, config)| !config.is_empty()).collect();
+    if known.windows(2).any(|pair| matches!(pair, [(_, one), (_, other)] if one != other)) {
+        let each: Vec<String> = known.iter().map(|(program, config)| format!("{program} {config}")).collect();
+        *out += &format!("the daemons run different configurations ({}): reload\n", each.join(", "));
+    }
 }
 
 /// What a script wrote, on one line, without what a terminal would obey, and cut.

@@ -69,6 +69,19 @@ impl Claims {
         Self { entries: advert_intervals.into_iter().map(entry).collect(), heard: now }
     }
 
+    /// The same claims for another configuration: the advertisement interval of each instance, and which one it was.
+    pub(crate) fn carried_over(
+        &self,
+        instances: impl IntoIterator<Item = (Duration, Option<InstanceId>)>,
+    ) -> Self {
+        let (intervals, before): (Vec<_>, Vec<_>) = instances.into_iter().unzip();
+        let mut claims = Self::new(intervals, self.heard);
+        for (entry, before) in claims.entries.iter_mut().zip(before) {
+            entry.claim = before.map_or(Claim::Nobody, |id| self.of(id));
+        }
+        claims
+    }
+
     /// What holds for that instance.
     pub(crate) fn of(&self, instance: InstanceId) -> Claim {
         self.entries.get(instance.0).map_or(Claim::Nobody, |entry| entry.claim)
@@ -201,6 +214,20 @@ mod tests {
         claims.hear(after(1900));
         assert_eq!(claims.run_out(after(2000)), [], "ordered in time");
         assert_eq!(claims.ordered().collect::<Vec<_>>(), [SLOW]);
+    }
+
+    #[test]
+    fn another_configuration_keeps_the_claims_of_who_is_still_there() {
+        let mut before = claims();
+        before.order(FAST);
+        before.leave_over(SLOW, START);
+        before.hear(after(5));
+        let second = Duration::from_secs(1);
+        let mut claims = before.carried_over([(second, Some(FAST)), (second, None)]);
+        assert_eq!((claims.of(InstanceId(0)), claims.of(InstanceId(1))), (Claim::Ordered, Claim::Nobody));
+        assert_eq!(claims.next_deadline(), Some(after(2005)), "its new patience, from when it was heard");
+        claims.withdraw(InstanceId(0));
+        assert_eq!(claims.next_deadline(), None);
     }
 
     #[test]

@@ -4,15 +4,19 @@
 //! "handled": it only makes the next comparison come sooner.
 
 mod door;
+mod reload;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use config::Config;
 use ipc::core_ipmgr::{self, Order, Report, SOCKET};
 use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
+use service::reload::Participant;
 use service::{Exit, Failure, Readiness, Start, Turn};
 use sys::netlink::{Changed, Monitor, Place, Route};
 use sys::privilege::{self, Capability};
@@ -27,13 +31,15 @@ use crate::limiter::Limiter;
 use crate::plan::{self, Plan, Reason, Spot};
 use crate::sockets::{self, Use};
 use crate::world::World;
+use door::Greeting;
 
 const LISTENER: Token = Token(0);
 const MONITOR: Token = Token(1);
 const CORE: Token = Token(2);
 const NEWCOMER: Token = Token(3);
+const RELOAD: Token = Token(4);
 /// One token per link follows, for [`Evidence`].
-const FIRST_LINK: usize = 4;
+const FIRST_LINK: usize = 5;
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
 /// How often the kernel is asked even if nothing seems to have changed.
@@ -79,7 +85,10 @@ impl Answer {
 }
 
 struct Daemon {
-    start: Start,
+    config: Arc<Config>,
+    reload: Participant<(), ()>,
+    /// The places of the configurations before.
+    former: HashSet<Spot>,
     path: PathBuf,
     instances: HashMap<InstanceName, InstanceId>,
     configured: Configured,
@@ -105,6 +114,8 @@ struct Daemon {
     core: Option<CoreLink>,
     /// Somebody who may be the next vrrp-core, and has not proved it yet.
     newcomer: Option<CoreLink>,
+    /// What it said, while we read our configuration again because it runs another one.
+    greeting: Option<Greeting>,
     route: Route,
     monitor: Monitor,
     listener: Listener,
@@ -132,18 +143,16 @@ impl Daemon {
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
         reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
-        let named = config.instances.iter().enumerate();
         let uses = sockets::uses(config);
         Ok(Self {
             evidence: Evidence::new(uses.keys(), FIRST_LINK, now),
-            instances: named.map(|(number, instance)| (instance.name.clone(), InstanceId(number))).collect(),
-            configured: Configured {
-                moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
-                sources: config.instances.iter().filter_map(|it| it.source).collect(),
-            },
+            instances: by_name(config),
+            configured: Configured::of(config),
             uses,
             gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_id()),
-            start,
+            former: HashSet::new(),
+            reload: Participant::new(&start, RELOAD, |_, _| ((), Vec::new())),
+            config: start.config,
             path,
             claims,
             world,
@@ -158,6 +167,7 @@ impl Daemon {
             accept_again: false,
             core: None,
             newcomer: None,
+            greeting: None,
             route,
             monitor,
             listener,
@@ -184,6 +194,7 @@ impl Daemon {
         if self.core.take().is_some() {
             log::warn!("vrrp-core is gone: {why}");
             self.answers.clear();
+            self.reload.forget(&());
             service::notify_status("waiting for vrrp-core");
         }
     }
@@ -216,6 +227,8 @@ impl Daemon {
                 self.drop_core("it says hello again");
             }
             Order::Beat => {}
+            Order::Prepare => self.on_prepare(now),
+            Order::Adopt { fingerprint } => self.on_adopt(fingerprint, now),
             Order::Install { instance, order } => {
                 if let Some(instance) = self.known(&instance) {
                     self.dirty = true;
@@ -246,7 +259,7 @@ impl Daemon {
     }
 
     fn name(&self, id: InstanceId) -> Option<&InstanceName> {
-        self.start.config.instances.get(id.0).map(|instance| &instance.name)
+        self.config.instances.get(id.0).map(|instance| &instance.name)
     }
 
     /// Withdraws what was ordered by a vrrp-core that is silent for too long, and what an earlier ipmgr left and nobody
@@ -282,7 +295,7 @@ impl Daemon {
         }
         self.look(now);
         self.evidence.look(&self.world, &self.reactor);
-        let plan = plan::plan(&self.start.config, &self.claims, &self.world);
+        let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         self.make(plan, now);
         self.answer();
         self.tell(now);
@@ -341,7 +354,7 @@ impl Daemon {
     /// An address that was ordered before had to be added again.
     fn remark_on_repair(&mut self, instance: InstanceId, place: &Place, now: Instant) {
         self.rest_until = now + AFTER_REPAIR;
-        let instances = &self.start.config.instances;
+        let instances = &self.config.instances;
         let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
         self.repairs
             .mention(now, || log::warn!("({name}) put back {place}: it was gone, and not by our doing"));
@@ -351,7 +364,7 @@ impl Daemon {
     fn answer(&mut self) {
         for answer in std::mem::take(&mut self.answers) {
             let id = answer.instance();
-            let Some(instance) = self.start.config.instances.get(id.0) else { continue };
+            let Some(instance) = self.config.instances.get(id.0) else { continue };
             let name = instance.name.clone();
             let spots = instance.addresses.iter().map(Spot::of);
             let mut failures: Vec<String> =
@@ -393,7 +406,7 @@ impl Daemon {
         self.claims.clear();
         self.look_at = now;
         self.look(now);
-        let plan = plan::plan(&self.start.config, &self.claims, &self.world);
+        let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let count = plan.changes.len();
         self.make(plan, now);
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
@@ -425,6 +438,7 @@ impl service::Daemon for Daemon {
             LISTENER => self.on_listener(now)?,
             MONITOR => self.dirty = true,
             NEWCOMER => self.on_newcomer(now)?,
+            RELOAD => self.on_read(now)?,
             CORE => {
                 if readiness.writable {
                     self.with_core(CoreLink::flush);
@@ -450,8 +464,14 @@ impl service::Daemon for Daemon {
     }
 
     fn on_reload(&mut self, _: Instant) {
-        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        self.reload.on_signal();
     }
+}
+
+/// The number of each instance.
+fn by_name(config: &Config) -> HashMap<InstanceName, InstanceId> {
+    let named = config.instances.iter().enumerate();
+    named.map(|(number, instance)| (instance.name.clone(), InstanceId(number))).collect()
 }
 
 /// Sends the sockets and facts of every link about which something is new, and [`Report::Ready`] after the first time.

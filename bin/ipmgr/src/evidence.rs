@@ -21,13 +21,15 @@ const FRESH_BOOT: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Evidence {
     links: BTreeMap<LinkName, Known>,
-    /// What is up at the first look has been for long.
-    trusts: bool,
+    /// The next token: none is used twice.
+    next: usize,
 }
 
 #[derive(Debug)]
 struct Known {
     token: Token,
+    /// If it is up at the first look, it has been for long.
+    trusted: bool,
     /// `None` while it isn't up.
     life: Option<Life>,
     /// Where its first frame is waited for; `None` once it was heard.
@@ -45,9 +47,35 @@ struct Life {
 impl Evidence {
     /// `now` is the time since boot. Tokens are numbered from `first`.
     pub(crate) fn new<'a>(links: impl IntoIterator<Item = &'a LinkName>, first: usize, now: Instant) -> Self {
-        let known = |place| Known { token: Token(first + place), life: None, ear: None };
-        let links = links.into_iter().enumerate().map(|(place, name)| (name.clone(), known(place)));
-        Self { links: links.collect(), trusts: now >= Instant::ZERO + FRESH_BOOT }
+        let mut evidence = Self { links: BTreeMap::new(), next: first };
+        let trusted = now >= Instant::ZERO + FRESH_BOOT;
+        links.into_iter().for_each(|name| evidence.add(name, trusted));
+        evidence
+    }
+
+    /// Another configuration uses these links. Of a new one that is up nobody knows when it came up: it counts as one that
+    /// carries.
+    pub(crate) fn reconfigure<'a>(
+        &mut self,
+        links: impl IntoIterator<Item = &'a LinkName>,
+        reactor: &Reactor,
+    ) {
+        let mut before = std::mem::take(&mut self.links);
+        for name in links {
+            match before.remove_entry(name) {
+                Some((name, known)) => {
+                    self.links.insert(name, known);
+                }
+                None => self.add(name, true),
+            }
+        }
+        before.values_mut().for_each(|known| known.stop(reactor));
+    }
+
+    fn add(&mut self, name: &LinkName, trusted: bool) {
+        let known = Known { token: Token(self.next), trusted, life: None, ear: None };
+        self.next += 1;
+        self.links.insert(name.clone(), known);
     }
 
     /// Whether a frame of another host has come in on that link since it came up, as far as anybody can tell.
@@ -57,16 +85,16 @@ impl Evidence {
 
     /// Compares what is up with what was, and listens to what came up.
     pub(crate) fn look(&mut self, world: &World, reactor: &Reactor) {
-        let trusts = std::mem::take(&mut self.trusts);
         for (name, known) in &mut self.links {
             let up = world.link(name).filter(|link| link.up);
+            let trusted = std::mem::take(&mut known.trusted);
             let life = up.map(|link| Life { index: link.index, carrier_ups: link.carrier_ups });
             if life == known.life {
                 continue;
             }
             known.life = life;
             known.stop(reactor);
-            if let (Some(life), false) = (life, trusts) {
+            if let (Some(life), false) = (life, trusted) {
                 known.listen(name, life.index, reactor);
             }
         }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
+use config::Config;
 use model::{LinkFact, LinkName, MAX_SOURCES};
 use sys::netlink::HostAddress;
 
@@ -18,6 +19,16 @@ pub(crate) struct Configured {
     pub(crate) moving: HashSet<IpAddr>,
     /// Those that adverts are to be sent from.
     pub(crate) sources: HashSet<IpAddr>,
+}
+
+impl Configured {
+    /// What that configuration says.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
+            sources: config.instances.iter().filter_map(|it| it.source).collect(),
+        }
+    }
 }
 
 /// How that link is now. `carries`: somebody else's frame has come in ([`crate::evidence`]).

@@ -46,6 +46,13 @@ impl Spot {
         Self::new(&address.link, address.address, address.prefix)
     }
 
+    /// Whether that address is there, whoever put it.
+    pub(crate) fn is_there(&self, world: &World) -> bool {
+        world.link(&self.link).is_some_and(|link| {
+            world.find(link.index, self.address, self.prefix.unwrap_or_default()).is_some()
+        })
+    }
+
     /// Where a change is made.
     pub(crate) fn changed_by(change: &Change) -> Self {
         let place = change.place();
@@ -73,8 +80,13 @@ pub(crate) struct Plan {
     pub(crate) impossible: Vec<(Spot, String)>,
 }
 
-/// Compares what should be with what is.
-pub(crate) fn plan(config: &Config, claims: &Claims, world: &World) -> Plan {
+/// Every place that a configuration may use.
+pub(crate) fn spots(config: &Config) -> HashSet<Spot> {
+    config.instances.iter().flat_map(|instance| &instance.addresses).map(Spot::of).collect()
+}
+
+/// Compares what should be with what is. `former` are the places of configurations before: what is ours there has to go.
+pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, world: &World) -> Plan {
     let mut plan = Plan::default();
     let (mut wanted, mut spared) = (HashSet::new(), HashSet::new());
     for (number, instance) in config.instances.iter().enumerate() {
@@ -92,19 +104,26 @@ pub(crate) fn plan(config: &Config, claims: &Claims, world: &World) -> Plan {
             spared.insert(Spot::of(address));
         }
     }
-    let configured: HashSet<Spot> =
-        config.instances.iter().flat_map(|instance| &instance.addresses).map(Spot::of).collect();
+    let configured = spots(config);
     for found in world.addresses() {
         let Some(name) = world.name(found.link) else { continue };
         let spot = Spot::new(name, found.address, found.prefix);
-        if is_ours(found, configured.contains(&spot)) && !spared.contains(&spot) {
+        if is_ours(found, configured.contains(&spot) || former.contains(&spot)) && !spared.contains(&spot) {
             let (address, prefix) = (found.address, found.prefix);
             let place = Place { link: found.link, name: name.clone(), address, prefix };
             plan.changes.push((Change::Remove { place }, Reason::Unwanted));
         }
     }
+    // What only gets another prefix is there all the time.
+    let added: HashSet<(u32, IpAddr)> = plan
+        .changes
+        .iter()
+        .filter(|(change, _)| matches!(change, Change::Add { .. }))
+        .map(|(change, _)| (change.place().link, change.place().address))
+        .collect();
     // What goes makes room; then IPv4, since each IPv6 address costs the kernel twenty times as much.
     plan.changes.sort_by_key(|(change, _)| match change {
+        Change::Remove { place } if added.contains(&(place.link, place.address)) => 3,
         Change::Remove { .. } => 0,
         Change::Add { place, .. } if place.address.is_ipv4() => 1,
         Change::Add { .. } => 2,
@@ -247,7 +266,7 @@ vrrp_instance third {
 
     /// One word per change: `+` missing, `r` renewal, `-` unwanted.
     fn words(config: &Config, claims: &Claims, addresses: Vec<HostAddress>) -> Vec<String> {
-        let plan = plan(config, claims, &world(addresses));
+        let plan = plan(config, &HashSet::new(), claims, &world(addresses));
         let word = |(change, reason): &(Change, Reason)| {
             let sign = match reason {
                 Reason::Missing(_) => '+',
@@ -289,7 +308,7 @@ vrrp_instance third {
             there("192.0.2.5/24", Some(40), Some(ORIGIN)),
             there("2001:db8::5/128", Some(39), Some(ORIGIN)),
         ];
-        let plan = plan(&two(), &claims(&[FIRST]), &world(all));
+        let plan = plan(&two(), &HashSet::new(), &claims(&[FIRST]), &world(all));
         let lifetimes: Vec<Lifetime> = plan
             .changes
             .iter()
@@ -364,7 +383,7 @@ vrrp_instance third {
 
     #[test]
     fn a_link_that_is_not_there_is_a_sentence() {
-        let plan = plan(&two(), &claims(&[FIRST]), &World::default());
+        let plan = plan(&two(), &HashSet::new(), &claims(&[FIRST]), &World::default());
         assert!(plan.changes.is_empty());
         let (spot, sentence) = &plan.impossible[0];
         assert_eq!(sentence, "add 192.0.2.5/24 on eth0: there is no such interface");

@@ -5,7 +5,7 @@
 //! one. A lane holds at most one state that waits: a newer one takes its place (levels, not edges), so nothing can grow.
 //! A state that was begun is told to all its hooks, the state's own first, then the general one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use config::{Config, Hook, Hooks};
 use ipc::events::Told;
@@ -15,8 +15,9 @@ use crate::occasion::{Occasion, Subject};
 /// Hooks that run at the same time, for different instances and groups.
 pub(crate) const MAX_PARALLEL: usize = 32;
 
-/// An instance or a sync group: first all instances, then all groups, in the order of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An instance or a sync group. Numbers are never given twice: first all instances, then all groups, in the order of the
+/// first configuration; then whoever came with a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LaneId(pub(crate) usize);
 
 /// One of the hooks of a lane.
@@ -194,40 +195,72 @@ impl Lane {
 /// All lanes.
 #[derive(Debug)]
 pub(crate) struct Board {
-    lanes: Vec<Lane>,
+    lanes: BTreeMap<LaneId, Lane>,
+    /// Those of the configuration that runs, in its order. A lane that is none of them ends when it is idle.
+    order: Vec<LaneId>,
+    by_subject: HashMap<Subject, LaneId>,
+    next: usize,
     running: usize,
     /// Where the search for the next hook begins, so that no lane is always last.
-    turn: usize,
+    turn: LaneId,
 }
 
 impl Board {
     /// Nothing has been told to anybody.
     pub(crate) fn new(config: &Config) -> Self {
-        let instances = config
-            .instances
-            .iter()
-            .map(|instance| Lane::new(Subject::Instance(instance.name.clone()), instance.hooks.clone()));
-        let groups = config
-            .groups
-            .iter()
-            .map(|group| Lane::new(Subject::Group(group.name.clone()), group.hooks.clone()));
-        Self { lanes: instances.chain(groups).collect(), running: 0, turn: 0 }
+        let mut board = Self {
+            lanes: BTreeMap::new(),
+            order: Vec::new(),
+            by_subject: HashMap::new(),
+            next: 0,
+            running: 0,
+            turn: LaneId(0),
+        };
+        board.reconfigure(config, &HashMap::new());
+        board
     }
 
-    /// All lanes, by [`LaneId`].
-    pub(crate) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    /// Another configuration. Whoever has another name in it now (`renamed`, from old to new) is the same; whoever is not
+    /// in it has its last hooks run as they were configured.
+    pub(crate) fn reconfigure(&mut self, config: &Config, renamed: &HashMap<Subject, Subject>) {
+        let known: HashMap<Subject, LaneId> = std::mem::take(&mut self.by_subject)
+            .into_iter()
+            .map(|(subject, id)| (renamed.get(&subject).cloned().unwrap_or(subject), id))
+            .collect();
+        self.order.clear();
+        for (subject, hooks) in subjects(config) {
+            let id = known.get(&subject).copied().unwrap_or_else(|| {
+                self.next += 1;
+                LaneId(self.next - 1)
+            });
+            let lane = self.lanes.entry(id).or_insert_with(|| Lane::new(subject.clone(), Hooks::default()));
+            lane.subject = subject.clone();
+            lane.hooks = hooks.clone();
+            self.order.push(id);
+            self.by_subject.insert(subject, id);
+        }
+        self.bury();
+    }
+
+    /// Ends lanes that nobody needs any more.
+    fn bury(&mut self) {
+        let by_subject = &self.by_subject;
+        self.lanes.retain(|id, lane| !lane.is_idle() || by_subject.get(&lane.subject) == Some(id));
+    }
+
+    /// The lanes of the configuration, in its order.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        self.order.iter().filter_map(|id| Some((*id, self.lanes.get(id)?)))
     }
 
     /// The lane of that number.
     pub(crate) fn lane(&self, id: LaneId) -> Option<&Lane> {
-        self.lanes.get(id.0)
+        self.lanes.get(&id)
     }
 
     /// Somebody is in a state. `None` if our configuration doesn't know them.
     pub(crate) fn offer(&mut self, occasion: Occasion) -> Option<Offered> {
-        let subject = occasion.subject();
-        let lane = self.lanes.iter_mut().find(|lane| lane.subject == subject)?;
+        let lane = self.lanes.get_mut(self.by_subject.get(&occasion.subject())?)?;
         Some(lane.offer(occasion))
     }
 
@@ -236,31 +269,37 @@ impl Board {
         if self.running >= MAX_PARALLEL {
             return None;
         }
-        let count = self.lanes.len();
-        for offset in 0..count {
-            let id = LaneId((self.turn + offset) % count);
-            let Some(lane) = self.lanes.get_mut(id.0) else { continue };
-            if let Some((kind, occasion, previous)) = lane.next() {
-                self.running += 1;
-                self.turn = id.0 + 1;
-                return Some(Start { lane: id, kind, occasion, previous });
-            }
-        }
-        None
+        let found = |(id, lane): (&LaneId, &mut Lane)| lane.next().map(|next| (*id, next));
+        let (turn, mut found) = (self.turn, found);
+        let next = self.lanes.range_mut(turn..).find_map(&mut found);
+        let (lane, (kind, occasion, previous)) =
+            next.or_else(|| self.lanes.range_mut(..turn).find_map(found))?;
+        self.running += 1;
+        self.turn = LaneId(lane.0 + 1);
+        Some(Start { lane, kind, occasion, previous })
     }
 
     /// The hook that ran in that lane has ended, or couldn't be started.
     pub(crate) fn ended(&mut self, id: LaneId) {
-        let active = self.lanes.get_mut(id.0).and_then(|lane| lane.active.as_mut());
-        if active.and_then(|active| active.running.take()).is_some() {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        if lane.active.as_mut().and_then(|active| active.running.take()).is_some() {
             self.running = self.running.saturating_sub(1);
+        }
+        if self.by_subject.get(&lane.subject) != Some(&id) {
+            self.bury();
         }
     }
 
     /// Whether nothing runs and nothing waits, after [`Board::poll_start`] said `None`.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lanes.iter().all(Lane::is_idle)
+        self.lanes.values().all(Lane::is_idle)
     }
+}
+
+/// Everybody who may have hooks: first all instances, then all groups.
+pub(crate) fn subjects(config: &Config) -> impl Iterator<Item = (Subject, &Hooks)> {
+    let instances = config.instances.iter().map(|it| (Subject::Instance(it.name.clone()), &it.hooks));
+    instances.chain(config.groups.iter().map(|it| (Subject::Group(it.name.clone()), &it.hooks)))
 }
 
 #[cfg(test)]

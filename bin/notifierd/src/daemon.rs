@@ -1,13 +1,17 @@
 //! The loop: states come in from the feed, hooks go out. Nothing is decided here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use config::Config;
 use ipc::events::Told;
-use ipc::hooks::{Message, Request};
+use ipc::hooks::Message;
 use ipc::json;
+use ipc::reload::Request;
 use model::Instant;
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
 use runner::{Crew, End, Finished, Job, Runner};
+use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
 
@@ -15,12 +19,14 @@ use crate::board::{Board, Kind, LaneId, Offered};
 use crate::feed::Feed;
 use crate::ledger::{Entry, Ledger};
 use crate::occasion::Occasion;
-use crate::status;
+use crate::{plan, status};
 
 const FEED: Token = Token(0);
 const SERVER: Token = Token(1);
 /// Above the server's.
-const SCRIPTS: Token = Token(SERVER.0 + LineServer::TOKENS);
+const RELOAD: Token = Token(SERVER.0 + LineServer::TOKENS);
+/// This and all above.
+const SCRIPTS: Token = Token(RELOAD.0 + 1);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
@@ -49,7 +55,8 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
 }
 
 struct Daemon {
-    start: Start,
+    config: Arc<Config>,
+    reload: Participant<ClientId, ()>,
     reactor: Reactor,
     server: LineServer,
     feed: Feed,
@@ -69,17 +76,17 @@ impl Daemon {
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
-        let fingerprint = start.fingerprint.to_string();
         let runner = Runner::new(start.config.global.script_user.clone());
         let board = Board::new(&start.config);
         Ok(Self {
-            feed: Feed::new(&start.runtime_dir, fingerprint, FEED, sys::clock::now()),
+            feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
             crew: Crew::new(runner, SCRIPTS),
-            ledger: Ledger::new(board.lanes().len()),
+            ledger: Ledger::default(),
             board,
             leave_at: None,
             killed: false,
-            start,
+            reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
+            config: start.config,
             reactor,
             server,
         })
@@ -102,7 +109,7 @@ impl Daemon {
             return true;
         }
         log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
-        self.crew.abort();
+        self.crew.abort(|_| true);
         self.killed = true;
         self.leave_at = Some(now + FAREWELL);
         false
@@ -125,6 +132,8 @@ impl Daemon {
     fn offer(&mut self, occasion: Occasion) {
         let (name, state) = (occasion.subject(), occasion.to());
         match self.board.offer(occasion) {
+            // A snapshot follows once it is.
+            None if self.reload.is_prepared() => {}
             None => log::warn!("({name}) is {state}, but isn't in our configuration: no hook is run"),
             Some(Offered::Overtook(older)) => {
                 log::warn!("({name}) {older} was overtaken by {state} before its hooks could run");
@@ -203,22 +212,64 @@ impl Daemon {
         self.board.ended(lane);
     }
 
-    fn on_client(&mut self, event: ClientEvent) {
+    fn on_client(&mut self, event: ClientEvent, now: Instant) {
         match event {
-            ClientEvent::Connected(client, _) => self.tell(client, &status::hello(self.start.fingerprint)),
-            ClientEvent::Line(client, line) => {
-                let answer = match json::parse::<Request>(&line) {
-                    Ok(Request::Status) => {
-                        let connected = self.feed.is_connected();
-                        status::status(&self.board, &self.ledger, self.start.fingerprint, connected)
-                    }
-                    Err(error) => {
-                        Message::Error { error: format!("expected {{\"request\":\"status\"}}: {error}") }
-                    }
-                };
-                self.tell(client, &answer);
+            ClientEvent::Connected(client, _) => self.tell(client, &status::hello(self.reload.running())),
+            ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
+                Ok(Request::Status) => {
+                    let (running, last) = (self.reload.running(), self.reload.last());
+                    let known = (&self.board, &self.ledger);
+                    let status = status::status(known, running, last, self.feed.is_connected());
+                    self.tell(client, &status);
+                }
+                Ok(Request::Reload(step)) => {
+                    let ask = Ask::of(client, step, self.server.peer(client));
+                    let resolution = self.reload.ask(&self.reactor, ask);
+                    self.resolve(resolution, now);
+                }
+                Err(error) => {
+                    let error = format!("expected {{\"request\":\"status\"}} or a step of a reload: {error}");
+                    self.tell(client, &Message::Error { error });
+                }
+            },
+            ClientEvent::Gone(client, reason) => {
+                log::debug!("a client has left: {reason:?}");
+                self.reload.forget(&client);
+                self.follow(now);
             }
-            ClientEvent::Gone(_, reason) => log::debug!("a client has left: {reason:?}"),
+        }
+    }
+
+    /// vrrp-core may run another configuration, and nobody is about to tell us to run it, too.
+    fn follow(&mut self, now: Instant) {
+        let Some(its) = self.feed.config() else { return };
+        if its != self.reload.running().to_string() && !self.reload.has_prepared(its) {
+            let resolution = self.reload.ask(&self.reactor, Ask::Follow { sibling: "vrrp-core" });
+            self.resolve(resolution, now);
+        }
+    }
+
+    /// Runs another configuration if that is what follows, and then answers.
+    fn resolve(&mut self, resolution: Option<Resolution<ClientId, ()>>, now: Instant) {
+        let Some(Resolution { answers, adopt }) = resolution else { return };
+        if let Some(candidate) = adopt {
+            // What has happened by now is told to the hooks that were configured by then.
+            self.hear(now);
+            self.board.reconfigure(&candidate.config, &plan::renames(&self.config, &candidate.config));
+            let board = &self.board;
+            self.ledger.retain(|lane| board.lane(lane).is_some());
+            self.crew.set_script_user(candidate.config.global.script_user.clone());
+            self.config = candidate.config;
+            self.feed.ask_again();
+        }
+        for (client, answer) in answers {
+            self.tell(client, &Message::Reload(answer));
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        for occasion in self.feed.on_ready(&mut self.reactor, now) {
+            self.offer(occasion);
         }
     }
 
@@ -248,8 +299,17 @@ impl service::Daemon for Daemon {
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
         if token == FEED {
-            for occasion in self.feed.on_ready(&mut self.reactor, now) {
-                self.offer(occasion);
+            self.hear(now);
+            self.follow(now);
+        } else if self.reload.owns(token) {
+            if let Some(reading) = self.reload.on_ready(&self.reactor) {
+                let resolution = self.reload.resolve(&self.reactor, reading, None);
+                self.resolve(Some(resolution), now);
+                // What we run is as good as the file can make it.
+                let running = self.reload.running().to_string();
+                if self.feed.config().is_some_and(|its| its != running && !self.reload.has_prepared(its)) {
+                    self.feed.call(running);
+                }
             }
         } else if self.crew.owns(token) {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
@@ -257,7 +317,7 @@ impl service::Daemon for Daemon {
             }
         } else {
             for event in self.server.on_ready(&mut self.reactor, token) {
-                self.on_client(event);
+                self.on_client(event, now);
             }
         }
         self.start_hooks(now);
@@ -274,6 +334,6 @@ impl service::Daemon for Daemon {
     }
 
     fn on_reload(&mut self, _: Instant) {
-        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        self.reload.on_signal();
     }
 }

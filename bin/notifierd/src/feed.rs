@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipc::events::{Message, Request};
 use ipc::json::{self, PROTOCOL};
+use ipc::reload::{Answer, Step, Trigger};
 use model::Instant;
 use reactor::{LineClient, Reactor, Sent, ServerEvent, Token};
 use service::Trouble;
@@ -21,8 +22,8 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Feed {
     path: PathBuf,
     token: Token,
-    /// Our own configuration's fingerprint.
-    config: String,
+    /// The fingerprint of the configuration that it runs.
+    config: Option<String>,
     client: Option<LineClient>,
     retry_at: Instant,
     retry_after: Duration,
@@ -33,11 +34,11 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Not connected; the first attempt is due at once.
-    pub(crate) fn new(runtime_dir: &Path, config: String, token: Token, now: Instant) -> Self {
+    pub(crate) fn new(runtime_dir: &Path, token: Token, now: Instant) -> Self {
         Self {
             path: runtime_dir.join("vrrp-core.sock"),
             token,
-            config,
+            config: None,
             client: None,
             retry_at: now,
             retry_after: FIRST_RETRY,
@@ -49,6 +50,30 @@ impl Feed {
     /// Whether vrrp-core is there.
     pub(crate) const fn is_connected(&self) -> bool {
         self.client.is_some()
+    }
+
+    /// The fingerprint of what it runs, as it said last.
+    pub(crate) fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// It is to run what we run: the file says so, and it has not noticed.
+    pub(crate) fn call(&mut self, config: String) {
+        self.trouble
+            .complain("it runs another configuration than the file has; it is called to reload".to_owned());
+        self.ask(&Request::Reload(Step::Commit { config, trigger: Trigger::Sibling }));
+    }
+
+    /// Asks for a snapshot once more: of somebody who was new to us we may have ignored events.
+    pub(crate) fn ask_again(&mut self) {
+        self.ask(&Request::Subscribe);
+    }
+
+    fn ask(&mut self, request: &Request) {
+        if let (Some(client), Ok(line)) = (&mut self.client, json::line(request)) {
+            // If it is gone, the next connection begins with everything.
+            client.send(&line);
+        }
     }
 
     /// When to try again.
@@ -95,6 +120,7 @@ impl Feed {
                 ServerEvent::Line(line) => news.extend(self.on_line(&line, now)),
                 ServerEvent::Closed(reason) => {
                     self.client = None;
+                    self.config = None;
                     self.retry_at = now + self.retry_after;
                     self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
                 }
@@ -109,10 +135,8 @@ impl Feed {
                 if hello.protocol != PROTOCOL {
                     self.trouble
                         .complain(format!("it speaks protocol {}, we speak {PROTOCOL}", hello.protocol));
-                } else if hello.config != self.config {
-                    self.trouble
-                        .complain("it runs another configuration than we do; restart both".to_owned());
                 }
+                self.config = Some(hello.config);
             }
             Ok(Message::Snapshot(snapshot)) => {
                 // It works: whatever happens next, try again soon.
@@ -121,6 +145,12 @@ impl Feed {
             }
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
             Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
+            Ok(Message::Reload(Answer::Refused { error })) => {
+                self.trouble.complain(format!("it runs another configuration than we do: {error}"));
+            }
+            Ok(Message::Reload(_)) => {
+                self.trouble.settle();
+            }
             Ok(Message::Status(_) | Message::Done { .. }) => {}
             Ok(Message::Error { error }) => self.trouble.complain(error),
             Err(error) => self.trouble.complain(format!("a line that isn't understood: {error}")),
@@ -135,7 +165,7 @@ mod tests {
 
     #[test]
     fn garbage_is_told_and_changes_nothing() {
-        let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
+        let mut feed = Feed::new(Path::new("/nonexistent"), Token(1), Instant::ZERO);
         assert_eq!(feed.on_line(b"{not json", Instant::ZERO), []);
         assert!(feed.trouble.text().unwrap().contains("isn't understood"));
         assert_eq!(feed.on_line(br#"{"type":"tomorrow's message"}"#, Instant::ZERO), []);
@@ -144,7 +174,7 @@ mod tests {
     #[test]
     fn attempts_get_rarer_and_never_stop() {
         let reactor = Reactor::new().unwrap();
-        let mut feed = Feed::new(Path::new("/nonexistent"), "00".to_owned(), Token(1), Instant::ZERO);
+        let mut feed = Feed::new(Path::new("/nonexistent"), Token(1), Instant::ZERO);
         let mut waits = Vec::new();
         let mut now = Instant::ZERO;
         for _ in 0..8 {

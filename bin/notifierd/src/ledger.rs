@@ -1,5 +1,7 @@
 //! What notifierd remembers of the hooks that have ended, for people.
 
+use std::collections::BTreeMap;
+
 use ipc::events::Told;
 use ipc::hooks::HookRun;
 
@@ -29,25 +31,25 @@ pub(crate) struct Entry {
 }
 
 /// All lanes, by number.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: Vec<Account>,
+    accounts: BTreeMap<LaneId, Account>,
 }
 
 impl Ledger {
-    /// Nothing has happened yet.
-    pub(crate) fn new(lanes: usize) -> Self {
-        Self { accounts: vec![Account::default(); lanes] }
-    }
-
     /// What is known of one.
     pub(crate) fn account(&self, lane: LaneId) -> Option<&Account> {
-        self.accounts.get(lane.0)
+        self.accounts.get(&lane)
+    }
+
+    /// Lanes that are no more have no account.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(LaneId) -> bool) {
+        self.accounts.retain(|lane, _| is_kept(*lane));
     }
 
     /// A hook has ended at `at`, a time of day.
     pub(crate) fn record(&mut self, lane: LaneId, entry: Entry, at: String) {
-        let Some(account) = self.accounts.get_mut(lane.0) else { return };
+        let account = self.accounts.entry(lane).or_default();
         account.runs = account.runs.saturating_add(1);
         account.failures = account.failures.saturating_add(u64::from(!entry.succeeded));
         account.last = Some(HookRun {

@@ -9,6 +9,7 @@ mod daemon;
 mod feed;
 mod ledger;
 mod occasion;
+mod plan;
 mod status;
 
 use std::process::ExitCode;

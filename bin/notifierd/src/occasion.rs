@@ -14,7 +14,7 @@ use runner::MAX_INPUT;
 const PRIORITY_OF_GROUPS: &str = "0";
 
 /// Whose hooks. An instance and a group may have the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     /// A `vrrp_instance`.
     Instance(InstanceName),

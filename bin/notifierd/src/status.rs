@@ -4,8 +4,9 @@ use config::Fingerprint;
 use ipc::events::Hello;
 use ipc::hooks::{GroupHooks, HooksView, InstanceHooks, Message, Status};
 use ipc::json::PROTOCOL;
+use ipc::reload::LastReload;
 
-use crate::board::{Board, Lane, LaneId};
+use crate::board::{Board, Lane};
 use crate::ledger::{Account, Ledger};
 use crate::occasion::Subject;
 
@@ -21,10 +22,15 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
 }
 
 /// Everything.
-pub(crate) fn status(board: &Board, ledger: &Ledger, fingerprint: Fingerprint, connected: bool) -> Message {
+pub(crate) fn status(
+    (board, ledger): (&Board, &Ledger),
+    fingerprint: Fingerprint,
+    last_reload: Option<LastReload>,
+    connected: bool,
+) -> Message {
     let (mut instances, mut groups) = (Vec::new(), Vec::new());
-    for (number, lane) in board.lanes().iter().enumerate() {
-        let hooks = view(lane, ledger.account(LaneId(number)).cloned().unwrap_or_default());
+    for (id, lane) in board.lanes() {
+        let hooks = view(lane, ledger.account(id).cloned().unwrap_or_default());
         match lane.subject().clone() {
             Subject::Instance(instance) => instances.push(InstanceHooks { instance, hooks }),
             Subject::Group(group) => groups.push(GroupHooks { group, hooks }),
@@ -36,6 +42,7 @@ pub(crate) fn status(board: &Board, ledger: &Ledger, fingerprint: Fingerprint, c
         pid: std::process::id(),
         at: service::stamp::rfc3339(sys::clock::wall()),
         config: fingerprint.to_string(),
+        last_reload,
         connected,
         instances,
         groups,

@@ -127,7 +127,7 @@ fn whole_status(client: &mut Client) -> Status {
     client.send(r#"{"request":"status"}"#).unwrap();
     client.find(|message| match message {
         Message::Status(status) => Some(status),
-        Message::Hello(_) | Message::Error { .. } => None,
+        Message::Hello(_) | Message::Reload(_) | Message::Error { .. } => None,
     })
 }
 
@@ -320,7 +320,7 @@ fn garbage_on_the_feed_and_on_the_socket_changes_nothing() {
     client.send("{not json").unwrap();
     let error = client.find(|message| match message {
         Message::Error { error } => Some(error),
-        Message::Hello(_) | Message::Status(_) => None,
+        Message::Hello(_) | Message::Status(_) | Message::Reload(_) => None,
     });
     assert!(error.starts_with("expected {"), "{error}");
     assert_eq!(status(&mut client).len(), 1);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use ipc::events::Peer;
 use ipc::json;
+use ipc::reload::{Answer, Request, Step, Trigger};
 use ipc::verdicts::Message;
-use model::{CheckName, Instant, Verdict};
+use model::{Cause, CheckName, Instant, Verdict};
 use reactor::{LineClient, Reactor, ServerEvent, Token};
 use service::Trouble;
 
@@ -24,6 +25,8 @@ pub(crate) struct Checker {
     client: Option<LineClient>,
     trouble: Trouble,
     retry_at: Instant,
+    /// The fingerprint of the configuration that it runs.
+    config: Option<String>,
     order: Vec<CheckName>,
     verdicts: HashMap<CheckName, Verdict>,
 }
@@ -37,6 +40,7 @@ impl Checker {
             client: None,
             trouble: Trouble::new("checkerd"),
             retry_at: now,
+            config: None,
             order: checks.to_vec(),
             verdicts: checks.iter().map(|check| (check.clone(), Verdict::Unknown)).collect(),
         }
@@ -45,6 +49,33 @@ impl Checker {
     /// For status.
     pub(crate) fn peer(&self) -> Peer {
         Peer { connected: self.client.is_some(), trouble: self.trouble.text().map(str::to_owned) }
+    }
+
+    /// The fingerprint of what it runs, as it said last.
+    pub(crate) fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// Another configuration runs: what is known of checks that are still tracked stays, and checkerd is asked about others.
+    pub(crate) fn reconfigure(&mut self, checks: &[CheckName]) {
+        let known = |check: &CheckName| self.verdicts.get(check).copied().unwrap_or(Verdict::Unknown);
+        self.verdicts = checks.iter().map(|check| (check.clone(), known(check))).collect();
+        self.order = checks.to_vec();
+        self.ask(&Request::Status);
+    }
+
+    /// It is to run what we run: the file says so, and it has not noticed.
+    pub(crate) fn call(&mut self, config: String) {
+        self.trouble
+            .complain("it runs another configuration than the file has; it is called to reload".to_owned());
+        self.ask(&Request::Reload(Step::Commit { config, trigger: Trigger::Sibling }));
+    }
+
+    fn ask(&mut self, request: &Request) {
+        if let (Some(client), Ok(line)) = (&mut self.client, json::line(request)) {
+            // If it is gone, the next connection begins with everything.
+            client.send(&line);
+        }
     }
 
     /// For status, in the order of the configuration.
@@ -83,6 +114,7 @@ impl Checker {
                 ServerEvent::Line(line) => news.extend(self.on_line(&line)),
                 ServerEvent::Closed(reason) => {
                     self.client = None;
+                    self.config = None;
                     self.trouble.complain(format!("gone: {reason:?}; its last verdicts stand"));
                 }
             }
@@ -90,22 +122,48 @@ impl Checker {
         news
     }
 
-    fn on_line(&mut self, line: &[u8]) -> Option<(CheckName, Verdict)> {
+    fn on_line(&mut self, line: &[u8]) -> Vec<(CheckName, Verdict)> {
         match json::parse(line) {
             Ok(Message::Verdict(said)) => {
-                let known = self.verdicts.get_mut(&said.check)?;
-                if *known != said.verdict {
-                    log::info!("check {} is {}: {}", said.check, said.verdict, said.cause);
-                    *known = said.verdict;
-                }
-                Some((said.check, said.verdict))
+                self.on_verdict(said.check, said.verdict, &said.cause).into_iter().collect()
             }
-            Ok(Message::Hello(_) | Message::Status(_) | Message::Error { .. }) => None,
+            Ok(Message::Status(status)) => {
+                // Before its first result nothing is known that we don't know better.
+                let known = status.checks.into_iter().filter(|check| check.runs > 0);
+                known.filter_map(|it| self.on_verdict(it.name, it.verdict, &it.cause)).collect()
+            }
+            Ok(Message::Hello(hello)) => {
+                self.config = Some(hello.config);
+                Vec::new()
+            }
+            Ok(Message::Reload(Answer::Refused { error }) | Message::Error { error }) => {
+                self.trouble.complain(format!("it runs another configuration: {error}"));
+                Vec::new()
+            }
+            Ok(Message::Reload(Answer::Done { .. })) => {
+                self.trouble.settle();
+                Vec::new()
+            }
+            Ok(Message::Reload(Answer::Ready { .. })) => Vec::new(),
             Err(error) => {
                 self.trouble.complain(format!("a line that isn't understood: {error}"));
-                None
+                Vec::new()
             }
         }
+    }
+
+    fn on_verdict(
+        &mut self,
+        check: CheckName,
+        verdict: Verdict,
+        cause: &Cause,
+    ) -> Option<(CheckName, Verdict)> {
+        let known = self.verdicts.get_mut(&check)?;
+        if *known != verdict {
+            log::info!("check {check} is {verdict}: {cause}");
+            *known = verdict;
+        }
+        Some((check, verdict))
     }
 }
 
@@ -122,17 +180,17 @@ mod tests {
     fn only_verdicts_on_tracked_checks_are_heard() {
         let mut checker = checker();
         let line = br#"{"type":"verdict","check":"chk","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
-        assert_eq!(checker.on_line(line), Some((CheckName::new("chk").unwrap(), Verdict::Down)));
+        assert_eq!(checker.on_line(line), [(CheckName::new("chk").unwrap(), Verdict::Down)]);
         let other =
             br#"{"type":"verdict","check":"x","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
-        assert_eq!(checker.on_line(other), None);
+        assert_eq!(checker.on_line(other), []);
         assert_eq!(checker.verdicts(), [(CheckName::new("chk").unwrap(), Verdict::Down)]);
     }
 
     #[test]
     fn garbage_is_told_and_changes_nothing() {
         let mut checker = checker();
-        assert_eq!(checker.on_line(b"{not json"), None);
+        assert_eq!(checker.on_line(b"{not json"), []);
         assert!(checker.peer().trouble.unwrap().contains("isn't understood"));
         assert_eq!(checker.verdicts()[0].1, Verdict::Unknown);
     }

@@ -4,14 +4,16 @@
 
 mod announcing;
 mod clients;
+mod reload;
 
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report};
 use ipc::events::Message;
 use model::{Family, Instant, LinkFact, Transport};
 use reactor::{ClientId, Interest, LineServer, Reactor, Token};
+use service::reload::Participant;
 use service::{Failure, Readiness, Start, Turn};
 use vrrp::{Core, CoreConfig, Input, InstanceId, LinkId, OrderNumber, Output};
 
@@ -24,6 +26,7 @@ use crate::manager::Manager;
 use crate::pacing::Pacer;
 use crate::setup::{CarrierId, Setup};
 use crate::wire::{Drained, Wire};
+use reload::{Awaiting, Made};
 
 const MANAGER: Token = Token(0);
 const CHECKER: Token = Token(1);
@@ -33,6 +36,7 @@ const FIRST_LINK: usize = 2;
 const FIRST_CARRIER: usize = 1 << 19;
 /// The server's listener and clients.
 const SERVER: usize = 1 << 20;
+const RELOAD: Token = Token(SERVER + LineServer::TOKENS);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 
@@ -59,7 +63,10 @@ fn be_prompt(priority: Option<u8>) {
 }
 
 struct Daemon {
-    start: Start,
+    config_path: PathBuf,
+    reload: Participant<ClientId, Made>,
+    /// What was read, while ipmgr reads it, too.
+    awaiting: Option<Awaiting>,
     started: Instant,
     setup: Setup,
     core: Core,
@@ -71,8 +78,6 @@ struct Daemon {
     server: LineServer,
     subscribers: Vec<ClientId>,
     drains: Drains,
-    /// Who is connected, for orders that are remembered with their giver.
-    users: HashMap<ClientId, u32>,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
     backlog: Backlog,
@@ -105,16 +110,14 @@ impl Daemon {
         let path = start.runtime_dir.join("vrrp-core.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, Token(SERVER))
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
-        let shortest = setup.core.instances.iter().map(|it| it.advert_interval).min();
-        let shortest = shortest.unwrap_or(Duration::from_secs(1));
-        let manager = Manager::new(&start.runtime_dir, start.fingerprint.as_u64(), shortest, now);
+        let fingerprint = start.fingerprint.as_u64();
+        let manager = Manager::new(&start.runtime_dir, fingerprint, setup.shortest_interval(), now);
         Ok(Self {
             feed: Feed::new(&setup.core, &moment()),
             core: begin(&setup.core, now),
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
             subscribers: Vec::new(),
-            users: HashMap::new(),
             drains: Drains::load(&start.state_dir).map_err(|error| {
                 Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
             })?,
@@ -125,7 +128,9 @@ impl Daemon {
             summary_due: false,
             stopping: false,
             finished: false,
-            start,
+            reload: Participant::new(&start, RELOAD, reload::make),
+            awaiting: None,
+            config_path: start.config_path,
             started: now,
             setup,
             manager,
@@ -137,7 +142,12 @@ impl Daemon {
     fn next_deadline(&self) -> Option<Instant> {
         let links =
             [Some(self.manager.next_deadline()), self.manager.absence_due(), self.checker.next_deadline()];
-        links.into_iter().chain([self.core.next_deadline(), self.pacer.next_deadline()]).flatten().min()
+        let awaiting = self.awaiting.as_ref().map(|awaiting| awaiting.until);
+        links
+            .into_iter()
+            .chain([awaiting, self.core.next_deadline(), self.pacer.next_deadline()])
+            .flatten()
+            .min()
     }
 
     fn on_time(&mut self, now: Instant) -> Result<(), Failure> {
@@ -149,6 +159,7 @@ impl Daemon {
                 .map_err(|error| Failure::io("watch the link to ipmgr", &error))?;
         }
         self.checker.on_time(now, &self.reactor);
+        self.give_up_waiting(now);
         if self.manager.absence_due().is_some_and(|at| at <= now) {
             self.manager.absence_settled();
             self.core.handle(now, Input::ManagerGone);
@@ -167,10 +178,11 @@ impl Daemon {
     ) -> Result<(), Failure> {
         match report {
             Report::Hello { protocol, fingerprint } => {
-                let same = fingerprint == self.start.fingerprint.as_u64();
-                if protocol != PROTOCOL || !same {
-                    let what = if same { "another protocol" } else { "another configuration than ours" };
-                    self.manager.close(&format!("it runs {what}; restart both"), now);
+                if protocol != PROTOCOL {
+                    self.manager.close("it speaks another protocol; restart both", now);
+                } else if fingerprint != self.reload.running().as_u64() {
+                    self.manager.close("it runs another configuration than ours", now);
+                    self.follow("ipmgr", now);
                 }
                 self.held.clear();
             }
@@ -209,6 +221,7 @@ impl Daemon {
                     self.core.handle(now, Input::Withdrawn { instance, order: order.map(OrderNumber) });
                 }
             }
+            Report::Prepared { fingerprint, error } => self.on_prepared(fingerprint, error, now),
             Report::Refused { why } => self.manager.complain(format!("it refuses: {why}")),
             Report::WatchSocket { link, family } => {
                 if let (Some(carrier), Some(socket)) = (self.setup.carrier(&link), descriptor) {
@@ -399,7 +412,9 @@ impl service::Daemon for Daemon {
                 for (check, verdict) in self.checker.on_ready(&mut self.reactor) {
                     self.core.handle(now, Input::Verdict { check: &check, verdict });
                 }
+                self.of_one_mind(now);
             }
+            RELOAD => self.on_read(now),
             Token(number) if number >= SERVER => {
                 for event in self.server.on_ready(&mut self.reactor, token) {
                     self.on_client(event, now);
@@ -429,7 +444,7 @@ impl service::Daemon for Daemon {
     }
 
     fn on_reload(&mut self, _: Instant) {
-        log::warn!("SIGHUP: reloading isn't supported yet; nothing has changed");
+        self.reload.on_signal();
     }
 }
 

@@ -3,7 +3,7 @@
 //! One small JSON file in the state directory, replaced as a whole. It is written only on an operator's command,
 //! never while adverts depend on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -66,6 +66,21 @@ impl Drains {
                 None => texts.remove(name),
             };
         }
+        self.write(&texts)?;
+        self.texts = texts;
+        Ok(())
+    }
+
+    /// Whoever is drained goes on so under another name.
+    ///
+    /// # Errors
+    /// It can't be written: then nothing has changed.
+    pub(crate) fn rename(&mut self, renames: &HashMap<InstanceName, InstanceName>) -> io::Result<()> {
+        if self.texts.keys().all(|name| !renames.contains_key(name)) {
+            return Ok(());
+        }
+        let renamed = |name: &InstanceName| renames.get(name).unwrap_or(name).clone();
+        let texts = self.texts.iter().map(|(name, text)| (renamed(name), text.clone())).collect();
         self.write(&texts)?;
         self.texts = texts;
         Ok(())

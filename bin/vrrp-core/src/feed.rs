@@ -29,7 +29,36 @@ pub(crate) struct Feed {
 impl Feed {
     /// Everybody starts as INIT.
     pub(crate) fn new(core: &CoreConfig, at: &Moment) -> Self {
-        let cause = Cause { code: "started".into(), text: "vrrp-core has just started".into() };
+        let mut feed = Self { sequence: 0, states: Vec::new(), groups: Vec::new() };
+        feed.begin(core, at, "vrrp-core has just started");
+        feed
+    }
+
+    /// Another configuration runs: those that go on are as they were, under their new names; others start as INIT. The
+    /// lists say where each of before is now.
+    pub(crate) fn reconfigure(
+        &mut self,
+        core: &CoreConfig,
+        instances: &[Option<InstanceId>],
+        groups: &[Option<GroupId>],
+        at: &Moment,
+    ) {
+        let (states, group_states) = (std::mem::take(&mut self.states), std::mem::take(&mut self.groups));
+        self.begin(core, at, "it has just come into the configuration");
+        for (before, is) in states.into_iter().zip(instances) {
+            if let Some(state) = is.and_then(|is| self.states.get_mut(is.0)) {
+                *state = InstanceState { instance: state.instance.clone(), ..before };
+            }
+        }
+        for (before, is) in group_states.into_iter().zip(groups) {
+            if let Some(state) = is.and_then(|is| self.groups.get_mut(is.0)) {
+                *state = GroupState { group: state.group.clone(), ..before };
+            }
+        }
+    }
+
+    fn begin(&mut self, core: &CoreConfig, at: &Moment, why: &str) {
+        let cause = Cause { code: "started".into(), text: why.into() };
         let states = core.instances.iter().map(|instance| InstanceState {
             instance: instance.name.clone(),
             state: Told::from(State::Init),
@@ -43,7 +72,7 @@ impl Feed {
             cause: cause.clone(),
             since: at.wall.clone(),
         });
-        Self { sequence: 0, states: states.collect(), groups: groups.collect() }
+        (self.states, self.groups) = (states.collect(), groups.collect());
     }
 
     /// Takes a transition and gives the event for subscribers; `None` for an instance that isn't there.

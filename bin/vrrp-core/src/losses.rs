@@ -56,6 +56,12 @@ struct Tally {
 }
 
 impl Losses {
+    /// Links have other numbers now; what was lost on those that aren't used any more is forgotten.
+    pub(crate) fn renumber(&mut self, link: impl Fn(LinkId) -> Option<LinkId>) {
+        let before = std::mem::take(&mut self.0).into_iter();
+        self.0 = before.filter_map(|((id, loss), tally)| Some(((link(id)?, loss), tally))).collect();
+    }
+
     /// Counts `more` datagrams that were lost on a link, and who sent the last one if that can be told.
     pub(crate) fn count(&mut self, link: LinkId, loss: Loss, more: u64, from: Option<IpAddr>) {
         let tally = self.0.entry((link, loss)).or_default();

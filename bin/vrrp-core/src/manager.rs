@@ -59,7 +59,7 @@ impl Manager {
         Self {
             path: runtime_dir.join(SOCKET),
             fingerprint,
-            beat_every: (shortest / 2).min(SLOWEST_BEAT),
+            beat_every: beat_every(shortest),
             connection: None,
             waiting: VecDeque::new(),
             trouble: Trouble::new("ipmgr"),
@@ -69,6 +69,18 @@ impl Manager {
             retry_at: now,
             beat_at: now,
         }
+    }
+
+    /// Another configuration runs; who is connected runs it, too.
+    pub(crate) fn reconfigure(&mut self, fingerprint: u64, shortest: Duration, now: Instant) {
+        self.fingerprint = fingerprint;
+        self.beat_every = beat_every(shortest);
+        self.beat_at = self.beat_at.min(now + self.beat_every);
+    }
+
+    /// Whether it has told everything that it knows and waits for orders.
+    pub(crate) const fn is_greeted(&self) -> bool {
+        self.greeted
     }
 
     /// For status.
@@ -223,6 +235,10 @@ impl Manager {
             self.retry_at = now + pause;
         }
     }
+}
+
+fn beat_every(shortest: Duration) -> Duration {
+    (shortest / 2).min(SLOWEST_BEAT)
 }
 
 #[cfg(test)]

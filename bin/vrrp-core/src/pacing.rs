@@ -94,6 +94,28 @@ impl Pacer {
         }
     }
 
+    /// Another configuration runs: what waits goes on waiting by its new numbers, or is dropped if it has none.
+    pub(crate) fn renumber(
+        &mut self,
+        distances: Pacing,
+        carrier: impl Fn(CarrierId) -> Option<CarrierId>,
+        announcement: impl Fn(Announcement) -> Option<Announcement>,
+    ) {
+        self.distances = distances;
+        self.due.clear();
+        let lanes = std::mem::take(&mut self.lanes).into_iter();
+        self.lanes = lanes
+            .filter_map(|((id, family), lane)| {
+                let order = lane.order.into_iter().filter_map(&announcement).collect();
+                let counts = lane.counts.into_iter();
+                let counts = counts.filter_map(|(it, count)| Some((announcement(it)?, count))).collect();
+                Some(((carrier(id)?, family), Lane { order, counts, free_at: lane.free_at }))
+            })
+            .collect();
+        let waiting = self.lanes.iter().filter(|(_, lane)| !lane.order.is_empty());
+        self.due = waiting.map(|(id, lane)| (lane.free_at, *id)).collect();
+    }
+
     /// When the next may go; `None` if nothing waits.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use config::{Address, Config};
-use model::{CheckName, InstanceName, LinkName};
+use model::{CheckName, Family, InstanceName, LinkName};
 use vrrp::{CoreConfig, InstanceConfig, InstanceId, LinkId};
 
 /// The core's configuration and the way back from names to numbers.
@@ -60,6 +61,29 @@ impl Setup {
         }
     }
 
+    /// The shortest advertisement interval.
+    pub(crate) fn shortest_interval(&self) -> Duration {
+        let intervals = self.core.instances.iter().map(|it| it.advert_interval);
+        intervals.min().unwrap_or(Duration::from_secs(1))
+    }
+
+    /// Where what is placed somewhere in `old` is placed here.
+    pub(crate) fn carrier_since(&self, old: &Self, id: CarrierId) -> Option<CarrierId> {
+        let name = old.carrier_names.iter().find(|(_, other)| **other == id)?.0;
+        self.carrier(name)
+    }
+
+    /// Whether that link carries an address of that family.
+    pub(crate) fn carries(&self, carrier: CarrierId, family: Family) -> bool {
+        let addresses = self.carriers.get(carrier.0);
+        addresses.is_some_and(|it| it.keys().any(|address| Family::of(*address) == family))
+    }
+
+    /// Whether an instance speaks there in that family.
+    pub(crate) fn speaks(&self, link: LinkId, family: Family) -> bool {
+        self.core.instances.iter().any(|it| it.link == link && it.family == family)
+    }
+
     /// The instance of that name.
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<InstanceId> {
         self.instances.get(name).copied()
@@ -96,7 +120,7 @@ impl Setup {
 pub(crate) struct CarrierId(pub(crate) usize);
 
 /// An address and where it lives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placed {
     /// The address.
     pub(crate) address: IpAddr,

@@ -6,6 +6,7 @@ use ipc::events::{
     CheckView, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, Penalty, PriorityStatus, Remark,
     Status,
 };
+use ipc::reload::LastReload;
 use model::{CheckName, Instant, State, Verdict};
 use vrrp::{Core, GroupId, GroupView, InstanceId, LinkId, PenaltyView, RemarkView};
 
@@ -32,6 +33,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) config_path: String,
     /// The configuration's fingerprint.
     pub(crate) config: String,
+    /// The last reload.
+    pub(crate) last_reload: Option<LastReload>,
     /// The time of day.
     pub(crate) at: String,
     /// When this process started.
@@ -88,6 +91,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         running_ms: milliseconds(now.since(around.started)),
         config_path: around.config_path,
         config: around.config,
+        last_reload: around.last_reload,
         ipmgr: around.ipmgr,
         checkerd: around.checkerd,
     }

@@ -115,6 +115,40 @@ impl Wire {
         }
     }
 
+    /// Another configuration runs: sockets keep their links under other numbers, and those of links that it doesn't use go.
+    pub(crate) fn renumber(
+        &mut self,
+        link: impl Fn(LinkId, Transport) -> Option<LinkId>,
+        carrier: impl Fn(CarrierId, Family) -> Option<CarrierId>,
+        uses: impl Fn(&LinkName) -> bool,
+    ) {
+        for ((id, transport), socket) in std::mem::take(&mut self.adverts) {
+            match link(id, transport) {
+                Some(is) => {
+                    self.adverts.insert((is, transport), socket);
+                }
+                None => count_overflow(&mut self.losses, id, &socket),
+            }
+        }
+        let watches = std::mem::take(&mut self.watches).into_iter();
+        self.watches = watches
+            .filter_map(|((id, family), socket)| Some(((carrier(id, family)?, family), socket)))
+            .collect();
+        self.announcers.retain(|name, _| uses(name));
+        self.macs.retain(|name, _| uses(name));
+        self.losses.renumber(|id| link(id, Transport::V4).or_else(|| link(id, Transport::V6)));
+    }
+
+    /// Every socket for adverts.
+    pub(crate) fn all_adverts(&self) -> impl Iterator<Item = (LinkId, Transport, &AdvertSocket)> {
+        self.adverts.iter().map(|((link, transport), socket)| (*link, *transport, socket))
+    }
+
+    /// Every socket that overhears claims.
+    pub(crate) fn all_watches(&self) -> impl Iterator<Item = (CarrierId, Family, &WatchSocket)> {
+        self.watches.iter().map(|((carrier, family), socket)| (*carrier, *family, socket))
+    }
+
     /// What never came to the core. The kernel is asked for its part.
     pub(crate) fn losses(&self) -> Losses {
         let mut losses = self.losses.clone();

@@ -6,7 +6,8 @@
 //!
 //! The conversation: vrrp-core connects and says [`Order::Hello`]; ipmgr answers with [`Report::Hello`], what it still
 //! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
-//! when there is something to say, and vrrp-core sends [`Order::Beat`] so that its silence has a meaning.
+//! when there is something to say, and vrrp-core sends [`Order::Beat`] so that its silence has a meaning. Both run the same
+//! configuration: [`Order::Prepare`] and [`Order::Adopt`] replace it on both sides.
 
 use model::{Family, InstanceName, LinkFact, LinkName, Transport};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -51,6 +52,14 @@ pub enum Order {
     },
     /// "I am here, and what I ordered stands."
     Beat,
+    /// Read the configuration and keep what it says; answered by [`Report::Prepared`].
+    Prepare,
+    /// Run the configuration that was prepared, if it has this fingerprint. What follows names instances by their names in
+    /// it. Who has prepared another one closes the connection: the next hello settles it.
+    Adopt {
+        /// As [`Report::Prepared`] gave it.
+        fingerprint: u64,
+    },
 }
 
 /// What ipmgr may say.
@@ -117,6 +126,13 @@ pub enum Report {
         /// IPv4 (ARP) or IPv6 (neighbour advertisements).
         family: Family,
     },
+    /// The answer to [`Order::Prepare`].
+    Prepared {
+        /// Of the file as ipmgr read it.
+        fingerprint: u64,
+        /// Why it can't be run, at most [`MAX_SENTENCE`] long; `None` when it can.
+        error: Option<String>,
+    },
 }
 
 /// The names as [`Report::Held`] messages, each of which fits a frame.
@@ -132,12 +148,16 @@ pub fn bounded(mut sentences: Vec<String>) -> Vec<String> {
         sentences.truncate(MAX_FAILURES - 1);
         sentences.push(format!("and {more} more"));
     }
-    for sentence in &mut sentences {
-        while sentence.len() > MAX_SENTENCE {
-            sentence.pop();
-        }
+    sentences.into_iter().map(cut).collect()
+}
+
+/// A sentence as a report may hold it.
+#[must_use]
+pub fn cut(mut sentence: String) -> String {
+    while sentence.len() > MAX_SENTENCE {
+        sentence.pop();
     }
-    sentences
+    sentence
 }
 
 #[cfg(test)]
@@ -181,6 +201,8 @@ mod tests {
             (Order::Install { instance: name(), order: 2 }, format!("01000000{VI_1}0200000000000000")),
             (Order::Withdraw { instance: name(), order: 3 }, format!("02000000{VI_1}0300000000000000")),
             (Order::Beat, "03000000".to_owned()),
+            (Order::Prepare, "04000000".to_owned()),
+            (Order::Adopt { fingerprint: 0xfeed }, "05000000edfe000000000000".to_owned()),
         ];
         for (order, expected) in all {
             assert_eq!(hex(&order), expected, "{order:?}");
@@ -227,6 +249,10 @@ mod tests {
             ),
             (Report::Refused { why: "x".into() }, format!("08000000{text}78")),
             (Report::WatchSocket { link: link(), family: Family::V4 }, format!("09000000{ETH0}00000000")),
+            (
+                Report::Prepared { fingerprint: 0xfeed, error: Some("x".into()) },
+                format!("0a000000edfe00000000000001{text}78"),
+            ),
         ];
         for (report, expected) in all {
             assert_eq!(hex(&report), expected, "{report:?}");

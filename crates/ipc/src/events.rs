@@ -13,6 +13,8 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::reload;
+
 /// What a client may ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
@@ -36,13 +38,15 @@ pub enum Request {
         #[serde(default)]
         instance: Option<InstanceName>,
     },
+    /// A step of a reload; answered by one [`Message::Reload`].
+    Reload(reload::Step),
 }
 
 /// What vrrp-core says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Message {
-    /// Always the first line.
+    /// Always the first line, and once more when another configuration runs: a [`Message::Snapshot`] follows then.
     Hello(Hello),
     /// How all instances and sync groups are at `sequence`: numbered events follow from `sequence + 1`.
     Snapshot(Snapshot),
@@ -52,6 +56,8 @@ pub enum Message {
     GroupEvent(GroupEvent),
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
+    /// The answer to [`Request::Reload`].
+    Reload(reload::Answer),
     /// A request was carried out.
     Done {
         /// What was done, for a person.
@@ -215,6 +221,9 @@ pub struct Status {
     pub config_path: String,
     /// That file's fingerprint.
     pub config: String,
+    /// The last reload; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<reload::LastReload>,
     /// Whether ipmgr answers.
     pub ipmgr: Peer,
     /// Whether checkerd answers.

@@ -6,14 +6,7 @@ use model::{GroupName, InstanceName};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Hello, Told};
-
-/// What a client may ask.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Request {
-    /// One [`Message::Status`].
-    Status,
-}
+use crate::reload;
 
 /// What notifierd says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +14,10 @@ pub enum Request {
 pub enum Message {
     /// Always the first line.
     Hello(Hello),
-    /// The answer to [`Request::Status`].
+    /// The answer to [`reload::Request::Status`].
     Status(Status),
+    /// The answer to [`reload::Request::Reload`].
+    Reload(reload::Answer),
     /// A request that was not understood, and why. The connection stays.
     Error {
         /// What to do about it, for a person.
@@ -43,6 +38,9 @@ pub struct Status {
     pub at: String,
     /// The fingerprint of the configuration that it runs.
     pub config: String,
+    /// The last reload; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<reload::LastReload>,
     /// Whether vrrp-core's feed is connected.
     pub connected: bool,
     /// Every instance, in the order of the configuration.
@@ -117,12 +115,6 @@ mod tests {
     use crate::json;
 
     #[test]
-    fn requests_are_short_and_strict() {
-        assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
-        assert!(json::parse::<Request>(br#"{"request":"subscribe"}"#).is_err());
-    }
-
-    #[test]
     fn a_status_survives_its_line() {
         let hooks = HooksView {
             told: Some(Told::Master),
@@ -139,6 +131,7 @@ mod tests {
             pid: 1,
             at: "2026-01-01T00:00:00.000Z".into(),
             config: "00".into(),
+            last_reload: None,
             connected: true,
             instances: vec![InstanceHooks {
                 instance: InstanceName::new("api_vip").unwrap(),

@@ -5,6 +5,7 @@
 //! | vrrp-core to anybody | [`events`] | JSON Lines |
 //! | checkerd to anybody | [`verdicts`] | JSON Lines |
 //! | notifierd to anybody | [`hooks`] | JSON Lines |
+//! | a reload's coordinator to each of these | [`reload`] | JSON Lines |
 //! | vrrp-core and ipmgr | [`core_ipmgr`] | bincode frames ([`frame`]) with descriptors |
 //!
 //! Only shapes, encoding and decoding: no socket is opened here. Whatever is decoded came from another
@@ -15,4 +16,5 @@ pub mod events;
 pub mod frame;
 pub mod hooks;
 pub mod json;
+pub mod reload;
 pub mod verdicts;

@@ -8,14 +8,7 @@ use model::{Cause, CheckName, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Hello;
-
-/// What a client may ask.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Request {
-    /// One [`Message::Status`].
-    Status,
-}
+use crate::reload;
 
 /// What checkerd says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +18,10 @@ pub enum Message {
     Hello(Hello),
     /// How one check is.
     Verdict(CheckVerdict),
-    /// The answer to [`Request::Status`].
+    /// The answer to [`reload::Request::Status`].
     Status(Status),
+    /// The answer to [`reload::Request::Reload`].
+    Reload(reload::Answer),
     /// A request that was not understood, and why. The connection stays.
     Error {
         /// What to do about it, for a person.
@@ -60,6 +55,9 @@ pub struct Status {
     pub at: String,
     /// The fingerprint of the configuration that it runs.
     pub config: String,
+    /// The last reload; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<reload::LastReload>,
     /// Every check, in the order of the configuration.
     pub checks: Vec<CheckStatus>,
 }
@@ -109,12 +107,6 @@ pub struct CheckStatus {
 mod tests {
     use super::*;
     use crate::json;
-
-    #[test]
-    fn requests_are_short_and_strict() {
-        assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
-        assert!(json::parse::<Request>(br#"{"request":"run"}"#).is_err());
-    }
 
     #[test]
     fn a_verdict_reads_as_documented() {

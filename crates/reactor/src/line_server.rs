@@ -44,6 +44,7 @@ pub enum ClientEvent {
 #[derive(Debug)]
 struct Client {
     serial: u64,
+    peer: PeerCredentials,
     lines: LineStream,
 }
 
@@ -107,6 +108,13 @@ impl LineServer {
         }
     }
 
+    /// Who that client is, while it is connected.
+    #[must_use]
+    pub fn peer(&self, client: ClientId) -> Option<PeerCredentials> {
+        let found = self.slots.get(client.slot)?.as_ref()?;
+        (found.serial == client.serial).then_some(found.peer)
+    }
+
     /// Everybody who is connected.
     pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
         self.slots.iter().enumerate().filter_map(|(slot, client)| {
@@ -160,7 +168,7 @@ impl LineServer {
         let serial = self.next_serial;
         self.next_serial += 1;
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(Client { serial, lines: LineStream::new(stream, MAX_LINE) });
+            *place = Some(Client { serial, peer, lines: LineStream::new(stream, MAX_LINE) });
         }
         Ok(Some(ClientEvent::Connected(ClientId { slot, serial }, peer)))
     }

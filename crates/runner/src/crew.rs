@@ -5,6 +5,7 @@
 
 use std::io;
 
+use config::UserSpec;
 use model::Instant;
 use reactor::{Interest, Reactor, Token};
 
@@ -117,11 +118,14 @@ impl<T: Clone> Crew<T> {
         overdue
     }
 
-    /// Ends everything now. The ends still come from [`Crew::on_ready`].
-    pub fn abort(&self) {
-        for (run, _) in self.running() {
-            run.abort();
-        }
+    /// Ends now everything that carries such a tag. The ends still come from [`Crew::on_ready`].
+    pub fn abort(&self, which: impl Fn(&T) -> bool) {
+        self.running().filter(|(_, tag)| which(tag)).for_each(|(run, _)| run.abort());
+    }
+
+    /// From now on scripts run as `script_user` of another configuration; those that run go on.
+    pub fn set_script_user(&mut self, script_user: Option<UserSpec>) {
+        self.runner = Runner::new(script_user);
     }
 
     /// Whether nothing runs.

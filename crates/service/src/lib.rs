@@ -3,16 +3,19 @@
 //! The four daemons start through [`run`], so that who knows one knows all. Nothing here knows what a
 //! daemon is for.
 
+pub mod client;
 mod failure;
 pub mod log;
 mod options;
 mod ready;
+pub mod reload;
 mod serve;
 pub mod stamp;
 mod trouble;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub use failure::{Exit, Failure};
 pub use options::{
@@ -26,8 +29,8 @@ pub use trouble::Trouble;
 #[derive(Debug)]
 pub struct Start {
     /// The valid configuration.
-    pub config: config::Config,
-    /// What that configuration was read from.
+    pub config: Arc<config::Config>,
+    /// What that configuration was read from, as an absolute path.
     pub config_path: PathBuf,
     /// As whom it was read.
     pub config_id: config::ConfigId,
@@ -91,6 +94,7 @@ fn start(
 ) -> Result<Option<(Start, bool)>, Failure> {
     let Some((options, switched)) = parse_options(name, about, switch)? else { return Ok(None) };
     let config_path = config_path(options.config);
+    let config_path = std::path::absolute(&config_path).unwrap_or(config_path);
     let config_id = config_id(options.config_id);
     let loaded = config::load_as(&config_path, &config_id);
     for (line, diagnostic) in loaded.report.one_line().iter().zip(loaded.report.diagnostics()) {
@@ -108,7 +112,7 @@ fn start(
         ));
     };
     let start = Start {
-        config,
+        config: Arc::new(config),
         config_path,
         config_id,
         fingerprint: loaded.fingerprint,

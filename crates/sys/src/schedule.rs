@@ -26,6 +26,19 @@ pub fn real_time(priority: u8) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The calling thread is an ordinary one from now on, whatever it was started as: for work that must not keep a real-time
+/// thread of the same process from its CPU.
+///
+/// # Errors
+/// None is expected: nobody needs a right to give that up.
+pub fn ordinary() -> io::Result<()> {
+    // SAFETY: a plain C structure of integers, for which all zeros is a value.
+    let parameters = unsafe { mem::zeroed::<libc::sched_param>() };
+    // SAFETY: as above.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Keeps all memory of this process in RAM, also what it asks for later. Only where `RLIMIT_MEMLOCK` is infinite: below a
 /// limit, asking for memory might fail later, when nothing can be done about it any more.
 ///
@@ -74,6 +87,8 @@ mod tests {
                     assert_eq!(scheduling(), (libc::SCHED_OTHER, 0));
                 }
             }
+            ordinary().unwrap();
+            assert_eq!(scheduling(), (libc::SCHED_OTHER, 0));
             let before = scheduling();
             drop_all_capabilities();
             if getrlimit(Resource::Rtprio).current == Some(0) {

@@ -14,6 +14,13 @@ const MAX_NAME: usize = 15;
 #[derive(Debug, Default)]
 pub(super) struct Processes(HashMap<CheckId, u32>);
 
+impl Processes {
+    /// Such checks are no more.
+    pub(super) fn forget(&mut self, which: impl Fn(&CheckId) -> bool) {
+        self.0.retain(|check, _| !which(check));
+    }
+}
+
 /// Looks for a process of that name.
 pub(super) fn outcome(processes: &mut Processes, check: CheckId, name: &str) -> Outcome {
     let known = &mut processes.0;

@@ -122,7 +122,11 @@ impl Watch {
                     self.become_state(node, it.instance.as_str(), (it.state, text), at);
                 }
             }
-            Message::Hello(_) | Message::Status(_) | Message::Done { .. } | Message::Error { .. } => {}
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Reload(_)
+            | Message::Done { .. }
+            | Message::Error { .. } => {}
         }
     }
 

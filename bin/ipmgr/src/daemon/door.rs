@@ -13,6 +13,16 @@ use crate::core_link::{CoreLink, End};
 /// Connections that are looked at in one turn.
 const MAX_ACCEPTS: usize = 16;
 
+/// What a newcomer has said.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    protocol: u32,
+    fingerprint: u64,
+    /// What it said right after the hello.
+    orders: Vec<Order>,
+    end: End,
+}
+
 impl Daemon {
     /// Takes the connections that wait. Of those that have said nothing yet the newest stays.
     pub(super) fn on_listener(&mut self, now: Instant) -> Result<(), Failure> {
@@ -37,6 +47,7 @@ impl Daemon {
                 .register(NEWCOMER, newcomer.descriptor(), Interest::READABLE | Interest::WRITABLE)
                 .map_err(|error| Failure::io("watch a new connection", &error))?;
             self.newcomer = Some(newcomer);
+            self.greeting = None;
         }
         self.reactor.again(LISTENER);
         Ok(())
@@ -44,19 +55,22 @@ impl Daemon {
 
     /// Somebody who isn't in charge says something: hello, or it has to go.
     pub(super) fn on_newcomer(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.greeting.is_some() {
+            // What it goes on to say is read once we know whether it is let in.
+            return Ok(());
+        }
         let Some(newcomer) = &mut self.newcomer else { return Ok(()) };
         let (orders, end) = newcomer.read();
         let mut orders = orders.into_iter();
         match orders.next() {
             None => {}
             Some(Order::Hello { protocol, fingerprint }) => {
-                self.on_hello(protocol, fingerprint, now)?;
-                // What came along is the new vrrp-core's, if it is one.
-                if self.newcomer.is_none() && self.core.is_some() {
-                    orders.for_each(|order| self.on_order(order, now));
-                    self.on_end(end);
+                let greeting = Greeting { protocol, fingerprint, orders: orders.collect(), end };
+                if protocol == PROTOCOL && fingerprint != self.reload.running().as_u64() {
+                    self.greeting = Some(greeting);
+                    return self.follow(now);
                 }
-                return Ok(());
+                return self.on_hello(greeting, now);
             }
             Some(_) => {
                 self.turn_away("hello comes first, and once");
@@ -75,23 +89,27 @@ impl Daemon {
     }
 
     /// Puts whoever said a valid hello in charge. The newest vrrp-core is: an older one is dead or about to be.
-    fn on_hello(&mut self, protocol: u32, fingerprint: u64, now: Instant) -> Result<(), Failure> {
-        let own = self.start.fingerprint.as_u64();
+    pub(super) fn on_hello(&mut self, greeting: Greeting, now: Instant) -> Result<(), Failure> {
+        let own = self.reload.running().as_u64();
         let Some(newcomer) = &mut self.newcomer else { return Ok(()) };
         if let Err(why) = newcomer.send(&Report::Hello { protocol: PROTOCOL, fingerprint: own }, None) {
             log::debug!("a connection has ended: {why}");
             self.newcomer = None;
             return Ok(());
         }
-        if protocol != PROTOCOL {
+        if greeting.protocol != PROTOCOL {
             self.turn_away("it speaks another protocol than ipmgr: restart both");
             return Ok(());
         }
-        if fingerprint != own {
-            self.turn_away("it runs another configuration than ipmgr: restart both");
+        if greeting.fingerprint != own {
+            self.turn_away("it runs another configuration than ipmgr, and than the file: reload");
             return Ok(());
         }
-        self.put_in_charge(now)
+        self.put_in_charge(now)?;
+        // What came along is the new vrrp-core's.
+        greeting.orders.into_iter().for_each(|order| self.on_order(order, now));
+        self.on_end(greeting.end);
+        Ok(())
     }
 
     fn put_in_charge(&mut self, now: Instant) -> Result<(), Failure> {

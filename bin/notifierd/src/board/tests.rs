@@ -94,7 +94,7 @@ fn the_newest_state_overtakes_those_that_wait_and_no_older_one_is_told_later() {
     assert_eq!(next(&mut board), Some((Kind::Any, Told::Fault, Told::Backup)));
     board.ended(LaneId(0));
     assert_eq!(next(&mut board), None);
-    assert_eq!(board.lanes()[0].superseded(), 1);
+    assert_eq!(board.lane(LaneId(0)).unwrap().superseded(), 1);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn an_instance_without_hooks_is_idle_and_an_unknown_one_unknown() {
     board.offer(event(0, 1, Told::Master));
     assert_eq!(next(&mut board), None);
     assert!(board.is_idle());
-    assert_eq!(board.lanes()[0].told(), Some(Told::Master));
+    assert_eq!(board.lane(LaneId(0)).unwrap().told(), Some(Told::Master));
     assert_eq!(board.offer(event(7, 1, Told::Master)), None);
 }
 
@@ -158,7 +158,7 @@ fn a_group_has_a_lane_of_its_own() {
     let begun: Vec<Start> = std::iter::from_fn(|| board.poll_start()).collect();
     let begun: Vec<(LaneId, Kind)> = begun.iter().map(|start| (start.lane, start.kind)).collect();
     assert_eq!(begun, [(LaneId(0), Kind::Any), (LaneId(2), Kind::Master)]);
-    let names: Vec<String> = board.lanes().iter().map(|lane| lane.subject().to_string()).collect();
+    let names: Vec<String> = board.lanes().map(|(_, lane)| lane.subject().to_string()).collect();
     assert_eq!(names, ["I0", "I1", "group I0"]);
     // The same rules: overtaken states are told to nobody, and nothing is told twice.
     assert_eq!(board.offer(group_event("I0", 3, Told::Backup)), Some(Offered::Taken));

@@ -15,15 +15,8 @@ use crate::status::{Surroundings, assemble};
 impl Daemon {
     pub(super) fn on_client(&mut self, event: ClientEvent, now: Instant) {
         match event {
-            ClientEvent::Connected(client, peer) => {
-                self.users.insert(client, peer.uid);
-                let hello = Message::Hello(Hello {
-                    protocol: json::PROTOCOL,
-                    program: "vrrp-core".to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    pid: std::process::id(),
-                    config: self.start.fingerprint.to_string(),
-                });
+            ClientEvent::Connected(client, _) => {
+                let hello = self.hello();
                 self.tell(client, &hello);
             }
             ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
@@ -39,7 +32,7 @@ impl Daemon {
                     self.tell(client, &snapshot);
                 }
                 Ok(Request::Drain { instance, force }) => {
-                    let by = match self.users.get(&client) {
+                    let by = match self.server.peer(client).map(|peer| peer.uid) {
                         Some(0) => "root".to_owned(),
                         Some(uid) => format!("user {uid}"),
                         None => "somebody".to_owned(),
@@ -52,9 +45,10 @@ impl Daemon {
                     let answer = self.desk(now).undrain(instance);
                     self.tell(client, &answer);
                 }
+                Ok(Request::Reload(step)) => self.on_step(client, step, now),
                 Err(error) => {
                     let error = format!(
-                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\" or \"undrain\": {error}"
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\", \"undrain\" or \"reload\": {error}"
                     );
                     self.tell(client, &Message::Error { error });
                 }
@@ -62,9 +56,27 @@ impl Daemon {
             ClientEvent::Gone(client, reason) => {
                 log::debug!("a client has left: {reason:?}");
                 self.subscribers.retain(|it| *it != client);
-                self.users.remove(&client);
+                self.reload.forget(&client);
+                self.of_one_mind(now);
             }
         }
+    }
+
+    fn hello(&self) -> Message {
+        Message::Hello(Hello {
+            protocol: json::PROTOCOL,
+            program: "vrrp-core".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            config: self.reload.running().to_string(),
+        })
+    }
+
+    /// Subscribers hear that another configuration runs, and who there is in it.
+    pub(super) fn publish_anew(&mut self) {
+        let (hello, snapshot) = (self.hello(), self.snapshot());
+        self.publish(&hello);
+        self.publish(&snapshot);
     }
 
     pub(super) fn desk(&mut self, now: Instant) -> Desk<'_> {
@@ -80,8 +92,9 @@ impl Daemon {
             ipmgr: self.manager.peer(),
             checkerd: self.checker.peer(),
             verdicts: self.checker.verdicts(),
-            config_path: self.start.config_path.display().to_string(),
-            config: self.start.fingerprint.to_string(),
+            config_path: self.config_path.display().to_string(),
+            config: self.reload.running().to_string(),
+            last_reload: self.reload.last(),
             at: service::stamp::rfc3339(sys::clock::wall()),
             started: self.started,
         };
@@ -100,7 +113,7 @@ impl Daemon {
     }
 
     /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
-    fn tell(&mut self, client: ClientId, message: &Message) {
+    pub(super) fn tell(&mut self, client: ClientId, message: &Message) {
         let line = match json::line(message) {
             Ok(line) => line,
             Err(error) => return log::error!("a message can't be encoded: {error}"),

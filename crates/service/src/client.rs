@@ -1,6 +1,8 @@
-//! Talking to a daemon's JSON Lines socket from the command line: blocking, with a time limit.
+//! Talking to a daemon's JSON Lines socket from outside of any loop: blocking, with a time limit.
+//!
+//! For the operator's command, and for the thread of a daemon that coordinates a reload; never for a loop.
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, ErrorKind, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,7 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection on which lines are read one at a time.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     reader: BufReader<UnixStream>,
 }
 
@@ -24,13 +26,30 @@ impl Client {
     ///
     /// # Errors
     /// A sentence that says what to look at: not running, no permission, or something else.
-    pub(crate) fn connect(runtime_dir: &Path, program: &str) -> Result<Self, String> {
+    pub fn connect(runtime_dir: &Path, program: &str) -> Result<Self, String> {
+        Self::open(runtime_dir, program).map_err(|(_, sentence)| sentence)
+    }
+
+    /// The same; `None` if that program isn't running.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_if_running(runtime_dir: &Path, program: &str) -> Result<Option<Self>, String> {
+        match Self::open(runtime_dir, program) {
+            Ok(client) => Ok(Some(client)),
+            Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused, _)) => Ok(None),
+            Err((_, sentence)) => Err(sentence),
+        }
+    }
+
+    fn open(runtime_dir: &Path, program: &str) -> Result<Self, (ErrorKind, String)> {
         let path = runtime_dir.join(format!("{program}.sock"));
-        let stream = UnixStream::connect(&path).map_err(|error| explain(program, &path, &error))?;
+        let stream =
+            UnixStream::connect(&path).map_err(|error| (error.kind(), explain(program, &path, &error)))?;
         stream
             .set_read_timeout(Some(ANSWER_TIMEOUT))
             .and_then(|()| stream.set_write_timeout(Some(ANSWER_TIMEOUT)))
-            .map_err(|error| format!("{program}: {error}"))?;
+            .map_err(|error| (error.kind(), format!("{program}: {error}")))?;
         Ok(Self { reader: BufReader::new(stream) })
     }
 
@@ -38,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn request(&mut self, request: &str) -> Result<(), String> {
+    pub fn request(&mut self, request: &str) -> Result<(), String> {
         self.send(&serde_json::json!({ "request": request }))
     }
 
@@ -46,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn send(&mut self, request: &Value) -> Result<(), String> {
+    pub fn send(&mut self, request: &Value) -> Result<(), String> {
         self.reader.get_mut().write_all(format!("{request}\n").as_bytes()).map_err(told)
     }
 
@@ -54,7 +73,7 @@ impl Client {
     ///
     /// # Errors
     /// No answer in time, a line that isn't JSON, or one that says what is wrong: then that.
-    pub(crate) fn line(&mut self) -> Result<Option<Value>, String> {
+    pub fn line(&mut self) -> Result<Option<Value>, String> {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(0) => Ok(None),
@@ -75,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn waits_in_vain(&self, out: impl AsFd) -> Result<bool, String> {
+    pub fn waits_in_vain(&self, out: impl AsFd) -> Result<bool, String> {
         while self.reader.buffer().is_empty() {
             // That the other end is gone is told whether it is asked for or not.
             let mut fds =
@@ -99,14 +118,22 @@ impl Client {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn wait_for_ever(&mut self) -> Result<(), String> {
+    pub fn wait_for_ever(&mut self) -> Result<(), String> {
         self.reader.get_ref().set_read_timeout(None).map_err(told)
+    }
+
+    /// Waits so long for each line.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn wait_at_most(&mut self, limit: Duration) -> Result<(), String> {
+        self.reader.get_ref().set_read_timeout(Some(limit)).map_err(told)
     }
 }
 
 fn told(error: std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -114,11 +141,11 @@ fn told(error: std::io::Error) -> String {
 fn explain(program: &str, path: &Path, error: &std::io::Error) -> String {
     let path = path.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{program} is not running (no {path})"),
-        std::io::ErrorKind::ConnectionRefused => {
+        ErrorKind::NotFound => format!("{program} is not running (no {path})"),
+        ErrorKind::ConnectionRefused => {
             format!("{program} is not running (nobody listens on {path})")
         }
-        std::io::ErrorKind::PermissionDenied => {
+        ErrorKind::PermissionDenied => {
             format!("{path}: permission denied (be root, or a member of the socket's group)")
         }
         _ => format!("{path}: {error}"),
@@ -129,7 +156,7 @@ fn explain(program: &str, path: &Path, error: &std::io::Error) -> String {
 ///
 /// # Errors
 /// As for [`Client`], or that the daemon went away without an answer.
-pub(crate) fn status_of(runtime_dir: &Path, program: &str) -> Result<Value, String> {
+pub fn status_of(runtime_dir: &Path, program: &str) -> Result<Value, String> {
     let mut client = Client::connect(runtime_dir, program)?;
     client.request("status")?;
     while let Some(message) = client.line()? {
