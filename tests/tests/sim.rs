@@ -17,7 +17,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use model::{CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Verdict, Vrid};
+use model::{
+    CheckName, Credential, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Secret,
+    Verdict, Vrid,
+};
 use sim::{Fault, NodeId, Scenario, Violation};
 use vrrp::{
     Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Role, TrackedCheck,
@@ -158,6 +161,51 @@ fn golden_sync_group() {
     scenario.at(seconds(12), Fault::LinkUp(alpha, eth1));
     scenario.at(seconds(20), Fault::CrashHost(alpha));
     compare("sync-group", &mut scenario);
+}
+
+/// A reload: a rename tells nothing, a lower priority moves the address, and what begins anew says so.
+#[test]
+fn golden_reload() {
+    let Pair { mut scenario, alpha, beta, check } = pair();
+    let renamed = |priority: u8| {
+        let mut config = node(priority, &check);
+        config.instances[0].name = InstanceName::new("web_vip").unwrap();
+        config
+    };
+    scenario.reload(seconds(10), alpha, renamed(100));
+    scenario.reload(seconds(12), alpha, renamed(80));
+    let mut anew = node(90, &check);
+    anew.instances[0].credential = Some(Credential::Password(Secret::of(b"secret")));
+    scenario.reload(seconds(20), beta, anew);
+    scenario.at(seconds(20), Fault::CrashHost(alpha));
+    compare("reload", &mut scenario);
+}
+
+/// A kernel that refuses addresses makes nobody master, and the other takes over; when it has come to its senses, the
+/// address comes back.
+#[test]
+fn golden_refusal() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(0), Fault::Refuse(alpha));
+    scenario.at(seconds(12), Fault::Relent(alpha));
+    compare("refusal", &mut scenario);
+}
+
+/// a clock that jumps is a sleep, whoever caused it.
+#[test]
+fn golden_jump_of_a_clock() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(10), Fault::Jump(alpha, seconds(60)));
+    compare("jump-of-a-clock", &mut scenario);
+}
+
+/// Asymmetric loss: who isn't heard loses to who is, without ever being told.
+#[test]
+fn golden_one_way_loss() {
+    let Pair { mut scenario, alpha, beta, .. } = pair();
+    scenario.at(seconds(10), Fault::Block(alpha, beta));
+    scenario.at(seconds(16), Fault::Heal);
+    compare("one-way-loss", &mut scenario);
 }
 
 /// A firewall between two LANs: one sync group over both.

@@ -2,22 +2,30 @@
 //!
 //! A fault acts on hosts, links and the network, never on a core: a core only sees what a real one would see of it.
 
+use std::time::Duration;
+
 use model::{CheckName, LinkName, Verdict};
 use vrrp::LinkId;
 
 use crate::host::{Host, Power};
-use crate::oracle::Disturbance;
+use crate::oracle::{Disturbance, Violation};
 use crate::report::Line;
 use crate::scenario::{Fault, NodeId};
 use crate::world::{Event, Message, STOP_LIMIT, World};
 
+/// How long a core leaves alone what was refused, and some time for messages.
+const REFUSED_PAUSE: Duration = Duration::from_secs(11);
+
 impl World {
     /// Lets a fault happen and tells the oracles what kind of disturbance it is.
-    pub(crate) fn fault(&mut self, fault: Fault) {
+    ///
+    /// # Errors
+    /// An oracle was violated meanwhile.
+    pub(crate) fn fault(&mut self, fault: Fault) -> Result<(), Violation> {
         self.chronicle.note(self.now, Line::Fault(fault.clone()));
         let disturbance = match &fault {
             Fault::Partition(_) | Fault::Heal => Some(Disturbance::Network),
-            Fault::Weather(_) => Some(Disturbance::Packets),
+            Fault::Weather(_) | Fault::Block(..) | Fault::Jump(..) => Some(Disturbance::Packets),
             Fault::Deafen(_) => None,
             Fault::StartHost(_)
             | Fault::CrashHost(_)
@@ -33,10 +41,13 @@ impl World {
             | Fault::LinkDown(..)
             | Fault::LinkUp(..)
             | Fault::Verdict(..)
+            | Fault::Reload(..)
+            | Fault::Refuse(_)
+            | Fault::Relent(_)
             | Fault::Drain(_)
             | Fault::Undrain(_) => Some(Disturbance::Nodes),
         };
-        self.strike(fault);
+        self.strike(fault)?;
         match disturbance {
             Some(Disturbance::Packets) => self.neighbours.forget_all(),
             // A rival that is gone before it was heard has left no trace that anybody could follow.
@@ -47,9 +58,10 @@ impl World {
             let standings = self.standings();
             self.oracle.disturb(self.now, disturbance, &standings);
         }
+        Ok(())
     }
 
-    fn strike(&mut self, fault: Fault) {
+    fn strike(&mut self, fault: Fault) -> Result<(), Violation> {
         match fault {
             Fault::StartHost(node) => self.start_host(node),
             Fault::CrashHost(node) => self.crash_host(node),
@@ -85,13 +97,42 @@ impl World {
             Fault::Drain(node) => self.set_drained(node, true),
             Fault::Undrain(node) => self.set_drained(node, false),
             Fault::Partition(parts) => self.part(&parts),
-            Fault::Heal => self.part(&[]),
+            Fault::Heal => {
+                self.blocked.clear();
+                self.part(&[]);
+            }
+            Fault::Block(from, to) => {
+                self.blocked.insert((from, to));
+            }
+            Fault::Reload(node, place) => return self.reload(node, place),
+            Fault::Refuse(node) => {
+                if let Some(host) = self.host(node) {
+                    host.refuses = true;
+                }
+            }
+            Fault::Relent(node) => self.relent(node),
+            Fault::Jump(node, by) => {
+                if let Some(host) = self.host(node) {
+                    host.clock += by;
+                    self.set_alarm(node);
+                }
+            }
             Fault::Weather(weather) => self.weather = weather,
             Fault::Deafen(node) => {
                 if let Some(host) = self.host(node) {
                     host.deaf = true;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Elections are judged again when its core has tried again too.
+    fn relent(&mut self, node: NodeId) {
+        let now = self.now;
+        if let Some(host) = self.host(node).filter(|host| host.refuses) {
+            host.refuses = false;
+            host.forgives_at = now + REFUSED_PAUSE;
         }
     }
 

@@ -16,6 +16,7 @@ use crate::host::address;
 use crate::rng::Rng;
 use crate::scenario::{Fault, HostDelays, NodeId, Scenario, Weather};
 use crate::settle::settling_time;
+use crate::vary;
 
 /// The most nodes and virtual routers of a run.
 const MAX_NODES: u64 = 8;
@@ -38,6 +39,16 @@ const MAX_MANAGER_ABSENCE: Duration = Duration::from_secs(1);
 const MAX_PREEMPT_DELAY: Duration = Duration::from_secs(4);
 /// How many of a thousand faults end by themselves, whatever comes after.
 const PASSING_SHARE: u16 = 400;
+/// How many of a thousand runs have a sync group.
+const GROUPED_SHARE: u16 = 400;
+/// How many of a thousand runs have a few rarer troubles, of which elections are judged after the healing only.
+const RARE_SHARE: u16 = 150;
+/// How many reloads a run has at most.
+const MAX_RELOADS: u64 = 6;
+/// How far a clock may jump.
+const MAX_JUMP: Duration = Duration::from_secs(20);
+/// How long before the healing a kernel must have come to its senses: what was refused is left alone for a while.
+const REFUSED_PAUSE: Duration = Duration::from_secs(11);
 /// All nodes start within this time.
 const MAX_START: Duration = Duration::from_secs(3);
 /// The only link of each node.
@@ -55,8 +66,22 @@ pub fn random(seed: u64) -> Scenario {
     let mut scenario = Scenario::new(rng.bits());
     scenario.seed = seed;
     let mut configs = vec![CoreConfig { links: vec![names.link.clone()], ..CoreConfig::default() }; count];
-    for router in &routers {
-        join(&mut rng, &names, router, &mut configs);
+    let grouped = if routers.len() > 1 && rng.chance(GROUPED_SHARE) { 2 } else { 0 };
+    let mut places = Vec::new();
+    for (turn, router) in routers.iter().enumerate() {
+        if turn == 0 || turn >= grouped {
+            places = some_places(&mut rng, count);
+        }
+        join(&mut rng, &names, router, &places, &mut configs);
+    }
+    if grouped > 0 {
+        for config in configs.iter_mut().filter(|config| config.instances.len() >= grouped) {
+            let of_group =
+                |it: &InstanceConfig| routers.iter().take(grouped).any(|plan| plan.name == it.name);
+            if config.instances.iter().take(grouped).all(of_group) {
+                vary::group(config, grouped);
+            }
+        }
     }
     let shortest = configs.iter().flat_map(|config| &config.instances).map(|one| one.advert_interval).min();
     let shortest = shortest.unwrap_or_default();
@@ -146,12 +171,17 @@ fn credential(place: u64) -> Credential {
     if place.is_multiple_of(2) { Credential::AhKey(secret) } else { Credential::Password(secret) }
 }
 
-/// Gives an instance of the virtual router to most of the nodes, and to two at least.
-fn join(rng: &mut Rng, names: &Names, plan: &Plan, configs: &mut [CoreConfig]) {
-    let mut places: Vec<usize> = (0..configs.len()).collect();
+/// Most of the nodes, and two at least.
+fn some_places(rng: &mut Rng, count: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..count).collect();
     rng.shuffle(&mut places);
     let spare = places.len().saturating_sub(2);
     places.truncate(2 + usize::try_from(rng.below(u64::try_from(spare + 1).unwrap_or(1))).unwrap_or(spare));
+    places
+}
+
+/// Gives an instance of the virtual router to these nodes.
+fn join(rng: &mut Rng, names: &Names, plan: &Plan, places: &[usize], configs: &mut [CoreConfig]) {
     for (turn, place) in places.iter().enumerate() {
         let mut instance = instance(rng, names, plan);
         if plan.owner && turn == 0 {
@@ -273,6 +303,21 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
             }
         }
     }
+    reloads(rng, scenario, names, time);
+    if rng.chance(RARE_SHARE) {
+        let node = some_node(rng, scenario.nodes.len());
+        let other = some_node(rng, scenario.nodes.len());
+        let at = rng.between(MAX_START, time);
+        match rng.below(3) {
+            0 => {
+                scenario.at(at, Fault::Refuse(node));
+                scenario.at(time, Fault::Relent(node));
+                time += REFUSED_PAUSE;
+            }
+            1 => scenario.at(at, Fault::Jump(node, rng.between(Duration::ZERO, MAX_JUMP))),
+            _ => scenario.at(at, Fault::Block(node, other)),
+        }
+    }
     time = ended.max(time + rng.between(Duration::ZERO, settling));
     scenario.at(time, Fault::Weather(fair));
     scenario.at(time, Fault::Heal);
@@ -293,6 +338,16 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
         scenario.at(stopped, Fault::StartCore(node));
     }
     scenario.until(stopped + settling + settling / 4);
+}
+
+/// A few nodes get other configurations, and now and then their first one back.
+fn reloads(rng: &mut Rng, scenario: &mut Scenario, names: &Names, end: Duration) {
+    for _ in 0..rng.below(MAX_RELOADS + 1) {
+        let node = some_node(rng, scenario.nodes.len());
+        let Some(first) = scenario.nodes.get(node.0).map(|spec| spec.config.clone()) else { continue };
+        let config = if rng.chance(250) { first } else { vary::vary(rng, &first, &names.checks) };
+        scenario.reload(rng.between(MAX_START, end), node, config);
+    }
 }
 
 /// One fault, or the two of a restart. Recoveries are as likely as troubles, so that runs don't end in a graveyard.

@@ -21,6 +21,8 @@ use crate::world::Event;
 
 /// What the wall clocks of all hosts show at [`Instant::ZERO`]: some time in 2026.
 const WALL_AT_ZERO: Duration = Duration::from_secs(1_790_000_000);
+/// How much later each host was started than the one before it.
+const BOOTED_APART: Duration = Duration::from_secs(3600);
 
 /// Whether a host runs at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +140,12 @@ pub(crate) struct Host {
     /// What hooks start and stop, and the check that looks for it.
     pub(crate) services: Vec<Service>,
     pub(crate) deaf: bool,
+    /// The kernel refuses all new addresses.
+    pub(crate) refuses: bool,
+    /// Until then its core may leave alone what was refused before.
+    pub(crate) forgives_at: Instant,
+    /// How far the host's clock is ahead of the world's: no two hosts have booted together.
+    pub(crate) clock: Duration,
     /// An operator's order, kept outside of the core.
     pub(crate) drained: bool,
     /// What came in while the host or its core stood still.
@@ -145,12 +153,13 @@ pub(crate) struct Host {
     /// When the last message on each stream arrives: streams keep their order.
     pub(crate) to_core: Instant,
     pub(crate) to_manager: Instant,
-    excused_until: Vec<Instant>,
+    pub(crate) excused_until: Vec<Instant>,
 }
 
 impl Host {
     pub(crate) fn new(place: usize, config: &CoreConfig, lans: Vec<usize>, routers: Vec<usize>) -> Self {
         let checks = config.instances.iter().flat_map(|instance| &instance.checks);
+        let shared = config.groups.iter().flat_map(|group| &group.checks);
         Self {
             place,
             config: config.clone(),
@@ -164,9 +173,12 @@ impl Host {
             manager_runs: true,
             release: None,
             carrier: vec![true; config.links.len()],
-            verdicts: checks.map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
+            verdicts: checks.chain(shared).map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
             services: Vec::new(),
             deaf: false,
+            refuses: false,
+            forgives_at: Instant::ZERO,
+            clock: BOOTED_APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)),
             drained: false,
             deferred: Vec::new(),
             to_core: Instant::ZERO,
@@ -198,6 +210,11 @@ impl Host {
             *excuse =
                 now + instance.advert_interval.saturating_mul(GRACE_INTERVALS) + delay.saturating_mul(2);
         }
+    }
+
+    /// What the host's own clock says.
+    pub(crate) fn local(&self, now: Instant) -> Instant {
+        now + self.clock
     }
 
     /// The core runs and nothing stands still.
@@ -258,6 +275,7 @@ impl Host {
             node: self.place,
             router: self.routers.get(instance.0).copied()?,
             part: connected.then_some(side),
+            side,
             eligible: self.awake()
                 && self.manager_runs
                 && !self.drained

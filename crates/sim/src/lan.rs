@@ -43,7 +43,8 @@ impl World {
     }
 
     fn put_on_the_wire(&mut self, packet: InFlight) {
-        if !self.connected(packet.from, packet.to) || self.rng.chance(self.weather.loss) {
+        let blocked = self.blocked.contains(&(packet.from, packet.to));
+        if blocked || !self.connected(packet.from, packet.to) || self.rng.chance(self.weather.loss) {
             self.chronicle.note(self.now, Line::Lost(packet.to, packet.source, packet.gist()));
             return;
         }

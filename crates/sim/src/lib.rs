@@ -22,12 +22,15 @@ mod manager;
 mod neighbours;
 mod oracle;
 mod queue;
+mod reload;
 mod report;
 mod rng;
 mod scenario;
 mod service;
 mod settle;
+mod topology;
 mod turns;
+mod vary;
 mod world;
 
 pub use explore::{Explored, explore};

@@ -53,13 +53,20 @@ impl World {
         match order {
             Order::Hello if current => self.greet(node),
             Order::Hello => {}
+            Order::Install(instance, number) if host.refuses && !host.manager.holds(instance) => {
+                let count = host.config.instances.get(instance.0).map_or(0, |one| one.addresses.len());
+                let failures = vec!["the kernel refuses: EPERM".to_owned(); count];
+                if current {
+                    self.say_to_core(node, Message::Installed(instance, number, failures));
+                }
+            }
             Order::Install(instance, number) => {
                 if !host.manager.holds(instance) {
                     self.chronicle.note(now, Line::Held(node, instance, true));
                 }
                 host.manager.install(now, instance);
                 if current {
-                    self.say_to_core(node, Message::Installed(instance, number));
+                    self.say_to_core(node, Message::Installed(instance, number, Vec::new()));
                 }
             }
             Order::Withdraw(instance, number) => {
@@ -159,7 +166,10 @@ impl World {
             self.queue.cancel(ticket);
         }
         host.deferred.retain(|event| {
-            matches!(event, Event::ToManager(..) | Event::StartManager(_) | Event::Release(_))
+            matches!(
+                event,
+                Event::ToManager(..) | Event::StartManager(_) | Event::Release(_) | Event::Fault(_)
+            )
         });
         host.excuse_addresses(now, delay);
         self.say_to_manager(node, running.incarnation, Order::Closed);

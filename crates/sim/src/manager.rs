@@ -60,6 +60,16 @@ impl Manager {
         Self { holdings: intervals.map(holding).collect(), silent: false }
     }
 
+    /// Another configuration: who goes on is held as before, at its new place.
+    pub(crate) fn switch(&mut self, intervals: impl Iterator<Item = Duration>, moved: &[Option<InstanceId>]) {
+        let fresh = Self::new(intervals);
+        for (holding, is) in std::mem::replace(&mut self.holdings, fresh.holdings).into_iter().zip(moved) {
+            if let Some(to) = is.and_then(|is| self.holdings.get_mut(is.0)) {
+                *to = Holding { grace: to.grace, ..holding };
+            }
+        }
+    }
+
     pub(crate) fn holds(&self, instance: InstanceId) -> bool {
         self.holdings.get(instance.0).is_some_and(|holding| holding.installed)
     }

@@ -37,6 +37,8 @@ pub(crate) struct Standing {
     pub(crate) router: usize,
     /// Which connected part of the network the node is in; `None` if it can be reached by nobody.
     pub(crate) part: Option<usize>,
+    /// In which it would be.
+    pub(crate) side: usize,
     /// It runs, is connected, and no check keeps it out.
     pub(crate) eligible: bool,
     /// After the weights of the checks.
@@ -111,6 +113,7 @@ pub enum Violation {
     WrongNotification { router: String, node: String, told: String },
     WrongGroup { node: String, told: String, members: String },
     MisledNeighbour { router: String, neighbour: String, believes: String, master: String },
+    Moved { node: String, instance: usize },
     OutOfTurn { router: String, node: String, better: String },
     TooManyOutputs { node: String, limit: usize },
     Restless { node: String, limit: u32 },
@@ -170,6 +173,12 @@ impl fmt::Display for Violation {
                 write!(
                     f,
                     "oracle 9: {router}: {master} won, but the last announcement that {neighbour} saw is {believes}'s"
+                )
+            }
+            Self::Moved { node, instance } => {
+                write!(
+                    f,
+                    "oracle 11: {node}: instance {instance} is moved by a reload that doesn't concern it"
                 )
             }
             Self::OutOfTurn { router, node, better } => {
@@ -264,6 +273,11 @@ impl Oracle {
                 self.turns.vacate(*router, *node, standings, skew);
             }
         }
+    }
+
+    /// It has ended, or begins anew: nobody expects it to stay.
+    pub(crate) fn dismiss(&mut self, router: usize, node: usize) {
+        self.incumbents.retain(|it| *it != (router, node));
     }
 
     /// What comes first is a matter of chance.
@@ -464,6 +478,7 @@ mod tests {
             node,
             router: 0,
             part: Some(0),
+            side: 0,
             eligible: true,
             priority: Priority(priority),
             address: IpAddr::from([10, 1, 0, u8::try_from(node).unwrap()]),

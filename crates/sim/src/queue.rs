@@ -50,6 +50,12 @@ impl<E> Queue<E> {
         self.events.retain(|_, event| keep(event));
     }
 
+    /// Puts another event in the place of each, or none.
+    pub(crate) fn change(&mut self, change: impl Fn(E) -> Option<E>) {
+        let events = std::mem::take(&mut self.events).into_iter();
+        self.events = events.filter_map(|(ticket, event)| Some((ticket, change(event)?))).collect();
+    }
+
     /// When the next event is due.
     pub(crate) fn next_at(&self) -> Option<Instant> {
         self.events.first_key_value().map(|(ticket, _)| ticket.at)

@@ -87,9 +87,19 @@ pub enum Fault {
     Drain(NodeId),
     /// It may take part again.
     Undrain(NodeId),
+    /// The host's processes take another configuration ([`Scenario::reload`]), the one at this place.
+    Reload(NodeId, usize),
+    /// The kernel refuses every address that isn't there yet.
+    Refuse(NodeId),
+    /// It refuses no more; what was refused is tried again some time later.
+    Relent(NodeId),
+    /// The host's clock jumps ahead, as those of virtual machines do when they move.
+    Jump(NodeId, Duration),
+    /// What the first sends doesn't reach the second, whatever the weather. Nothing is demanded of elections meanwhile.
+    Block(NodeId, NodeId),
     /// The network falls into parts. Who is in none of them is in one more, together.
     Partition(Vec<Vec<NodeId>>),
-    /// One network again.
+    /// One network again, in all directions.
     Heal,
     /// The weather changes.
     Weather(Weather),
@@ -114,6 +124,8 @@ pub struct Scenario {
     pub(crate) delays: HostDelays,
     pub(crate) script: Vec<(Duration, Fault)>,
     pub(crate) services: Vec<(NodeId, Service)>,
+    /// What [`Fault::Reload`] counts.
+    pub(crate) reloads: Vec<CoreConfig>,
     pub(crate) length: Duration,
 }
 
@@ -128,6 +140,7 @@ impl Scenario {
             delays: HostDelays::NONE,
             script: Vec::new(),
             services: Vec::new(),
+            reloads: Vec::new(),
             length: Duration::ZERO,
         }
     }
@@ -154,6 +167,12 @@ impl Scenario {
     pub fn at(&mut self, time: Duration, fault: Fault) {
         self.script.push((time, fault));
         self.length = self.length.max(time);
+    }
+
+    /// Lets a node take another configuration, as valid as its first one.
+    pub fn reload(&mut self, time: Duration, node: NodeId, config: CoreConfig) {
+        self.at(time, Fault::Reload(node, self.reloads.len()));
+        self.reloads.push(config);
     }
 
     /// Says that what `check` looks for runs only while the node is master of an instance that tracks it, since hooks
@@ -227,6 +246,11 @@ impl fmt::Display for Described<'_> {
             Fault::Verdict(node, check, verdict) => write!(f, "{}'s check {check} is {verdict}", name(node)),
             Fault::Drain(node) => write!(f, "{} is drained", name(node)),
             Fault::Undrain(node) => write!(f, "{} is drained no more", name(node)),
+            Fault::Reload(node, place) => write!(f, "{} reloads: configuration {place}", name(node)),
+            Fault::Refuse(node) => write!(f, "{}'s kernel refuses addresses", name(node)),
+            Fault::Relent(node) => write!(f, "{}'s kernel takes addresses again", name(node)),
+            Fault::Jump(node, by) => write!(f, "{}'s clock jumps ahead by {by:?}", name(node)),
+            Fault::Block(from, to) => write!(f, "{} isn't heard by {} any more", name(from), name(to)),
             Fault::Partition(parts) => {
                 write!(f, "the network falls apart:")?;
                 for part in parts {

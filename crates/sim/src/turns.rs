@@ -47,9 +47,8 @@ impl Turns {
         skew: impl Fn(&Standing) -> Duration,
     ) {
         let others = || standings.iter().filter(|s| s.router == router && s.eligible && s.node != master);
-        let mut parts = others().map(|s| s.part);
-        let first = parts.next();
-        if parts.any(|part| Some(part) != first) {
+        let side = standings.iter().find(|s| s.router == router && s.node == master).map(|s| s.side);
+        if others().any(|s| Some(s.side) != side) {
             return;
         }
         let candidates = others().map(|s| (s.node, skew(s))).collect();

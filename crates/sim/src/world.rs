@@ -4,23 +4,24 @@
 //! the core what a real host would not do, and nothing may depend on anything but the scenario and its seed.
 //! The contract with the core is [`vrrp::Input`] and [`vrrp::Output`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CheckName, Instant, LinkFact, ProtocolVersion, State, Verdict};
+use model::{CheckName, Instant, LinkFact, State, Verdict};
 use vrrp::{Input, InstanceId, LinkId, OrderNumber, Output, Packet, Transition, Transmit};
 
 use crate::host::{Host, Power, Running};
 use crate::manager::Order;
 use crate::neighbours::{Claim, Neighbours};
-use crate::oracle::{Oracle, Router, Skews, Standing, Violation};
+use crate::oracle::{Oracle, Standing, Violation};
 use crate::queue::Queue;
 use crate::report::{Chronicle, Ending, Failure, Gist, GroupTold, Line, Report, Told};
 use crate::rng::Rng;
 use crate::scenario::{Fault, NodeId, Scenario, Watched, Weather};
-use crate::settle::{settling_time, shortest_takeover};
+use crate::settle::shortest_takeover;
+use crate::topology::Topology;
 
 /// Oracle 6: what one input may cause, whatever it is, and what each instance may add: its adverts (one per peer twice
 /// over), an order, a burst of announcements, changes of state and notices.
@@ -30,8 +31,6 @@ const MAX_OUTPUTS_PER_INSTANCE: usize = 32;
 const MAX_WAKES_IN_A_MOMENT: u32 = 100;
 /// Oracle 6: a run that needs more is a storm.
 const MAX_EVENTS: u64 = 5_000_000;
-/// What is due within this time of something else may come with it.
-const TOGETHER: Duration = Duration::from_millis(1);
 /// A core that is told to stop has this long; more than it keeps addresses for a successor, and then waits for an ipmgr
 /// that doesn't answer.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -45,7 +44,7 @@ pub(crate) enum Message {
     Gone,
     /// The manager's socket is there again.
     Reconnect,
-    Installed(InstanceId, OrderNumber),
+    Installed(InstanceId, OrderNumber, Vec<String>),
     Withdrawn(InstanceId, Option<OrderNumber>),
     Verdict(CheckName, Verdict),
     Drained(bool),
@@ -98,6 +97,9 @@ pub(crate) struct World {
     pub(crate) sides: Vec<usize>,
     pub(crate) weather: Weather,
     pub(crate) oracle: Oracle,
+    pub(crate) topology: Topology,
+    /// Who isn't heard by whom (asymmetric loss).
+    pub(crate) blocked: BTreeSet<(NodeId, NodeId)>,
     pub(crate) neighbours: Neighbours,
     /// The last burst of announcements: who, of what, when.
     pub(crate) announced: Option<(NodeId, usize, Instant)>,
@@ -107,8 +109,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let worst = worst_weather(scenario);
-        let (mut hosts, routers) = populate(scenario, worst);
+        let (topology, mut hosts, routers) = Topology::of(scenario);
         for (node, service) in &scenario.services {
             if let Some(host) = hosts.get_mut(node.0) {
                 host.serve(service.clone());
@@ -127,6 +128,8 @@ impl World {
             hosts,
             weather: scenario.weather,
             oracle: Oracle::new(routers, names),
+            topology,
+            blocked: BTreeSet::new(),
             neighbours: Neighbours::default(),
             announced: None,
             chronicle: Chronicle::default(),
@@ -237,7 +240,8 @@ impl World {
 
     fn judge(&mut self) -> Result<(), Violation> {
         let standings = self.standings();
-        let lossy = self.weather.loss > 0;
+        let refusing = self.hosts.iter().any(|host| host.refuses || self.now < host.forgives_at);
+        let lossy = self.weather.loss > 0 || !self.blocked.is_empty() || refusing;
         if lossy {
             self.neighbours.forget_all();
         } else {
@@ -249,10 +253,7 @@ impl World {
 
     fn dispatch(&mut self, event: Event) -> Result<(), Violation> {
         match event {
-            Event::Fault(fault) => {
-                self.fault(fault);
-                Ok(())
-            }
+            Event::Fault(fault) => self.fault(fault),
             Event::Packet(packet) => self.arrive(&packet),
             Event::Claim(claim) => self.overhear(&claim),
             Event::ToCore(node, incarnation, message) => self.tell(node, incarnation, message),
@@ -285,6 +286,7 @@ impl World {
     /// Keeps back what a paused host or core can't do now.
     fn unless_standing_still(&mut self, event: Event) -> Option<Event> {
         let (node, for_core) = match &event {
+            Event::Fault(Fault::Reload(node, _)) => (*node, true),
             Event::Fault(_) => return Some(event),
             Event::Packet(packet) => (packet.to, true),
             Event::Claim(claim) => (claim.to, true),
@@ -379,9 +381,9 @@ impl World {
             }
             Message::Drained(false) => self.feed(node, Input::Undrain { instance: None }),
             Message::Stop => self.feed(node, Input::Shutdown),
-            Message::Installed(instance, order) => {
+            Message::Installed(instance, order, failures) => {
                 running.count_under_way(instance, false);
-                self.feed(node, Input::Installed { instance, order, failures: &[] })
+                self.feed(node, Input::Installed { instance, order, failures: &failures })
             }
             Message::Withdrawn(instance, order) => {
                 match order {
@@ -397,6 +399,7 @@ impl World {
     pub(crate) fn feed(&mut self, node: NodeId, input: Input<'_>) -> Result<(), Violation> {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(node.0) else { return Ok(()) };
+        let local = host.local(now);
         let Some(running) = host.running.as_mut() else { return Ok(()) };
         let limit = host
             .config
@@ -405,7 +408,7 @@ impl World {
             .map(|instance| MAX_OUTPUTS_PER_INSTANCE + 2 * instance.peers.len())
             .sum::<usize>()
             + MAX_OUTPUTS;
-        running.core.handle(now, input);
+        running.core.handle(local, input);
         self.carry_out(node, limit)
     }
 
@@ -429,7 +432,7 @@ impl World {
         Ok(())
     }
 
-    fn act(&mut self, node: NodeId, output: Output) -> Result<(), Violation> {
+    pub(crate) fn act(&mut self, node: NodeId, output: Output) -> Result<(), Violation> {
         match output {
             Output::Transmit(transmit) => {
                 self.check_punctual(node, &transmit)?;
@@ -481,7 +484,8 @@ impl World {
         let is_master = running.told.get(instance.0) == Some(&Some(State::Master));
         let Some(spoke) = running.spoke.get_mut(instance.0) else { return Ok(()) };
         let silence = spoke.map(|last| now.since(last)).unwrap_or_default();
-        *spoke = Some(now);
+        // Whoever has said goodbye takes over like anybody else, even while it keeps the addresses.
+        *spoke = (!Gist::of(transmit.sealed, &transmit.message).is_goodbye()).then_some(now);
         if is_master && silence > limit && !Gist::of(transmit.sealed, &transmit.message).is_goodbye() {
             return Err(Violation::LateAdvert { node: self.scenario.name(node).to_owned(), silence });
         }
@@ -497,7 +501,7 @@ impl World {
     }
 
     /// Oracle 8: a group tells what its members tell together (docs/events.md).
-    fn check_groups(&self, node: NodeId) -> Result<(), Violation> {
+    pub(crate) fn check_groups(&self, node: NodeId) -> Result<(), Violation> {
         let Some(host) = self.hosts.get(node.0) else { return Ok(()) };
         let Some(running) = &host.running else { return Ok(()) };
         for (group, told) in host.config.groups.iter().zip(&running.groups_told) {
@@ -539,15 +543,21 @@ impl World {
             *spoke = None;
         }
         let Transition { instance, from, to, cause, priority } = transition;
+        if cause.code == "stalled" {
+            // Whoever slept gives way without a word: nobody can know whom it has misled.
+            self.neighbours.forget_doubts();
+        }
         let told = Told { at: self.now, node, instance, to, cause, priority };
         self.chronicle.note(self.now, Line::Told(told, from));
         self.run_hooks(node);
         Ok(())
     }
 
-    fn set_alarm(&mut self, node: NodeId) {
-        let Some(running) = self.hosts.get_mut(node.0).and_then(|host| host.running.as_mut()) else { return };
-        let wanted = running.core.next_deadline();
+    pub(crate) fn set_alarm(&mut self, node: NodeId) {
+        let Some(host) = self.hosts.get_mut(node.0) else { return };
+        let clock = host.clock;
+        let Some(running) = host.running.as_mut() else { return };
+        let wanted = running.core.next_deadline().map(|local| local - clock);
         if running.alarm.map(|(deadline, _)| deadline) == wanted {
             return;
         }
@@ -566,7 +576,7 @@ impl World {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(node.0) else { return };
         host.incarnations += 1;
-        host.running = Some(Running::new(&host.config, host.incarnations, now));
+        host.running = Some(Running::new(&host.config, host.incarnations, host.local(now)));
         let incarnation = host.incarnations;
         let drained = host.drained;
         let verdicts: Vec<_> =
@@ -580,72 +590,4 @@ impl World {
         }
         self.set_alarm(node);
     }
-}
-
-/// The weather and delays that the settling time has to reckon with: the longest delay of the whole script.
-fn worst_weather(scenario: &Scenario) -> Weather {
-    let mut worst = scenario.weather;
-    for (_, fault) in &scenario.script {
-        if let Fault::Weather(weather) = fault {
-            worst.delay = worst.delay.max(weather.delay);
-        }
-    }
-    worst
-}
-
-/// What orders the backups of a virtual router, if nothing but their priorities does: a sync group follows whichever of its
-/// members is first.
-fn skews(
-    configs: &[&vrrp::InstanceConfig],
-    grouped: bool,
-    worst: Weather,
-    delays: crate::scenario::HostDelays,
-) -> Option<Skews> {
-    let measure = |config: &vrrp::InstanceConfig| (config.version, config.manners.down_timer_adverts);
-    let first = configs.first()?;
-    let alike = configs.iter().all(|config| measure(config) == measure(first));
-    let unit = match first.version {
-        ProtocolVersion::V2 => Duration::from_secs(1),
-        ProtocolVersion::V3 => first.advert_interval,
-    };
-    (alike && !grouped).then_some(Skews { unit, slack: worst.delay + delays.wake + TOGETHER })
-}
-
-/// The hosts, and the virtual routers that their instances make up: one for each LAN, VRID and family.
-fn populate(scenario: &Scenario, worst: Weather) -> (Vec<Host>, Vec<Router>) {
-    let mut lans = BTreeMap::new();
-    let mut members: BTreeMap<_, (usize, Vec<&vrrp::InstanceConfig>)> = BTreeMap::new();
-    let mut hosts = Vec::new();
-    let mut grouped = BTreeSet::new();
-    for (place, spec) in scenario.nodes.iter().enumerate() {
-        let mut own_lans = Vec::new();
-        for name in &spec.config.links {
-            let next = lans.len();
-            own_lans.push(*lans.entry(name.clone()).or_insert(next));
-        }
-        let mut routers = Vec::new();
-        for instance in &spec.config.instances {
-            let lan = own_lans.get(instance.link.0).copied().unwrap_or_default();
-            let next = members.len();
-            let key = (lan, instance.vrid, instance.family.to_string());
-            let (router, configs) = members.entry(key).or_insert_with(|| (next, Vec::new()));
-            configs.push(instance);
-            routers.push(*router);
-        }
-        let members = spec.config.groups.iter().flat_map(|group| &group.members);
-        grouped.extend(members.filter_map(|member| routers.get(member.0).copied()));
-        hosts.push(Host::new(place, &spec.config, own_lans, routers));
-    }
-    let mut routers: Vec<_> = members
-        .into_iter()
-        .map(|((lan, vrid, family), (place, configs))| {
-            let settling = settling_time(configs.iter().copied(), worst, scenario.delays);
-            let first = configs.first().map(|config| config.advert_interval);
-            let uniform = configs.iter().all(|config| Some(config.advert_interval) == first);
-            let turns = skews(&configs, grouped.contains(&place), worst, scenario.delays).filter(|_| uniform);
-            (place, Router { name: format!("LAN {lan} vrid {vrid} {family}"), settling, uniform, turns })
-        })
-        .collect();
-    routers.sort_by_key(|(place, _)| *place);
-    (hosts, routers.into_iter().map(|(_, router)| router).collect())
 }
