@@ -134,6 +134,8 @@ fn programs_get_a_line_for_each_diagnostic() {
         (&line["severity"], &line["file"], &line["line"]),
         (&"error".into(), &"b.conf".into(), &8.into())
     );
+    let output = files.check(&["a.conf", "b.conf"]);
+    assert!(text(&output.stderr).contains("The nodes are compared when all files are valid."));
     let good = Files::new("json-good", &[("a.conf", &node(100, "")), ("b.conf", &node(100, ""))]);
     let said = text(&good.check(&["--json", "a.conf", "b.conf"]).stdout);
     let line: Value = serde_json::from_str(said.trim_end()).expect("one line");

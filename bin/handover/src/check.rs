@@ -126,6 +126,9 @@ fn judge(paths: &[PathBuf], all: &mut [Loaded], arguments: &CheckArguments) {
         })
         .collect();
     if nodes.len() < all.len() {
+        if all.len() > 1 && !arguments.json {
+            crate::complain("The nodes are compared when all files are valid.\n\n");
+        }
         return;
     }
     let told = lint::judge(&nodes, lint::Asked { portable: arguments.portable });

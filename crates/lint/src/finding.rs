@@ -47,6 +47,12 @@ impl Finding {
         Self { page, severity, node: at.node, message: message.into(), places }
     }
 
+    /// Goes on with its message.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.message += more;
+        self
+    }
+
     /// One that no place of the file shows.
     pub(crate) fn of_file(page: &'static Page, node: usize, message: String) -> Self {
         Self { page, severity: page.severity, node, message, places: Vec::new() }

@@ -2,7 +2,9 @@
 //!
 //! Whoever reads "never" has to be able to check it by hand, so every message holds the whole sum.
 
-use config::{Role, Severity};
+use std::collections::HashMap;
+
+use config::{Role, Severity, Span};
 use model::Priority;
 
 use crate::cluster::{Cluster, Member, Router};
@@ -101,7 +103,10 @@ impl Member<'_> {
     }
 }
 
+/// One line may give the weight for many instances: it is told once.
 pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+    let mut told: Vec<(Finding, usize)> = Vec::new();
+    let mut seen: HashMap<(usize, Span), usize> = HashMap::new();
     for router in cluster.shared() {
         let Some(holder) = holder(router) else { continue };
         let Some(rival) = rival(router, holder) else { continue };
@@ -110,11 +115,25 @@ pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
             if tracker.role == Role::Backup {
                 continue;
             }
-            if tracker.weight.value != 0 && !ever_matters(holder, at, rival.best()) {
-                findings.push(never(holder, rival, at, tracker));
+            if tracker.weight.value == 0 || ever_matters(holder, at, rival.best()) {
+                continue;
+            }
+            let place = *seen.entry((holder.node, weight_span(tracker))).or_insert(told.len());
+            match told.get_mut(place) {
+                Some((_, more)) => *more += 1,
+                None => told.push((never(holder, rival, at, tracker), 0)),
             }
         }
     }
+    findings.extend(told.into_iter().map(|(finding, more)| match more {
+        0 => finding,
+        1 => finding.and("; so it is with 1 more instance"),
+        more => finding.and(&format!("; so it is with {more} more instances")),
+    }));
+}
+
+fn weight_span(tracker: &Tracker) -> Span {
+    tracker.weight_span.unwrap_or(tracker.span)
 }
 
 /// Who is master when all is well. An owner's weights are [`config`]'s to speak of; of equals nobody knows.
@@ -149,7 +168,7 @@ fn never(holder: &Member<'_>, rival: &Member<'_>, at: usize, tracker: &Tracker) 
         "{} failing on {} never moves {}: {own} {relation} {theirs} on {}",
         tracker.name, holder.name, holder.instance.name, rival.name
     );
-    let weight = At::within(holder.node, holder.instance, tracker.weight_span.unwrap_or(tracker.span));
+    let weight = At::within(holder.node, holder.instance, weight_span(tracker));
     let theirs = At::word(rival.node, rival.instance, "priority");
     Finding::new(&NEVER_MOVES, weight, message)
         .label("too small to matter")
