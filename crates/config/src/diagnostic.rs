@@ -152,6 +152,8 @@ pub(crate) struct Complaints {
     pub(crate) errors: usize,
     pub(crate) warnings: usize,
     pub(crate) dropped: usize,
+    /// How many were kept when somebody else began to speak: each has room for [`MAX_DIAGNOSTICS`] of its own.
+    pub(crate) before: usize,
     /// Handover's own words, and where they stand.
     pub(crate) own: Vec<(&'static str, Span)>,
 }
@@ -163,7 +165,7 @@ impl Complaints {
             Severity::Warning => self.warnings += 1,
             Severity::Note => {}
         }
-        if self.kept.len() < MAX_DIAGNOSTICS {
+        if self.kept.len() < MAX_DIAGNOSTICS + self.before {
             self.kept.push(diagnostic);
         } else {
             self.dropped += 1;

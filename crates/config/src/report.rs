@@ -34,9 +34,10 @@ impl Report {
         report
     }
 
-    /// Adds what others have to say of the same configuration.
+    /// Adds what others have to say of the same configuration, [`crate::MAX_DIAGNOSTICS`] at most each time.
     pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         let known = self.complaints.kept.len();
+        self.complaints.before = known;
         diagnostics.into_iter().for_each(|diagnostic| self.complaints.push(diagnostic));
         self.settle(known);
     }
@@ -63,7 +64,7 @@ impl Report {
             .sort_by_cached_key(|diagnostic| diagnostic.span.map_or(Vec::new(), |span| sources.order(span)));
     }
 
-    /// The diagnostics, at most [`MAX_DIAGNOSTICS`].
+    /// The diagnostics, at most [`crate::MAX_DIAGNOSTICS`] of each who had something to say.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.complaints.kept

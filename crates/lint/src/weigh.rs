@@ -43,7 +43,7 @@ pub struct Outcome {
     pub priority: Option<Priority>,
 }
 
-/// Every combination of failures, those with few failures first; beyond [`MAX_COMBINED`] trackers only none, each alone, and all.
+/// Every combination of failures, those with few failures first; beyond `MAX_COMBINED` trackers only none, each alone, and all.
 #[must_use]
 pub fn outcomes(base: Priority, trackers: &[Tracker]) -> Vec<Outcome> {
     let all: Vec<usize> = (0..trackers.len()).collect();

@@ -289,6 +289,16 @@ fn a_comment_for_the_cluster_is_no_waste_in_one_file() {
     assert_eq!(said(&Nodes::new(&[("a.conf", text)]).judged()), [""; 0]);
 }
 
+/// Whoever has hundreds of small things to hear about a file hears of the cluster as well.
+#[test]
+fn findings_are_not_crowded_out() {
+    let unused: String =
+        (0..300).map(|id| format!("vrrp_script s{id} {{\n  script \"/usr/bin/true\"\n}}\n")).collect();
+    let text = unused + &complete("vrrp_instance web {\n  ...\n}");
+    let reports = Nodes::new(&[("a.conf", text.clone()), ("b.conf", text)]).judged();
+    assert!(said(&reports[1..]).iter().any(|it| it.ends_with("equal-priorities")));
+}
+
 #[test]
 fn findings_are_bounded() {
     let node = |priority: u8| -> String {
