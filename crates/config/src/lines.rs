@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// A line that says something: no comment, no blanks around, not empty.
 ///
 /// Most are pieces of a file. Those that definitions and sequences made are pieces of [`crate::made::Made`], and nothing
-/// after [`crate::expand`] needs to know.
+/// after [`mod@crate::expand`] needs to know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
