@@ -2,7 +2,8 @@
 //!
 //! Thousands of adverts in a burst would otherwise wake this process for every second one of them, which costs both us and
 //! the sender's host more than the adverts do: a wake-up is worth some three of them. A packet that comes by itself is read
-//! at once. It must never delay what is due, nor anything but packets: no answer of ipmgr, no verdict, no client.
+//! at once. It must never delay what is due, and nothing else by more than [`PAUSE`]: an answer of ipmgr, a verdict or a client
+//! that comes in a pause waits for its end, and there is no pause after one that came.
 
 use std::time::Duration;
 

@@ -161,10 +161,13 @@ pub(crate) fn refuse_more(
 ) {
     let Some((extra, rest)) = statement.arguments.get(most..).and_then(<[_]>::split_first) else { return };
     let span = rest.last().map_or(extra.span, |last| extra.span.to(last.span));
+    // It may be the other half of a password.
+    let is_secret = row.argument == Argument::Text("PASSWORD");
+    let what = if is_secret { "the next word".to_owned() } else { quote(extra.text) };
     let message = match most {
-        0 => format!("`{}` takes no value, so {} says nothing", row.name, quote(extra.text)),
-        1 => format!("`{}` takes one value; {} is one too many", row.name, quote(extra.text)),
-        _ => format!("`{}` takes {}; {} is too much", row.name, wanted(row.argument), quote(extra.text)),
+        0 => format!("`{}` takes no value, so {what} says nothing", row.name),
+        1 => format!("`{}` takes one value; {what} is one too many", row.name),
+        _ => format!("`{}` takes {}; {what} is too much", row.name, wanted(row.argument)),
     };
     let help = if most == 0 {
         "the word alone turns it on; to turn it off, remove the line"

@@ -3,6 +3,7 @@
 //! `annotate-snippets` draws a [`Diagnostic`] for people; logs get a line, programs an object of JSON ([`json`]).
 
 mod json;
+mod veil;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,6 +14,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use crate::Span;
 use crate::diagnostic::{Complaints, Diagnostic, Excerpt, Severity, quote};
 use crate::source::{Position, Source, Sources};
+
+use veil::veil;
 
 /// How many places are shown from which a definition's text was used.
 const MAX_USES: usize = 4;
@@ -113,7 +116,7 @@ impl Report {
         let source = self.sources.get(span.file())?;
         let (file, start, end) = self.sources.extent(span)?;
         let line = source.lines(start.line - 1, start.line - 1);
-        let text = source.text().get(line.clone())?.to_owned();
+        let text = veil(source.text().get(line.clone())?).into_owned();
         let range = within(span, &line);
         Some(Excerpt { file: file.to_owned(), extent: (start, end), text, range, label: label.into() })
     }
@@ -267,7 +270,7 @@ fn excerpt<'a>(
     let shown = source.lines(first, lines.max().unwrap_or(0));
     let text = source.text().get(shown.clone()).unwrap_or_default();
     marks.iter().fold(
-        Snippet::source(text).line_start(first + 1).path(source.name()),
+        Snippet::source(veil(text)).line_start(first + 1).path(source.name()),
         |snippet, (kind, span, label)| {
             let mark = kind.span(within(*span, &shown));
             snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) })

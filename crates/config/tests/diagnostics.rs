@@ -444,3 +444,16 @@ fn addresses_that_nobody_can_have() {
     );
     check_all(&[("virtual_ipaddress {\n ::1\n}", &["error bad-address"])], with_v6);
 }
+
+/// Diagnostics are pasted into tickets.
+#[test]
+fn no_password_is_shown() {
+    let text = with(
+        "version 2\nauthentication {\n auth_type PASS\n auth_pass SECRET1xx SECRET2\n auth_pas SECRET3\n}",
+    );
+    let report = config::parse("t.conf", &text).report;
+    assert!(report.errors() > 0);
+    for shown in [report.render(false), report.one_line().concat(), report.json_lines().concat()] {
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}
