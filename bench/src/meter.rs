@@ -10,11 +10,16 @@ use std::path::Path;
 
 use crate::Outcome;
 
+/// Nanoseconds of a tick of proc(5): USER_HZ is 100 wherever Linux runs.
+const TICK: u64 = 10_000_000;
+
 /// One look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// Nanoseconds on a CPU, of all threads of the processes.
     pub(crate) cpu: u64,
+    /// Nanoseconds of those of their children that they have waited for, in whole ticks.
+    pub(crate) children: u64,
     /// Multicast packets sent.
     pub(crate) sent: u64,
     /// Multicast packets received.
@@ -29,20 +34,27 @@ impl Reading {
     pub(crate) fn take(processes: &[&str]) -> Outcome<Self> {
         let netstat = fs::read_to_string("/proc/net/netstat").map_err(|error| format!("netstat: {error}"))?;
         let (sent, received) = multicasts(&netstat).ok_or("/proc/net/netstat has no multicast counters")?;
-        Ok(Self { cpu: cpu_of(processes).map_err(|error| format!("/proc: {error}"))?, sent, received })
+        let (cpu, children) = cpu_of(processes).map_err(|error| format!("/proc: {error}"))?;
+        Ok(Self { cpu, children, sent, received })
+    }
+
+    /// Its own time and that of its children.
+    pub(crate) const fn with_children(self) -> u64 {
+        self.cpu + self.children
     }
 
     /// The way back from `Display`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().map(str::parse);
         let mut next = || numbers.next()?.ok();
-        Some(Self { cpu: next()?, sent: next()?, received: next()? })
+        Some(Self { cpu: next()?, children: next()?, sent: next()?, received: next()? })
     }
 
     /// What happened since an earlier look.
     pub(crate) const fn since(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
+            children: self.children.saturating_sub(earlier.children),
             sent: self.sent.saturating_sub(earlier.sent),
             received: self.received.saturating_sub(earlier.received),
         }
@@ -51,7 +63,7 @@ impl Reading {
 
 impl std::fmt::Display for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.cpu, self.sent, self.received)
+        write!(f, "{} {} {} {}", self.cpu, self.children, self.sent, self.received)
     }
 }
 
@@ -66,14 +78,16 @@ fn multicasts(netstat: &str) -> Option<(u64, u64)> {
     Some((value_of("OutMcastPkts")?, value_of("InMcastPkts")?))
 }
 
-fn cpu_of(processes: &[&str]) -> std::io::Result<u64> {
-    let mut total = 0;
+/// Of the processes, and of the children that they have waited for.
+fn cpu_of(processes: &[&str]) -> std::io::Result<(u64, u64)> {
+    let mut total = (0, 0);
     for entry in fs::read_dir("/proc")? {
         let path = entry?.path();
         // A process may end while we look at it: what it used is then in nobody's account, ours neither.
         let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
         if processes.contains(&name.trim_end()) {
-            total += cpu_of_threads(&path);
+            total.0 += cpu_of_threads(&path);
+            total.1 += ticks_of_children(&path).unwrap_or_default() * TICK;
         }
     }
     Ok(total)
@@ -86,6 +100,14 @@ fn cpu_of_threads(process: &Path) -> u64 {
         text.split(' ').next()?.parse().ok()
     };
     tasks.filter_map(|task| used(task.ok()?)).sum()
+}
+
+/// The fields cutime and cstime (proc_pid_stat(5)), the 14th and 15th after the name, which may hold anything.
+fn ticks_of_children(process: &Path) -> Option<u64> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(13).map(str::parse::<u64>);
+    Some(fields.next()?.ok()? + fields.next()?.ok()?)
 }
 
 #[cfg(test)]
@@ -101,16 +123,16 @@ mod tests {
 
     #[test]
     fn readings_travel_as_text() {
-        let reading = Reading { cpu: 5, sent: 6, received: 7 };
+        let reading = Reading { cpu: 5, children: 8, sent: 6, received: 7 };
         assert_eq!(Reading::parse(&reading.to_string()), Some(reading));
         assert_eq!(Reading::parse("5 6"), None);
-        assert_eq!(reading.since(Reading { cpu: 1, sent: 9, received: 7 }).cpu, 4);
+        assert_eq!(reading.since(Reading { cpu: 1, children: 0, sent: 9, received: 7 }).cpu, 4);
     }
 
     #[test]
     fn own_time_is_counted() {
         let own = fs::read_to_string("/proc/self/comm").unwrap();
-        assert!(cpu_of(&[own.trim_end()]).unwrap() > 0);
-        assert_eq!(cpu_of(&["no such process"]).unwrap(), 0);
+        assert!(cpu_of(&[own.trim_end()]).unwrap().0 > 0);
+        assert_eq!(cpu_of(&["no such process"]).unwrap(), (0, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of the table: each a question of its own, in the order of their importance.
 
 mod bad_packets;
+mod checks;
 mod cpu;
 mod drift;
 mod failover;
@@ -23,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) measure: fn(usize) -> Vec<Line>,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         name: "failover",
         about: "how long after the protocol's floor the address is on the backup when its master's host dies",
@@ -48,6 +49,12 @@ const ROWS: [Row; 6] = [
         about: "adverts that are missing while packets come in that must be dropped",
         runs: 3,
         measure: bad_packets::measure,
+    },
+    Row {
+        name: "checks",
+        about: "CPU time per check by a script, and adverts that are late for it",
+        runs: 3,
+        measure: checks::measure,
     },
     Row {
         name: "start",

@@ -1,12 +1,14 @@
 //! Users and groups by name and number, as the system's name service has them.
 //!
-//! What it must never do: remember an answer. The administrator may change a user while a daemon runs.
+//! What it must never do: remember an answer about a user: the administrator may change one while a daemon runs. (The map
+//! of a user namespace can't change.)
 //! Read getpwnam_r(3), getgrouplist(3), nsswitch.conf(5) and, for maps, user_namespaces(7) first.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::OnceLock;
 
 use crate::privilege::{Capability, has};
 
@@ -112,7 +114,17 @@ pub fn can_become(uid: u32) -> io::Result<bool> {
 /// # Errors
 /// `/proc` isn't mounted.
 pub fn exists_here(uid: u32) -> io::Result<bool> {
-    Ok(is_mapped(&std::fs::read_to_string("/proc/self/uid_map")?, uid))
+    static MAP: OnceLock<String> = OnceLock::new();
+    if let Some(map) = MAP.get() {
+        return Ok(is_mapped(map, uid));
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map")?;
+    let is_mapped = is_mapped(&map, uid);
+    // It is written once in the life of a namespace, and is empty before; a process of ours doesn't change its namespace.
+    if !map.is_empty() {
+        let _ = MAP.set(map);
+    }
+    Ok(is_mapped)
 }
 
 /// Reads `uid_map`: first number inside, first number outside, how many.
