@@ -202,7 +202,7 @@ fn join(rng: &mut Rng, names: &Names, plan: &Plan, places: &[usize], configs: &m
 }
 
 fn own_address(place: usize, family: Family) -> IpAddr {
-    address(0, u8::try_from(place).unwrap_or(u8::MAX), family)
+    address(0, u16::try_from(place).unwrap_or(u16::MAX), family)
 }
 
 fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {

@@ -237,11 +237,11 @@ impl Host {
             || self.config.instances.iter().any(|one| one.link == link && one.source == Some(address))
     }
 
-    /// The address of a link that isn't virtual: 10.LAN.0.NODE or fe80::LAN:NODE, counted from 1.
+    /// The address of a link that isn't virtual: 10.LAN.0.NODE (10.LAN.1.0 after 255 of them) or fe80::LAN:NODE, counted from 1.
     pub(crate) fn own_address(&self, link: LinkId, family: Family) -> IpAddr {
-        let number = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
-        let lan = number(self.lans.get(link.0).copied().unwrap_or_default());
-        address(lan, number(self.place), family)
+        let lan = self.lans.get(link.0).copied().unwrap_or_default();
+        let (lan, node) = (u8::try_from(lan), u16::try_from(self.place));
+        address(lan.unwrap_or(u8::MAX), node.unwrap_or(u16::MAX), family)
     }
 
     /// What the manager says about a link.
@@ -383,13 +383,14 @@ impl Host {
 }
 
 /// The address of a node's link that isn't virtual; both places counted from 0, as [`crate::Scenario::node`] gives them out.
-pub(crate) fn address(lan: u8, node: u8, family: Family) -> IpAddr {
+pub(crate) fn address(lan: u8, node: u16, family: Family) -> IpAddr {
+    let node = node.saturating_add(1);
     match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, lan.saturating_add(1), 0, node.saturating_add(1))),
-        Family::V6 => {
-            let (lan, node) = (u16::from(lan) + 1, u16::from(node) + 1);
-            IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, lan, node))
+        Family::V4 => {
+            let [high, low] = node.to_be_bytes();
+            IpAddr::V4(Ipv4Addr::new(10, lan.saturating_add(1), high, low))
         }
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from(lan) + 1, node)),
     }
 }
 

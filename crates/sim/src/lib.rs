@@ -28,6 +28,7 @@ mod rng;
 mod scenario;
 mod service;
 mod settle;
+mod shrink;
 mod topology;
 mod turns;
 mod vary;
@@ -40,6 +41,7 @@ pub use report::{Arithmetic, Ending, Failure, GroupTold, Happening, MAX_TRACE_LI
 pub use rng::Rng;
 pub use scenario::{Fault, HostDelays, NodeId, Scenario, Watched, Weather};
 pub use settle::settling_time;
+pub use shrink::Shrunk;
 
 /// Runs the random scenario of a seed.
 ///

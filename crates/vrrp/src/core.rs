@@ -5,6 +5,7 @@
 
 mod reconfigure;
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +109,7 @@ impl Core {
             Input::Verdict { check, verdict } => self.on_verdict(now, check, verdict),
             Input::ManagerPresent { held } => {
                 self.manager = Manager::Present;
+                let held: HashSet<_> = held.iter().collect();
                 self.deliver_to_all(now, |id| Event::ManagerPresent { held: held.contains(&id) });
             }
             Input::ManagerGone => {
@@ -305,8 +307,11 @@ impl Core {
         for id in concerned {
             self.deliver_to_one(now, *id, event);
         }
-        for id in concerned {
-            self.align_group_of(now, *id);
+        // Each group once: a link may be everybody's.
+        let group = |id: &InstanceId| self.membership.get(id.0).copied().flatten();
+        let groups: BTreeSet<_> = concerned.iter().filter_map(group).collect();
+        for group in groups {
+            self.align(now, group);
         }
     }
 
