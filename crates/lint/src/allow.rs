@@ -1,6 +1,6 @@
 //! `# handover: allow(ID)`: the comment that silences a lint, and what is said of one that silences nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use config::{Diagnostic, Severity, Span};
 
@@ -39,6 +39,8 @@ const OPEN: &str = "allow(";
 #[derive(Debug)]
 struct Allow<'a> {
     id: &'a str,
+    /// Which file, and where its ID begins there: nodes may include the same one.
+    place: (&'a str, usize),
     /// Where it stands, for complaints.
     span: Option<Span>,
     used: bool,
@@ -91,10 +93,10 @@ impl<'a> Allows<'a> {
     }
 
     /// Its number among the node's.
-    fn add(&mut self, node: usize, file: &str, id: &'a str, begin: usize) -> usize {
+    fn add(&mut self, node: usize, file: &'a str, id: &'a str, begin: usize) -> usize {
         let span = self.nodes.get(node).and_then(|it| it.report.span(file, begin..begin + id.len()));
         let Some(allows) = self.allows.get_mut(node) else { return 0 };
-        allows.push(Allow { id, span, used: false });
+        allows.push(Allow { id, place: (file, begin), span, used: false });
         allows.len() - 1
     }
 
@@ -119,8 +121,10 @@ impl<'a> Allows<'a> {
 
     /// What is to be said of the comments of each node.
     pub(crate) fn unused(self, is_looked_for: impl Fn(When) -> bool) -> Vec<Vec<Diagnostic>> {
+        let all = self.allows.iter().flatten();
+        let used: HashSet<_> = all.filter(|allow| allow.used).map(|allow| allow.place).collect();
         let judge = |allow: Allow<'_>| match page(allow.id) {
-            _ if allow.used => None,
+            _ if used.contains(&allow.place) => None,
             None => {
                 let message = format!("there is no lint `{}`", allow.id.escape_debug());
                 Some(Diagnostic::warning(UNKNOWN.id, allow.span, message).help(UNKNOWN.cure))

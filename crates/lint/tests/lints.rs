@@ -282,6 +282,18 @@ fn a_warning_about_one_file_is_silenced_in_the_same_way() {
     assert_eq!(judge(&format!("{line} # handover: allow(nopreempt-ignored)")), [""; 0]);
 }
 
+/// Nodes may include one file: a comment that one of them needs is of use.
+#[test]
+fn a_comment_in_a_shared_file_is_needed_once() {
+    let script = "vrrp_script chk {\n  script \"/usr/bin/true\"\n  weight -2 # handover: allow(weight-never-moves)\n}\n";
+    let node = |priority: u8| {
+        let track = "  track_script {\n    chk\n  }\n";
+        complete(&format!("{script}vrrp_instance web {{\n  priority {priority}\n{track}  ...\n}}"))
+    };
+    let both = [("shared.conf", node(100)), ("shared.conf", node(90))];
+    assert_eq!(said(&Nodes::new(&both).judged()), [""; 0]);
+}
+
 /// What compares nodes isn't looked for in one file alone: nobody can say that its comment is of no use.
 #[test]
 fn a_comment_for_the_cluster_is_no_waste_in_one_file() {
