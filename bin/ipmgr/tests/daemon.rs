@@ -346,3 +346,70 @@ fn a_vrrp_core_that_does_not_read_is_dropped() {
     let (mut core, _) = host.core();
     assert_eq!(core.install("api_vip", 1), [""; 0]);
 }
+
+#[test]
+fn another_configuration_is_taken_in_line_with_the_orders_around_it() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!((core.install("api_vip", 1), core.install("six", 2)), (vec![], vec![]));
+    let renamed = host.configure(|text| {
+        text.replace("instance api_vip", "instance web")
+            .replace("192.0.2.100/32", "192.0.2.100/32\n    192.0.2.101/32")
+    });
+    assert_eq!(core.prepare(), (renamed, None));
+    core.say(&Order::Install { instance: instance("api_vip"), order: 3 });
+    core.say(&Order::Adopt { fingerprint: renamed });
+    core.say(&Order::Install { instance: instance("web"), order: 4 });
+    // The order before has the name before, and each is answered by its own.
+    let mut installed = Vec::new();
+    while installed.len() < 2 {
+        installed.push(core.find(|(report, _)| match report {
+            Report::Installed { instance, order, failures } => Some((instance.to_string(), order, failures)),
+            _ => None,
+        }));
+    }
+    assert_eq!(installed, [("api_vip".to_owned(), 3, vec![]), ("web".to_owned(), 4, vec![])]);
+    assert!(host.found("192.0.2.101").is_some());
+    // One address less, and an instance less: whoever is gone takes its addresses along.
+    let smaller = host.configure(|text| {
+        let (one, rest) = text.split_once("vrrp_instance six").unwrap();
+        let (_, elsewhere) = rest.split_once("vrrp_instance elsewhere").unwrap();
+        format!("{one}vrrp_instance elsewhere{elsewhere}")
+    });
+    assert_eq!(core.prepare(), (smaller, None));
+    core.say(&Order::Adopt { fingerprint: smaller });
+    eventually("what isn't configured any more is gone", || {
+        core.beat();
+        host.found("192.0.2.101").is_none() && host.found("fe80::100").is_none()
+    });
+    assert!(host.found(VIP).is_some());
+}
+
+#[test]
+fn what_is_invalid_or_was_not_prepared_is_not_run() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    host.configure(|text| text.replace("virtual_router_id 5", "virtual_router_id 500"));
+    let (_, error) = core.prepare();
+    assert!(error.as_ref().is_some_and(|error| error.contains("handover.conf:4:")), "{error:?}");
+    core.say(&Order::Adopt { fingerprint: 1 });
+    core.last_words();
+    let (mut core, _) = host.core();
+    core.withdraw("api_vip", 2);
+    assert_eq!(host.found(VIP), None);
+}
+
+/// vrrp-core was restarted after the file had changed: the file decides.
+#[test]
+fn a_vrrp_core_that_runs_what_the_file_says_is_followed() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    let newer = host.configure(|text| text.replace("instance api_vip", "instance web"));
+    let (mut core, told) = host.core_that_runs(newer);
+    assert_eq!(told[0].0, Report::Hello { protocol: PROTOCOL, fingerprint: newer });
+    assert_eq!(held(&told), ["web"], "still in place, under its new name");
+    core.withdraw("web", 2);
+    assert_eq!(host.found(VIP), None);
+}

@@ -187,8 +187,9 @@ impl Lane {
         }
     }
 
-    const fn is_idle(&self) -> bool {
-        self.active.is_none() && self.waiting.is_none()
+    fn is_idle(&self) -> bool {
+        let is_over = |active: &Active| active.running.is_none() && active.left.is_empty();
+        self.active.as_ref().is_none_or(is_over) && self.waiting.is_none()
     }
 }
 

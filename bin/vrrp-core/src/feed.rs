@@ -190,6 +190,21 @@ vrrp_instance two { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress {
     }
 
     #[test]
+    fn another_configuration_leaves_who_goes_on_as_it_was() {
+        let (mut feed, at) = feed();
+        feed.record(&transition(Some(State::Master)), &at);
+        let text =
+            "vrrp_instance new { interface eth0 \n virtual_router_id 7 \n virtual_ipaddress { 10.0.0.3 } }
+vrrp_instance uno { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress { 10.0.0.1 } }\n";
+        let setup = crate::setup::Setup::new(&config::parse("test.conf", text).config.expect("valid"));
+        feed.reconfigure(&setup.core, &[Some(InstanceId(1)), None], &[None], &at);
+        let Message::Snapshot(snapshot) = feed.snapshot() else { panic!("not a snapshot") };
+        let states: Vec<_> = snapshot.instances.iter().map(|it| (it.instance.as_str(), it.state)).collect();
+        assert_eq!(states, [("new", Told::Init), ("uno", Told::Master)]);
+        assert_eq!((snapshot.sequence, snapshot.groups.len()), (1, 0), "numbers go on");
+    }
+
+    #[test]
     fn groups_are_numbered_along_with_their_members() {
         let (mut feed, at) = feed();
         let cause = Cause { code: "peer-silent".into(), text: "why".into() };

@@ -180,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn another_configuration_keeps_what_waits_under_its_new_numbers() {
+        let mut pacer = pacer();
+        for place in 0..3 {
+            pacer.push(ARP, of(0, place), at(5));
+        }
+        pacer.push(ARP, of(1, 0), at(5));
+        pacer.push(OTHER_LINK, of(1, 1), at(5));
+        assert_eq!(pacer.pop(at(5), |_| true), Some(of(0, 0)));
+        // The first link is the second now, the other is gone; so are an address and an instance.
+        let faster = Pacing { arp: Duration::from_millis(1), neighbour: Duration::ZERO };
+        let announcement = |it: Announcement| (it.instance.0 == 0 && it.place == 2).then_some(of(7, 0));
+        let carrier = |CarrierId(id)| (id == 0).then_some(CarrierId(1));
+        pacer.renumber(faster, carrier, announcement);
+        assert_eq!(run(&mut pacer, at(5)), [(15, of(7, 0))], "the distance that was kept is kept");
+    }
+
+    #[test]
     fn the_first_goes_at_once_and_the_others_keep_their_distance() {
         let mut pacer = pacer();
         for place in [0, 1, 0, 1] {

@@ -428,3 +428,6 @@ pub fn coordinate_in_a_thread(runtime_dir: &Path, pending: &Arc<AtomicUsize>) {
         pending.store(0, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,13 @@ impl Host {
         Some(Self { directory, route, ipmgr: None })
     }
 
+    /// Puts another text into the configuration file, and gives its fingerprint.
+    pub(crate) fn configure(&self, change: impl Fn(&str) -> String) -> u64 {
+        let text = change(CONFIG);
+        fs::write(self.directory.join("handover.conf"), &text).unwrap();
+        config::parse("handover.conf", text).fingerprint.as_u64()
+    }
+
     /// With an ipmgr that serves its socket.
     pub(crate) fn started() -> Option<Self> {
         let mut host = Self::new()?;
@@ -158,8 +165,13 @@ impl Host {
 
     /// A vrrp-core that has connected, greeted and read everything up to `Ready`.
     pub(crate) fn core(&self) -> (Core, Vec<Told>) {
+        self.core_that_runs(fingerprint())
+    }
+
+    /// The same, with another configuration.
+    pub(crate) fn core_that_runs(&self, fingerprint: u64) -> (Core, Vec<Told>) {
         let mut core = Core { connection: Connection::connect(&self.socket()).unwrap() };
-        core.say(&Order::Hello { protocol: PROTOCOL, fingerprint: fingerprint() });
+        core.say(&Order::Hello { protocol: PROTOCOL, fingerprint });
         let mut told = Vec::new();
         loop {
             let (report, fd) = core.hear();
@@ -271,6 +283,16 @@ impl Core {
                 assert_eq!((it.as_str(), order), (name, number));
                 Some(failures)
             }
+            _ => None,
+        })
+    }
+
+    /// Has ipmgr read its file; what is wrong with it, if anything is.
+    #[track_caller]
+    pub(crate) fn prepare(&mut self) -> (u64, Option<String>) {
+        self.say(&Order::Prepare);
+        self.find(|(report, _)| match report {
+            Report::Prepared { fingerprint, error } => Some((fingerprint, error)),
             _ => None,
         })
     }

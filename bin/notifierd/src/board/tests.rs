@@ -166,6 +166,34 @@ fn a_group_has_a_lane_of_its_own() {
     assert_eq!(board.offer(group_event("I1", 5, Told::Master)), None);
 }
 
+/// A changed configuration runs no hook by itself, knows whoever was renamed, and lets the last hook of who is gone run.
+#[test]
+fn another_configuration_runs_nothing_and_forgets_nobody() {
+    let mut board = board_of(&instances(2, "notify /n"));
+    board.offer(event(0, 1, Told::Master));
+    board.offer(event(1, 2, Told::Master));
+    while let Some(start) = board.poll_start() {
+        board.ended(start.lane);
+    }
+    board.offer(event(1, 3, Told::Stop));
+    let config = |text: String| config::parse("test", text).config.expect("valid");
+    let renamed = config(instances(1, "notify_backup /b").replace("I0", "I7"));
+    let subject = |name: &str| Subject::Instance(InstanceName::new(name).unwrap());
+    board.reconfigure(&renamed, &HashMap::from([(subject("I0"), subject("I7"))]));
+    // I1 is no more; what was offered of it before is told as it was configured, and then its lane ends.
+    let last = board.poll_start().expect("its last hook");
+    assert_eq!((last.lane, last.kind, last.occasion.to()), (LaneId(1), Kind::Any, Told::Stop));
+    board.ended(last.lane);
+    assert_eq!((next(&mut board), board.lane(LaneId(1)).is_none()), (None, true));
+    assert_eq!(board.offer(event(0, 4, Told::Master)), None, "nobody has that name any more");
+    assert_eq!(board.offer(event(7, 5, Told::Master)), Some(Offered::Same(None)), "told by its name before");
+    board.offer(event(7, 6, Told::Backup));
+    assert_eq!(next(&mut board), Some((Kind::Backup, Told::Backup, Told::Master)), "the new hook");
+    // Who comes back begins anew.
+    board.reconfigure(&config(instances(2, "notify /n")), &HashMap::new());
+    assert_eq!(board.offer(event(1, 7, Told::Stop)), Some(Offered::Taken));
+}
+
 fn any_state() -> impl Strategy<Value = Told> {
     prop::sample::select(vec![Told::Init, Told::Backup, Told::Master, Told::Fault, Told::Stop])
 }
