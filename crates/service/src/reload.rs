@@ -1,7 +1,7 @@
 //! Taking another configuration in place: what a daemon does when a coordinator, a sibling or SIGHUP asks for it.
 //!
 //! It must never read or parse in the loop, never change anything before everybody is ready, and never let two daemons
-//! differ without a word. Reading happens in a thread ([`errand`]); what was read is kept until a commit names its
+//! differ without a word. Reading happens in a thread (`errand`); what was read is kept until a commit names its
 //! fingerprint. Where two siblings find that they differ, the file decides: each reads it again. Read `ipc::reload` first.
 
 mod coordinator;

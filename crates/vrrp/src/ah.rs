@@ -4,7 +4,7 @@
 //! right. Read RFC 4302 (the header), RFC 2403 and RFC 2104 (the check value) first. What those leave open is as keepalived
 //! 2.2.7 has it on the wire: the SPI is the source address; the check value covers the TTL of a multicast packet (RFC
 //! 4302 3.3.3.1.1.1 would leave it out, as is done by unicast), but neither ToS nor fragmentation; the IP header has no
-//! options; and the sequence numbers are one row for all routers of an instance, see [`Sequence`].
+//! options; and the sequence numbers are one row for all routers of an instance, see `Sequence`.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
