@@ -142,10 +142,12 @@ impl World {
         self.feed(claim.to, Input::Claim { instance: InstanceId(place), address, mac })
     }
 
-    /// Marks who has seen two masters at once.
+    /// Marks who has seen two masters at once. Whoever only keeps addresses for a successor is none: it says nothing more.
     pub(crate) fn watch_neighbours(&mut self, standings: &[Standing]) {
         let mut masters: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-        for standing in standings.iter().filter(|s| s.held && s.running && s.told == Some(State::Master)) {
+        for standing in
+            standings.iter().filter(|s| s.held && s.eligible && s.running && s.told == Some(State::Master))
+        {
             let Some(part) = standing.part else { continue };
             let count = masters.entry((standing.router, part)).or_default();
             *count += 1;
