@@ -66,12 +66,16 @@ impl Drop for Directory {
     }
 }
 
-/// A node of the virtual router 5 with two checks, and more lines of one's own.
+/// A node of the virtual router 5 with the checks that it tracks, and more lines of one's own.
 fn node(priority: u8, tracked: &str, more: &str) -> String {
+    let scripts =
+        [("chk_web", "interval 2 \n fall 3 \n rise 2"), ("chk_dns", "interval 1 \n fall 1 \n rise 1")];
+    let tracked_only = scripts.into_iter().filter(|(name, _)| tracked.contains(name));
+    let scripts: String = tracked_only
+        .map(|(name, lines)| format!("vrrp_script {name} {{ script \"/bin/true\" \n {lines} }}\n"))
+        .collect();
     format!(
-        "vrrp_script chk_web {{ script \"/bin/true\" \n interval 2 \n fall 3 \n rise 2 }}\n\
-         vrrp_script chk_dns {{ script \"/bin/true\" \n interval 1 \n fall 1 \n rise 1 }}\n\
-         vrrp_instance web {{ interface eth0 \n virtual_router_id 5 \n priority {priority} \n {more}\n\
+        "{scripts}vrrp_instance web {{ interface eth0 \n virtual_router_id 5 \n priority {priority} \n {more}\n\
          virtual_ipaddress {{ 10.0.0.5/32 }} \n track_script {{ {tracked} }} }}\n"
     )
 }
@@ -271,7 +275,8 @@ fn a_failure_too_many_loses_the_address() {
 fn golden_three_nodes_with_two_addresses() {
     let config = |web: u8, dns: u8| {
         format!(
-            "{}vrrp_instance dns {{ interface eth1 \n virtual_router_id 6 \n version 3 \n advert_int 0.1 \n priority {dns}\n\
+            "{}vrrp_script chk_dns {{ script \"/bin/true\" \n interval 1 }}\n\
+             vrrp_instance dns {{ interface eth1 \n virtual_router_id 6 \n version 3 \n advert_int 0.1 \n priority {dns}\n\
              virtual_ipaddress {{ fe80::5/64 \n 2001:db8::5/128 }} \n notify_master \"/bin/tell 'all of them'\"\n\
              notify /bin/note \n track_script {{ chk_dns }} }}\n",
             node(web, "chk_web weight -60", "")
