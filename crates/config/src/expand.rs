@@ -394,7 +394,8 @@ impl Expander<'_> {
                 }
                 None if in_command => continue,
                 None => {
-                    let near = nearest(&name, self.definitions.keys().map(String::as_str));
+                    let names = self.definitions.keys().map(String::as_str);
+                    let near = if self.complaints.is_full() { None } else { nearest(&name, names) };
                     let help = near.map_or_else(
                         || format!("define it above: ${name}=VALUE"),
                         |near| format!("did you mean `{near}`?"),

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 const VALID: &str = include_str!("golden/everything.conf");
 
 /// Pieces of the language, right and wrong, that random text is unlikely to hit upon.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 54] = [
     "vrrp_instance v",
     "vrrp_script s",
     "global_defs",
@@ -50,6 +50,20 @@ const PIECES: [&str; 40] = [
     "$A=",
     "${_PWD}",
     "~SEQ(a, 3)",
+    "~SEQx(b, 9, -2, 1) ",
+    "~LST({a,b}, {x,y}, {z}) ",
+    "${a}",
+    "$b ",
+    "\n$A=${B}${B} \\\n",
+    "\n$B=priority 3",
+    "${A}",
+    "$B\n",
+    "\n@x ",
+    "\n@^x ",
+    "${_RANDOM 1 3}",
+    "${_HASH}",
+    "\ninclude {a,b}*",
+    "\u{fffd}",
 ];
 
 /// Everything that a caller does with a text; the report is drawn, since that is where spans are used.
@@ -142,6 +156,14 @@ fn time_is_linear() {
     assert_linear("repeated words", |count| format!("global_defs {{\n{}}}\n", "router_id a\n".repeat(count)));
     assert_linear("open braces", |count| "a {\n".repeat(count));
     assert_linear("quotes in a line", |count| "\" ".repeat(count));
+    assert_linear("definitions", |count| {
+        let one = |n: usize| format!("$A{n}=x\nrouter_id ${{A{n}}} ${{NONE}} $A{n} \n");
+        (0..count).map(one).collect()
+    });
+    assert_linear("sequences", |count| format!("a {{\n~SEQ(I, {count}) b ${{I}} c\n}}\n"));
+    assert_linear("a long definition", |count| format!("$A= \\\n{}\n$A\n", "b c \\\n".repeat(count)));
+    assert_linear("many names in a line", |count| format!("$A=b\na {}\n", "${A}c ".repeat(count)));
+    assert_linear("names that stand for nothing", |count| "a $NONE ${NONE}\n".repeat(count));
     assert_linear("words in a line", |count| format!("a {}", "b ".repeat(count)));
 }
 
