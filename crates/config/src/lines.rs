@@ -3,7 +3,7 @@
 //! Only double quotes protect `#` and `!`, as in keepalived: neither single quotes nor a backslash do. Where
 //! that cuts a word short, which nobody means, it is said.
 
-use crate::diagnostic::{Complaints, Diagnostic, quote};
+use crate::diagnostic::{Complaints, Diagnostic};
 use crate::source::{FileId, Sources, Span};
 
 /// The longest line that is read, in bytes; keepalived gives up at 1023.
@@ -119,10 +119,10 @@ fn cut_word(line: &Line<'_>, start: usize, at: usize) -> (Diagnostic, usize) {
     let word = line.text.get(start..at).unwrap_or_default();
     let help = "if it belongs to the word, put the word in double quotes; if not, put a blank before it";
     if let Some(word) = word.strip_suffix('\\') {
-        let message = format!("`\\` doesn't protect here: the word would end as {}", quote(word));
+        let message = "`\\` doesn't protect here: the word would end before it";
         return (Diagnostic::error("escaped-comment", mark, message).help(help), start + word.len());
     }
-    let message = format!("a comment begins in the middle of a word, which is now {}", quote(word));
+    let message = "a comment begins in the middle of a word, which ends there";
     (Diagnostic::warning("comment-in-word", mark, message).help(help), at)
 }
 

@@ -152,6 +152,14 @@ impl Made {
         Span::new(FileId::MADE, start..end)
     }
 
+    /// The whole line that has this span.
+    pub(crate) fn line(&self, span: Span) -> &str {
+        let (before, after) = self.text.split_at_checked(span.range().start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = before.len() + after.find('\n').unwrap_or(after.len());
+        self.text.get(start..end).unwrap_or_default()
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

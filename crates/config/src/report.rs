@@ -13,7 +13,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use crate::Span;
 use crate::diagnostic::{Complaints, Diagnostic, Excerpt, Severity, quote};
-use crate::source::{Position, Source, Sources};
+use crate::source::{FileId, Position, Source, Sources};
 
 use veil::veil;
 
@@ -248,6 +248,13 @@ fn within(span: Span, shown: &Range<usize>) -> Range<usize> {
 /// Leads what stands in no file back to where it came from, and from where it was used.
 fn trace(sources: &Sources, diagnostic: &mut Diagnostic) {
     let Some(traced) = diagnostic.span.and_then(|span| sources.trace(span)) else { return };
+    let is_made = |span: &Span| span.file() == FileId::MADE;
+    let line = diagnostic.span.filter(is_made).map_or("", |span| sources.made.line(span));
+    if line.contains(veil::SECRET_FOLLOWS) {
+        // The value of a definition is a secret as well: its use is shown, not the text.
+        diagnostic.span = Some(traced.uses.last().copied().unwrap_or(traced.span));
+        return;
+    }
     let text = diagnostic.span.map_or("", |span| sources.read(span));
     if text != sources.read(traced.span) && diagnostic.label.is_empty() {
         diagnostic.label = format!("read as {}", quote(text));

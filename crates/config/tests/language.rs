@@ -384,3 +384,16 @@ fn places_lead_through_definitions() {
         ]
     );
 }
+
+/// A password stays one wherever it stands.
+#[test]
+fn a_defined_password_is_not_shown() {
+    for value in ["topsecret-and-long", "topsecret long"] {
+        let text = with(&format!("$P={value}\n authentication {{\n auth_type PASS\n auth_pass $P\n}}"));
+        let report = config::parse("t.conf", &text).report;
+        let said = format!("{} {:?}", report.render(false), report.one_line());
+        let place =
+            report.diagnostics().iter().find(|d| d.code == "long-password" || d.code == "extra-words");
+        assert!(place.is_none() || !said.contains("topsecret"), "{said}");
+    }
+}

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// What stands before a secret; mistyped at its end as well.
-const SECRET_FOLLOWS: &str = "auth_pas";
+pub(super) const SECRET_FOLLOWS: &str = "auth_pas";
 const HIDDEN: &str = "*";
 
 /// The same text with everything hidden that stands behind the word for a password on its line, spaces and braces aside.
