@@ -5,6 +5,7 @@ mod checks;
 mod cpu;
 mod drift;
 mod failover;
+mod parse;
 mod planned;
 mod start;
 
@@ -24,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) measure: fn(usize) -> Vec<Line>,
 }
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     Row {
         name: "failover",
         about: "how long after the protocol's floor the address is on the backup when its master's host dies",
@@ -62,6 +63,7 @@ const ROWS: [Row; 7] = [
         runs: 5,
         measure: start::measure,
     },
+    Row { name: "parse", about: "reading and checking a file", runs: 5, measure: parse::measure },
 ];
 
 /// The rows that are named, or all.

@@ -37,25 +37,28 @@ impl Suite {
     /// The program is not installed, or not built.
     pub(crate) fn command(self) -> Outcome<Spec> {
         match self {
-            Self::Keepalived if !Path::new(KEEPALIVED).is_file() => {
-                Err(format!("{KEEPALIVED} is not installed"))
-            }
             Self::Keepalived => {
                 // The VRRP half alone, in the foreground, logging to our pipe instead of syslog.
-                let options = [KEEPALIVED, "-n", "-l", "-G", "--vrrp", "-f", CONFIG];
+                let options = [keepalived()?, "-n", "-l", "-G", "--vrrp", "-f", CONFIG];
                 let pid_files = ["-p", "/run/keepalived.pid", "-r", "/run/keepalived-vrrp.pid"];
                 Ok(Spec::new(options.into_iter().chain(pid_files)))
             }
             Self::Handover => {
-                let own = own_program()?;
-                let program = own.with_file_name("handover");
-                if !program.is_file() {
-                    return Err(format!("{} is not there: 'make build' makes it", program.display()));
-                }
-                let program = format!("{}/handover", lab::PROGRAMS);
-                Ok(Spec::new([&program, "run", "--runtime-dir", "/run/handover", "-f", CONFIG]))
+                Ok(Spec::new([&handover()?, "run", "--runtime-dir", "/run/handover", "-f", CONFIG]))
             }
         }
+    }
+
+    /// What only reads the configuration and says what is wrong with it.
+    ///
+    /// # Errors
+    /// As for [`Self::command`].
+    pub(crate) fn check_command(self) -> Outcome<Vec<String>> {
+        let words = match self {
+            Self::Keepalived => [keepalived()?, "-t", "-f", CONFIG].map(str::to_owned),
+            Self::Handover => [&handover()?, "check", "-f", CONFIG].map(str::to_owned),
+        };
+        Ok(words.into())
     }
 
     /// The names of its processes, as the kernel shortens them.
@@ -74,6 +77,24 @@ impl fmt::Display for Suite {
             Self::Handover => "Handover",
         })
     }
+}
+
+/// Where it is.
+fn keepalived() -> Outcome<&'static str> {
+    if Path::new(KEEPALIVED).is_file() {
+        Ok(KEEPALIVED)
+    } else {
+        Err(format!("{KEEPALIVED} is not installed"))
+    }
+}
+
+/// Where it is on a lab's host.
+fn handover() -> Outcome<String> {
+    let program = own_program()?.with_file_name("handover");
+    if !program.is_file() {
+        return Err(format!("{} is not there: 'make build' makes it", program.display()));
+    }
+    Ok(format!("{}/handover", lab::PROGRAMS))
 }
 
 /// This program's path.
