@@ -5,7 +5,8 @@ const MAX_COMPARED: usize = 64;
 /// One mistake in so many letters still counts as near.
 const LETTERS_PER_MISTAKE: usize = 3;
 
-/// The candidate with the fewest mistakes, the first of them if several have as few; `None` if none is near.
+/// The candidate with the fewest mistakes, of several the first in the alphabet: some callers keep theirs in no order.
+/// `None` if none is near.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > MAX_COMPARED {
         return None;
@@ -17,7 +18,7 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|candidate| candidate.len() <= MAX_COMPARED)
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(mistakes, _)| *mistakes <= limit)
-        .min_by_key(|(mistakes, _)| *mistakes)
+        .min()
         .map(|(_, candidate)| candidate)
 }
 
