@@ -143,7 +143,7 @@ fn take(world: &mut World, step: Step) -> Result<bool, Violation> {
 }
 
 /// Two nodes with one virtual router, one second apart from an advert to the next.
-fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
+pub(crate) fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
     let mut scenario = Scenario::new(0);
     scenario.weather(Weather { delay: DELAY, ..Weather::CALM });
     scenario.delays(HostDelays { message: DELAY, wake: Duration::ZERO });

@@ -591,3 +591,6 @@ impl World {
         self.set_alarm(node);
     }
 }
+
+#[cfg(test)]
+mod tests;
