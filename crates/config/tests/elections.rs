@@ -263,7 +263,7 @@ fn strict_mode_tells_what_no_longer_counts() {
             ("strict_mode\n state MASTER\n priority 255", &[answers, "note owner"]),
             ("strict_mode\n state MASTER\n priority 9\n nopreempt", &[answers, "warning strict"]),
             ("strict_mode\n accept", &[answers, "warning strict"]),
-            ("strict_mode\n accept\n version 3", &[answers]),
+            ("strict_mode\n accept\n version 3", &[]),
             (
                 "strict_mode\n unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9\n}",
                 &[answers, "warning strict"],

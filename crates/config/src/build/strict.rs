@@ -31,7 +31,8 @@ const INSTANCE: [&str; 7] = [
 
 /// What `vrrp_strict` does to `global_defs`. The values stay: instances may say `strict_mode off`.
 pub(super) fn tell_global(global: &Section<'_>, complaints: &mut Complaints) {
-    complaints.extend(global.given("vrrp_strict").map(answers));
+    let whose = "those of instances without `accept` answer here";
+    complaints.extend(global.given("vrrp_strict").map(|span| answers(span, whose)));
     for word in GLOBAL {
         if let Some(span) = global.given(word) {
             complaints.push(ignored(word, span));
@@ -41,7 +42,6 @@ pub(super) fn tell_global(global: &Section<'_>, complaints: &mut Complaints) {
 
 /// Takes out of a strict instance what doesn't count, telling it.
 pub(super) fn apply(section: &mut Section<'_>, complaints: &mut Complaints) {
-    complaints.extend(section.given("strict_mode").map(answers));
     for word in INSTANCE {
         if let Some(span) = section.forget(word) {
             complaints.push(ignored(word, span));
@@ -67,13 +67,18 @@ pub(super) fn apply(section: &mut Section<'_>, complaints: &mut Complaints) {
     }
 }
 
-/// `accept` is VRRPv3's alone.
+/// Who has `accept` gets what the RFC says; it is VRRPv3's alone.
 pub(super) fn judge_accept(section: &Section<'_>, version: ProtocolVersion, complaints: &mut Complaints) {
-    if let (ProtocolVersion::V2, Some(span)) = (version, section.given("accept")) {
-        let message = "VRRPv2 knows no `accept` (RFC 3768): strict mode doesn't go with it";
-        let help = "remove it, or write `version 3` on all routers";
-        complaints.push(Diagnostic::warning("strict", span, message).help(help));
+    match (version, section.given("accept")) {
+        (ProtocolVersion::V3, Some(_)) => return,
+        (ProtocolVersion::V2, Some(span)) => {
+            let message = "VRRPv2 knows no `accept` (RFC 3768): strict mode doesn't go with it";
+            let help = "remove it, or write `version 3` on all routers";
+            complaints.push(Diagnostic::warning("strict", span, message).help(help));
+        }
+        (ProtocolVersion::V2 | ProtocolVersion::V3, None) => {}
     }
+    complaints.extend(section.given("strict_mode").map(|span| answers(span, "they answer here")));
 }
 
 fn ignored(word: &str, span: Span) -> Diagnostic {
@@ -83,8 +88,10 @@ fn ignored(word: &str, span: Span) -> Diagnostic {
         .help("remove it: the RFC leaves no choice")
 }
 
-fn answers(span: Span) -> Diagnostic {
-    let message = "strict mode doesn't shut the addresses off yet: they answer here, also on routers that don't own them";
+fn answers(span: Span, whose: &str) -> Diagnostic {
+    let message = format!(
+        "strict mode doesn't shut the addresses off yet: {whose}, also on routers that don't own them"
+    );
     Diagnostic::warning("not-supported", span, message)
         .keepalived("drops all traffic to them, ping too, unless `accept` is given")
         .help("most who have the word don't want that: remove it, or add `accept`")
