@@ -318,11 +318,7 @@ impl Daemon {
 
     fn act(&mut self, output: Output, now: Instant) {
         match output {
-            Output::Transmit(transmit) => {
-                if let Err(error) = self.wire.transmit(&transmit) {
-                    log::debug!("send an advert to {}: {error}", transmit.destination);
-                }
-            }
+            Output::Transmit(transmit) => self.wire.transmit(&transmit),
             Output::Install { instance, order } => {
                 self.order(instance, now, |instance| Order::Install { instance, order: order.0 });
             }

@@ -1,4 +1,4 @@
-//! What was lost between the network and the core: counted by interface and reason, with the last offender.
+//! What was lost between the network and the core, either way: counted by interface and reason, with the last offender.
 //!
 //! It must never grow with the traffic: its size is bounded by the interfaces and the reasons. What the core itself
 //! drops it counts itself (`remarks.rs` of `crates/vrrp`); docs/conformance.md lists the words of both.
@@ -10,7 +10,7 @@ use ipc::events::Remark;
 use sys::advert::Malformed;
 use vrrp::LinkId;
 
-/// Why a datagram never came to the core.
+/// Why a datagram never came to the core, or one of the core's never left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Loss {
     /// Longer than any that we take.
@@ -21,6 +21,8 @@ pub(crate) enum Loss {
     Unlabelled,
     /// The kernel had no room for it, since we hadn't read what came before.
     QueueFull,
+    /// Our own advert, which the kernel didn't take: peers hear nothing of a master that believes it has spoken.
+    Unsent,
 }
 
 impl Loss {
@@ -31,6 +33,7 @@ impl Loss {
             Self::Header => "header",
             Self::Unlabelled => "unlabelled",
             Self::QueueFull => "queue-full",
+            Self::Unsent => "unsent",
         }
     }
 }
@@ -62,11 +65,13 @@ impl Losses {
         self.0 = before.filter_map(|((id, loss), tally)| Some(((link(id)?, loss), tally))).collect();
     }
 
-    /// Counts `more` datagrams that were lost on a link, and who sent the last one if that can be told.
-    pub(crate) fn count(&mut self, link: LinkId, loss: Loss, more: u64, from: Option<IpAddr>) {
+    /// Counts `more` datagrams that were lost on a link, and who sent the last one if that can be told. How many they
+    /// are now.
+    pub(crate) fn count(&mut self, link: LinkId, loss: Loss, more: u64, from: Option<IpAddr>) -> u64 {
         let tally = self.0.entry((link, loss)).or_default();
         tally.count = tally.count.saturating_add(more);
         tally.last_from = from.or(tally.last_from);
+        tally.count
     }
 
     /// What was lost on a link, one entry for each reason.

@@ -218,11 +218,20 @@ impl Wire {
         Drained::TurnOver
     }
 
-    /// Sends a message.
-    ///
-    /// # Errors
-    /// The kernel's words; what isn't sent now is as good as lost on the wire, and the protocol lives with that.
-    pub(crate) fn transmit(&self, transmit: &Transmit) -> io::Result<()> {
+    /// Sends a message. What isn't sent now is as good as lost on the wire, and the protocol lives with that; but a master
+    /// that can't be heard ends in two masters, so it is counted, and told ever more rarely while it goes on.
+    pub(crate) fn transmit(&mut self, transmit: &Transmit) {
+        let Err(error) = self.try_transmit(transmit) else { return };
+        let Transmit { link, source, destination, .. } = transmit;
+        let times = self.losses.count(*link, Loss::Unsent, 1, Some(*source));
+        if times.is_power_of_two() {
+            log::warn!(
+                "send an advert from {source} to {destination}: {error} ({times} unsent on this interface)"
+            );
+        }
+    }
+
+    fn try_transmit(&self, transmit: &Transmit) -> io::Result<()> {
         let transport = match transmit.sealed {
             Some(_) => Transport::Ah,
             None => Family::of(transmit.source).into(),
@@ -264,7 +273,31 @@ impl Wire {
 fn count_overflow(losses: &mut Losses, link: LinkId, socket: &AdvertSocket) {
     match socket.overflowed() {
         Ok(0) => {}
-        Ok(number) => losses.count(link, Loss::QueueFull, number.into(), None),
+        Ok(number) => {
+            losses.count(link, Loss::QueueFull, number.into(), None);
+        }
         Err(error) => log::debug!("ask what the kernel dropped: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_advert_that_cannot_be_sent_is_counted() {
+        // A1: a master whose adverts don't leave looks healthy from inside.
+        let source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let destination = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+        let (instance, link) = (vrrp::InstanceId(0), LinkId(0));
+        let advert =
+            Transmit { instance, link, source, destination, ttl: 255, sealed: None, message: [0; 20].into() };
+        let mut wire = Wire::default();
+        wire.transmit(&advert);
+        wire.transmit(&advert);
+        let told = wire.losses().on(link).map(|it| (it.reason, it.count, it.last_from)).collect::<Vec<_>>();
+        assert_eq!(told, [("unsent".to_owned(), 2, Some(source))]);
     }
 }
