@@ -13,8 +13,17 @@ use crate::report::Line;
 use crate::scenario::{Fault, NodeId};
 use crate::world::{Event, Message, STOP_LIMIT, World};
 
-/// How long a core leaves alone what was refused, and some time for messages.
-const REFUSED_PAUSE: Duration = Duration::from_secs(11);
+/// How long a core leaves alone what was refused: the first time, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// Some time for messages.
+const SPARE: Duration = Duration::from_secs(1);
+
+/// How long after a kernel that has refused for a time its core tries again at the latest: each pause is twice the one
+/// before, so it is as long as all before it together and the first.
+pub(crate) fn forgiving_time(refused: Duration) -> Duration {
+    refused.saturating_add(FIRST_PAUSE).min(MAX_PAUSE).saturating_add(SPARE)
+}
 
 impl World {
     /// Lets a fault happen and tells the oracles what kind of disturbance it is.
@@ -106,8 +115,9 @@ impl World {
             }
             Fault::Reload(node, place) => return self.reload(node, place),
             Fault::Refuse(node) => {
+                let now = self.now;
                 if let Some(host) = self.host(node) {
-                    host.refuses = true;
+                    host.refuses_since.get_or_insert(now);
                 }
             }
             Fault::Relent(node) => self.relent(node),
@@ -130,9 +140,9 @@ impl World {
     /// Elections are judged again when its core has tried again too.
     fn relent(&mut self, node: NodeId) {
         let now = self.now;
-        if let Some(host) = self.host(node).filter(|host| host.refuses) {
-            host.refuses = false;
-            host.forgives_at = now + REFUSED_PAUSE;
+        let Some(host) = self.host(node) else { return };
+        if let Some(since) = host.refuses_since.take() {
+            host.forgives_at = now + forgiving_time(now.since(since));
         }
     }
 

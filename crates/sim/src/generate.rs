@@ -12,6 +12,7 @@ use model::{
 };
 use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Role, TrackedCheck, default_group};
 
+use crate::faults::forgiving_time;
 use crate::host::address;
 use crate::rng::Rng;
 use crate::scenario::{Fault, HostDelays, NodeId, Scenario, Weather};
@@ -47,8 +48,6 @@ const RARE_SHARE: u16 = 150;
 const MAX_RELOADS: u64 = 6;
 /// How far a clock may jump.
 const MAX_JUMP: Duration = Duration::from_secs(20);
-/// How long before the healing a kernel must have come to its senses: what was refused is left alone for a while.
-const REFUSED_PAUSE: Duration = Duration::from_secs(11);
 /// All nodes start within this time.
 const MAX_START: Duration = Duration::from_secs(3);
 /// The only link of each node.
@@ -312,7 +311,8 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
             0 => {
                 scenario.at(at, Fault::Refuse(node));
                 scenario.at(time, Fault::Relent(node));
-                time += REFUSED_PAUSE;
+                // What was refused is left alone for a while.
+                time += forgiving_time(time.saturating_sub(at));
             }
             1 => scenario.at(at, Fault::Jump(node, rng.between(Duration::ZERO, MAX_JUMP))),
             _ => scenario.at(at, Fault::Block(node, other)),

@@ -140,8 +140,8 @@ pub(crate) struct Host {
     /// What hooks start and stop, and the check that looks for it.
     pub(crate) services: Vec<Service>,
     pub(crate) deaf: bool,
-    /// The kernel refuses all new addresses.
-    pub(crate) refuses: bool,
+    /// Since when the kernel refuses all new addresses.
+    pub(crate) refuses_since: Option<Instant>,
     /// Until then its core may leave alone what was refused before.
     pub(crate) forgives_at: Instant,
     /// How far the host's clock is ahead of the world's: no two hosts have booted together.
@@ -176,7 +176,7 @@ impl Host {
             verdicts: checks.chain(shared).map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
             services: Vec::new(),
             deaf: false,
-            refuses: false,
+            refuses_since: None,
             forgives_at: Instant::ZERO,
             clock: BOOTED_APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)),
             drained: false,

@@ -53,7 +53,9 @@ impl World {
         match order {
             Order::Hello if current => self.greet(node),
             Order::Hello => {}
-            Order::Install(instance, number) if host.refuses && !host.manager.holds(instance) => {
+            Order::Install(instance, number)
+                if host.refuses_since.is_some() && !host.manager.holds(instance) =>
+            {
                 let count = host.config.instances.get(instance.0).map_or(0, |one| one.addresses.len());
                 let failures = vec!["the kernel refuses: EPERM".to_owned(); count];
                 if current {

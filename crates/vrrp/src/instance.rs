@@ -18,6 +18,7 @@ use crate::eligibility::{self, Facts, Manager, OwnFacts, Reason};
 use crate::handover::Keeping;
 use crate::packet::{self, AddressList, Advert, Authentication, Dialect, Unsendable};
 use crate::receive::{self, Heard, Own, Rejected};
+use crate::refusal::Refusals;
 use crate::remarks::{Remark, Remarks};
 use crate::roles::RoleChecks;
 use crate::state::{Holding, State};
@@ -44,13 +45,6 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Instant,
     pub(crate) facts: Facts<'a>,
     pub(crate) out: &'a mut Outbox,
-}
-
-/// The kernel took none of the addresses, or ipmgr did not answer.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) failures: Vec<String>,
-    pub(crate) retry_at: Instant,
 }
 
 /// One virtual router.
@@ -85,7 +79,7 @@ pub(crate) struct Instance {
     pub(crate) keeping: Option<Keeping>,
     /// The order to remove addresses that hasn't been answered.
     pub(crate) withdrawing: Option<OrderNumber>,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusals: Refusals,
     /// Which checks count, and what it failed as master.
     pub(crate) roles: RoleChecks,
     /// Addresses that the kernel refused while it took others.
@@ -123,7 +117,7 @@ impl Instance {
             decided: false,
             keeping: None,
             withdrawing: None,
-            refusal: None,
+            refusals: Refusals::none(),
             roles: RoleChecks::new(now),
             refused: Vec::new(),
             stopping: false,
@@ -148,6 +142,10 @@ impl Instance {
     /// Takes other settings. True if what it says to its peers is different now.
     pub(crate) fn adopt(&mut self, settings: InstanceConfig, facts: &Facts<'_>) -> bool {
         let before = (std::mem::take(&mut self.adverts), self.config.credential);
+        // What was refused is not the same any more.
+        if self.installs_differently(&settings) {
+            self.refusals = Refusals::none();
+        }
         self.config = settings;
         (self.addresses, self.unsendable) = encode_addresses(&self.config);
         let last = self.source.take();
@@ -183,6 +181,7 @@ impl Instance {
     pub(crate) fn refresh(&mut self, facts: &Facts<'_>) -> bool {
         // Without a source we are about to leave; the goodbye still goes out from the last one.
         let source = eligibility::source(&self.config, facts.link.fact.as_ref()).or(self.source);
+        self.refusals.look(facts.link.fact.as_ref());
         self.roles.look(facts.now, self.is_told_master(), &self.config.checks, facts.verdicts);
         let effective = eligibility::effective_priority(&self.config, facts, &self.roles);
         let changed = source != self.source || effective != self.effective;
@@ -200,7 +199,7 @@ impl Instance {
             }
         }
         let own = OwnFacts {
-            refused: self.refusal.as_ref().map(|refusal| refusal.failures.as_slice()),
+            refused: self.refusals.failures(),
             unsendable: self.unsendable,
             held: self.held,
             roles: &self.roles,
@@ -434,7 +433,7 @@ impl Instance {
     }
 
     pub(crate) fn view(&self) -> InstanceView {
-        let refusal = self.refusal.as_ref().map(|refusal| refusal.failures.as_slice()).unwrap_or_default();
+        let refusal = self.refusals.failures().unwrap_or_default();
         InstanceView {
             state: self.told,
             cause: self.cause.told(),

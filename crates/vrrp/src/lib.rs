@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive`, [`packet`] and [`ah`] judge
-//! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
+//! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `refusal` waits for a kernel that says no; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
 //! Another configuration is taken in place: `plan` says what becomes of whom, `retune` how a running instance bears it.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
@@ -20,6 +20,7 @@ pub mod packet;
 mod plan;
 mod queue;
 mod receive;
+mod refusal;
 mod remarks;
 mod retune;
 mod roles;

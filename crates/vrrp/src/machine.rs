@@ -14,16 +14,15 @@ use crate::cause::{Cause, enumerate};
 use crate::door::{InstanceConfig, Notice, OrderNumber, Output};
 use crate::eligibility::Reason;
 use crate::groups::Leader;
-use crate::instance::{Instance, Refusal, Turn};
+use crate::instance::{Instance, Turn};
 use crate::queue::TOGETHER;
 use crate::receive::{Heard, Rejected};
+use crate::refusal::Refusals;
 use crate::remarks::Remark;
 use crate::state::{Holding, Listening, Sign, State, next_on_schedule};
 
 /// The pause between adverts that other people's adverts make us send: a bound on what a forger can draw out of us.
 const ANSWER_PAUSE: Duration = Duration::from_millis(10);
-/// How long a refused installation is left alone.
-const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// How long ipmgr may take to put addresses in place before we stop claiming them.
 pub(crate) const INSTALL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -170,7 +169,7 @@ impl Instance {
 
     /// Who has given the addresses up in this life doesn't resume: a peer was told that it may have them.
     fn on_manager_in_initialize(&mut self, turn: &mut Turn<'_>, held: bool) {
-        self.refusal = None;
+        self.refusals = Refusals::none();
         if held && self.decided {
             self.withdraw(turn);
         } else {
@@ -191,8 +190,7 @@ impl Instance {
     fn on_due_in_initialize(&mut self, turn: &mut Turn<'_>) {
         self.flush_remarks(turn);
         self.reconsider_keeping(turn);
-        if self.refusal.as_ref().is_some_and(|refusal| turn.now >= refusal.retry_at) {
-            self.refusal = None;
+        if self.refusals.end_pause(turn.now) {
             self.on_facts_in_initialize(turn);
         }
     }
@@ -437,6 +435,7 @@ impl Instance {
                 suppressed: 0,
             }));
         }
+        self.refusals = Refusals::none();
         self.refused = failures.to_vec();
         // V3-FSM-15: only now may anybody learn of it.
         let holding = self.announce_first(turn, Holding { install_by: None, ..holding });
@@ -474,7 +473,7 @@ impl Instance {
 
     /// Master of nothing: the kernel or ipmgr said no.
     fn refuse(&mut self, turn: &mut Turn<'_>, holding: Holding, failures: Vec<String>) {
-        self.refusal = Some(Refusal { failures, retry_at: turn.now + REFUSED_PAUSE });
+        self.refusals.begin(turn.now, failures, turn.facts.link.fact.as_ref());
         self.refresh(&turn.facts);
         self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
     }
@@ -545,7 +544,7 @@ impl Instance {
     /// The next moment at which [`Event::Due`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let timers = match self.state {
-            State::Initialize => [self.refusal.as_ref().map(|refusal| refusal.retry_at), None, None, None],
+            State::Initialize => [self.refusals.deadline(), None, None, None],
             State::Backup(listening) => {
                 [Some(listening.ends_at(self.config.manners.link_patience)), None, None, None]
             }

@@ -22,11 +22,8 @@ impl Instance {
         !self.reasons.iter().all(Reason::is_waiting)
     }
 
-    /// What was refused is tried anew at once if it isn't the same any more.
+    /// What was refused is tried anew at once if it isn't the same any more ([`Instance::adopt`]).
     pub(crate) fn on_retune_in_initialize(&mut self, turn: &mut Turn<'_>, settings: &InstanceConfig) {
-        if self.installs_differently(settings) {
-            self.refusal = None;
-        }
         self.adopt(settings.clone(), &turn.facts);
         self.on_facts_in_initialize(turn);
     }
@@ -110,7 +107,7 @@ impl Instance {
     }
 
     /// Whether an order by its name has another meaning with these settings.
-    fn installs_differently(&self, settings: &InstanceConfig) -> bool {
+    pub(crate) fn installs_differently(&self, settings: &InstanceConfig) -> bool {
         (&self.config.addresses, self.config.placement) != (&settings.addresses, settings.placement)
     }
 

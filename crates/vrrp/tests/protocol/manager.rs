@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handover_vrrp::{Input, InstanceConfig, LinkId, OrderNumber, Output};
-use model::{State, Verdict, Vrid};
+use model::{LinkFact, MacAddress, State, Verdict, Vrid};
 
 use crate::support::*;
 
@@ -74,6 +74,60 @@ fn refused_addresses_are_a_fault_and_tried_again() {
     assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
     assert!(host.view().refused.is_empty());
     assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+}
+
+/// Refuses until the instance is in FAULT; returns how long it is left alone then, in seconds.
+fn refused_for(host: &mut Host) -> u64 {
+    while host.state() != Some(State::Fault) {
+        let order = installs(&host.pass_unanswered(ms(500))).last().copied();
+        if let Some(order) = order {
+            refused(host, order, &["EPERM"]);
+        }
+    }
+    (1..=3600).find(|_| !told(&host.pass_unanswered(ms(1000))).is_empty()).expect("never tried again")
+}
+
+/// Each attempt takes the address from a healthy lower master for a moment: it is disturbed ever more rarely.
+#[test]
+fn a_kernel_that_goes_on_refusing_is_asked_more_and_more_rarely() {
+    let mut host = Host::new(v3(100));
+    let pauses: Vec<u64> = (0..8).map(|_| refused_for(&mut host)).collect();
+    assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300, 300]);
+    // An installation that succeeds ends the row.
+    assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+    let lost = host.hear(&message(&v3(100), GREATER, 200));
+    host.answer(lost);
+    assert_eq!(refused_for(&mut host), 10);
+    assert_eq!(refused_for(&mut host), 20);
+}
+
+/// What may have mended it isn't waited for: another link, the same one up again, another hardware address, another ipmgr.
+#[test]
+fn a_refusal_is_forgotten_when_what_was_refused_is_not_the_same() {
+    let down = LinkFact { up: false, ..eth0() };
+    let absent = LinkFact { index: None, ..eth0() };
+    let recreated = LinkFact { index: Some(7), ..eth0() };
+    let remade = LinkFact { mac: Some(MacAddress([2, 0, 0, 0, 0, 1])), ..eth0() };
+    for changes in [vec![recreated], vec![remade], vec![down, eth0()], vec![absent, eth0()]] {
+        let mut host = Host::new(v3(100));
+        assert_eq!([refused_for(&mut host), refused_for(&mut host)], [10, 20]);
+        let order = installs(&host.pass_unanswered(ms(4000)))[0];
+        refused(&mut host, order, &["EPERM"]);
+        assert_eq!(host.state(), Some(State::Fault));
+        for change in &changes {
+            host.give(Input::Link(change));
+        }
+        assert_eq!(host.state(), Some(State::Backup), "at once after {changes:?}");
+        assert_eq!(refused_for(&mut host), 10);
+    }
+    // An address more or less on the link, or the same fact once more, is none of that.
+    let mut host = Host::new(v3(100));
+    assert_eq!(refused_for(&mut host), 10);
+    host.give(Input::Link(&LinkFact { sources: vec![VIP], ..eth0() }));
+    assert_eq!(refused_for(&mut host), 20);
+    host.give(Input::ManagerGone);
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(refused_for(&mut host), 10);
 }
 
 #[test]
