@@ -90,6 +90,8 @@ fn announcements_have_bounds() {
             ("v3_checksum_as_v2 off", &["note off-is-off"]),
             ("dynamic_interfaces", &["note as-usual"]),
             ("dynamic_interfaces off", &["note as-usual", "error bad-value"]),
+            // Trap 23: keepalived with it doesn't start over a warning.
+            ("reload_check_config /var/log/check", &["warning not-supported"]),
             ("vrrp_check_unicast_src", &["note as-usual"]),
             // It takes no value there either, and is on all the same.
             ("vrrp_check_unicast_src off", &["note as-usual", "error extra-words"]),

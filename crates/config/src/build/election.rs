@@ -130,7 +130,7 @@ pub(super) fn advert_interval(
     let steps = (asked.as_micros() + step.as_micros() / 2) / step.as_micros();
     let rounded = u32::try_from(steps).map_or(MAX_INTERVAL_V3, |steps| step * steps.max(1));
     if rounded != asked {
-        let message = format!("{what}: {} becomes {} seconds", asked.as_secs_f64(), rounded.as_secs_f64());
+        let message = format!("{what}: {} s becomes {} s", asked.as_secs_f64(), rounded.as_secs_f64());
         complaints.push(Diagnostic::warning("rounded", span, message).help(help));
     }
     rounded

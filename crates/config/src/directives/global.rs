@@ -163,7 +163,7 @@ pub(super) const ROWS: &[Directive] = &[
         .without("set UMask= in the systemd units"),
     not_yet("data_use_instance", AT, Nothing, "names dumps after the instance"),
     not_yet("include_check", AT, Free, "says which includes are errors").without(absent::ALWAYS_JUDGED),
-    not_yet("reload_check_config", AT, Free, "checks before it reloads; Handover always does")
+    not_yet("reload_check_config", AT, Free, "checks before it reloads, and doesn't start over a warning")
         .without(absent::ALWAYS_JUDGED),
     not_yet("reload_time_file", AT, Text("PATH"), "holds the time of the next reload"),
     not_yet("reload_repeat", AT, Nothing, "repeats a reload that was missed"),
