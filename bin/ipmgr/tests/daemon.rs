@@ -83,6 +83,7 @@ fn addresses_come_and_go_as_ordered() {
     assert!(host.found("192.0.2.1").is_some());
 }
 
+/// Trap 23: an interface that isn't there keeps nobody else from starting.
 #[test]
 fn an_order_for_an_absent_interface_says_so_and_is_kept() {
     let Some(mut host) = Host::started() else { return };
@@ -128,6 +129,27 @@ fn what_somebody_removes_is_put_back_while_it_is_wanted() {
         });
     }
     assert!(host.log().contains("(api_vip) put back 192.0.2.100/32 on eth0"), "{}", host.log());
+}
+
+/// Trap 18. The second address of a subnet is a "secondary", which the kernel removes with the first one of that subnet, the
+/// host's own (ip-sysctl.rst, `promote_secondaries`): the virtual address goes, and nobody asked for that.
+#[test]
+fn a_secondary_that_goes_with_its_primary_is_put_back() {
+    let Some(mut host) = Host::new() else { return };
+    let fingerprint = host.configure(|text| text.replace("192.0.2.100/32", "192.0.2.100/24"));
+    // What a namespace begins with is the host's.
+    std::fs::write("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", "0").unwrap();
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    let before = host.found(VIP).unwrap();
+    let primary = host.place("eth0", "192.0.2.1", 24);
+    assert_eq!(host.route.apply(&[Change::Remove { place: primary }]), [Ok(())]);
+    eventually("the kernel has removed it, and it is back", || {
+        core.beat();
+        host.found(VIP).is_some() && host.log().contains("(api_vip) put back 192.0.2.100/24 on eth0")
+    });
+    assert_eq!(host.found(VIP).unwrap().prefix, before.prefix);
 }
 
 #[test]

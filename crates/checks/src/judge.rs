@@ -141,6 +141,7 @@ mod tests {
             .collect()
     }
 
+    /// Trap 13: after a start nobody waits `fall` intervals for what is down already.
     #[test]
     fn the_first_result_counts_alone() {
         assert_eq!(story(3, 3, "+"), "U");

@@ -99,6 +99,7 @@ fn a_check_that_a_master_does_not_heed_is_not_weighed() {
     assert_eq!(waiting(-2), [""; 0]);
 }
 
+/// Trap 3, before it happens.
 #[test]
 fn version_3_lives_with_another_interval_and_version_2_does_not() {
     let severities = |version: u8| {

@@ -203,7 +203,7 @@ fn version_3_adopts_another_interval() {
 
 #[test]
 fn other_addresses_never_cost_liveness() {
-    // V3-RX-13, A6
+    // V3-RX-13, A6, trap 3
     let theirs = InstanceConfig { addresses: vec![VIP, "192.0.2.101".parse().unwrap()], ..v3(100) };
     assert_remarked(v3(100), &message(&theirs, GREATER, 200), "addresses-differ");
     let theirs = InstanceConfig { version: model::ProtocolVersion::V2, ..theirs };
@@ -226,14 +226,14 @@ fn the_form_of_the_checksum_is_counted() {
 
 #[test]
 fn version_2_drops_another_interval() {
-    // V2-RX-1
+    // V2-RX-1, trap 3: counted by name, so that two masters don't come about in silence
     let theirs = InstanceConfig { advert_interval: ms(2000), ..v2(100) };
     assert_dropped(v2(100), &message(&theirs, GREATER, 200), "interval");
 }
 
 #[test]
 fn authentication_must_match() {
-    // V2-RX-2
+    // V2-RX-2, trap 3
     let secret = InstanceConfig { credential: Some(Credential::Password(Secret::of(b"secret"))), ..v2(100) };
     let other = InstanceConfig { credential: Some(Credential::Password(Secret::of(b"Secret"))), ..v2(100) };
     assert_dropped(v2(100), &message(&secret, GREATER, 200), "auth-type");
