@@ -289,6 +289,16 @@ fn golden_refusal() {
     compare("refusal", &mut scenario);
 }
 
+/// An ipmgr that carries out orders and answers them later than a core waits: nobody is told of a master, the addresses are
+/// taken back, and the other takes over; later the address comes back.
+#[test]
+fn golden_late_answers() {
+    let Pair { mut scenario, alpha, .. } = pair();
+    scenario.at(seconds(0), Fault::Dawdle(alpha, seconds(6)));
+    scenario.at(seconds(16), Fault::Dawdle(alpha, seconds(0)));
+    compare("late-answers", &mut scenario);
+}
+
 /// a clock that jumps is a sleep, whoever caused it.
 #[test]
 fn golden_jump_of_a_clock() {

@@ -146,7 +146,7 @@ fn take(world: &mut World, step: Step) -> Result<bool, Violation> {
 pub(crate) fn pair(priorities: (u8, u8), preempt: bool) -> Option<Scenario> {
     let mut scenario = Scenario::new(0);
     scenario.weather(Weather { delay: DELAY, ..Weather::CALM });
-    scenario.delays(HostDelays { message: DELAY, wake: Duration::ZERO });
+    scenario.delays(HostDelays { message: DELAY, ..HostDelays::NONE });
     for (name, priority, preempt) in [("a", priorities.0, true), ("b", priorities.1, preempt)] {
         let instance = InstanceConfig {
             name: InstanceName::new("vi").ok()?,

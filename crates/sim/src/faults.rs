@@ -53,6 +53,7 @@ impl World {
             | Fault::Reload(..)
             | Fault::Refuse(_)
             | Fault::Relent(_)
+            | Fault::Dawdle(..)
             | Fault::Drain(_)
             | Fault::Undrain(_) => Some(Disturbance::Nodes),
         };
@@ -121,6 +122,7 @@ impl World {
                 }
             }
             Fault::Relent(node) => self.relent(node),
+            Fault::Dawdle(node, by) => self.dawdle(node, by),
             Fault::Jump(node, by) => {
                 if let Some(host) = self.host(node) {
                     host.clock += by;
@@ -143,6 +145,18 @@ impl World {
         let Some(host) = self.host(node) else { return };
         if let Some(since) = host.refuses_since.take() {
             host.forgives_at = now + forgiving_time(now.since(since));
+        }
+    }
+
+    /// Whoever waits too long for an answer counts it as a refusal; the last answer may be on its way for all that time.
+    fn dawdle(&mut self, node: NodeId, by: Duration) {
+        let now = self.now;
+        let Some(host) = self.host(node) else { return };
+        let before = host.dawdles.take();
+        if by > Duration::ZERO {
+            host.dawdles = Some((before.map_or(now, |(since, _)| since), by));
+        } else if let Some((since, by)) = before {
+            host.forgives_at = now + by + forgiving_time(now.since(since).saturating_add(by));
         }
     }
 

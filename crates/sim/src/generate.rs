@@ -32,6 +32,14 @@ const DELAY_PART: u32 = 4;
 const WAKE_PART: u32 = 20;
 /// A message within a host may take this long.
 const MAX_MESSAGE_DELAY: Duration = Duration::from_millis(20);
+/// ipmgr's answers may take this much longer, in so many of a thousand runs: less than a core waits for them.
+const MAX_ANSWER_DELAY: Duration = Duration::from_millis(300);
+const SLOW_ANSWERS_SHARE: u16 = 200;
+/// In so many of a thousand runs one ipmgr's answers come so late for a while that its core gives up waiting, or nearly.
+const DAWDLING_SHARE: u16 = 50;
+const MAX_DAWDLING: Duration = Duration::from_secs(9);
+/// What a seed is mixed with for what was added later, so that its story up to then stays the same.
+const LATER: u64 = 0x6461_7764_6c69_6e67;
 /// By how much intervals differ where they do: enough that who does not learn the master's takes it for gone.
 const UNEQUAL: u64 = 5;
 /// A supervisor brings a killed ipmgr back within this time.
@@ -56,7 +64,7 @@ const LINK: &str = "eth0";
 /// The scenario that this seed decides.
 #[must_use]
 pub fn random(seed: u64) -> Scenario {
-    let mut rng = Rng::new(seed);
+    let (mut rng, mut later) = (Rng::new(seed), Rng::new(seed ^ LATER));
     let names = Names::new();
     let Ok(names) = names else { return Scenario::new(seed) };
     let count = 2 + rng.below(MAX_NODES - 1).min(rng.below(MAX_NODES - 1));
@@ -86,6 +94,11 @@ pub fn random(seed: u64) -> Scenario {
     let shortest = shortest.unwrap_or_default();
     scenario.delays(HostDelays {
         message: rng.between(Duration::ZERO, MAX_MESSAGE_DELAY),
+        answer: if later.chance(SLOW_ANSWERS_SHARE) {
+            later.between(Duration::ZERO, MAX_ANSWER_DELAY)
+        } else {
+            Duration::ZERO
+        },
         wake: rng.between(Duration::ZERO, shortest / WAKE_PART),
     });
     let fair = Weather {
@@ -102,7 +115,7 @@ pub fn random(seed: u64) -> Scenario {
         let start = rng.between(Duration::ZERO, MAX_START);
         scenario.node(letter(place), config, start);
     }
-    trouble(&mut rng, &mut scenario, &names, Troubles { fair, settling });
+    trouble(&mut rng, &mut scenario, &names, Troubles { fair, settling, later });
     scenario
 }
 
@@ -277,11 +290,13 @@ fn letter(place: usize) -> String {
 struct Troubles {
     fair: Weather,
     settling: Duration,
+    /// Chance, apart from all other.
+    later: Rng,
 }
 
 /// Writes faults into the script, then the healing, then time to settle.
 fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Troubles) {
-    let Troubles { fair, settling } = troubles;
+    let Troubles { fair, settling, mut later } = troubles;
     let (mut time, mut ended) = (MAX_START, Duration::ZERO);
     for _ in 0..MIN_FAULTS + rng.below(MAX_FAULTS - MIN_FAULTS + 1) {
         // Some come in a burst, some while an election is on, some when all is quiet again.
@@ -317,6 +332,13 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
             1 => scenario.at(at, Fault::Jump(node, rng.between(Duration::ZERO, MAX_JUMP))),
             _ => scenario.at(at, Fault::Block(node, other)),
         }
+    }
+    if later.chance(DAWDLING_SHARE) {
+        let node = some_node(&mut later, scenario.nodes.len());
+        let (at, by) = (later.between(MAX_START, time), later.between(MAX_MESSAGE_DELAY, MAX_DAWDLING));
+        scenario.at(at, Fault::Dawdle(node, by));
+        scenario.at(time, Fault::Dawdle(node, Duration::ZERO));
+        time += by + forgiving_time(time.saturating_sub(at) + by);
     }
     time = ended.max(time + rng.between(Duration::ZERO, settling));
     scenario.at(time, Fault::Weather(fair));

@@ -142,6 +142,8 @@ pub(crate) struct Host {
     pub(crate) deaf: bool,
     /// Since when the kernel refuses all new addresses.
     pub(crate) refuses_since: Option<Instant>,
+    /// By how much its ipmgr's answers are late, and since when.
+    pub(crate) dawdles: Option<(Instant, Duration)>,
     /// Until then its core may leave alone what was refused before.
     pub(crate) forgives_at: Instant,
     /// How far the host's clock is ahead of the world's: no two hosts have booted together.
@@ -177,6 +179,7 @@ impl Host {
             services: Vec::new(),
             deaf: false,
             refuses_since: None,
+            dawdles: None,
             forgives_at: Instant::ZERO,
             clock: BOOTED_APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)),
             drained: false,

@@ -64,6 +64,15 @@ impl World {
         self.queue.push(host.to_core, Event::ToCore(node, running.incarnation, message));
     }
 
+    /// The manager answers an order, when it comes to it.
+    pub(crate) fn answer(&mut self, node: NodeId, message: Message) {
+        let late = self.rng.between(Duration::ZERO, self.scenario.delays.answer);
+        let Some(host) = self.hosts.get_mut(node.0) else { return };
+        let dawdles = host.dawdles.map(|(_, by)| by).unwrap_or_default();
+        host.to_core = host.to_core.max(self.now + late + dawdles);
+        self.say_to_core(node, message);
+    }
+
     /// A message sets out from a core to the manager of its host.
     pub(crate) fn say_to_manager(&mut self, node: NodeId, incarnation: u32, order: Order) {
         let delay = self.rng.between(Duration::ZERO, self.scenario.delays.message);

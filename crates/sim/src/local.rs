@@ -59,7 +59,7 @@ impl World {
                 let count = host.config.instances.get(instance.0).map_or(0, |one| one.addresses.len());
                 let failures = vec!["the kernel refuses: EPERM".to_owned(); count];
                 if current {
-                    self.say_to_core(node, Message::Installed(instance, number, failures));
+                    self.answer(node, Message::Installed(instance, number, failures));
                 }
             }
             Order::Install(instance, number) => {
@@ -68,7 +68,7 @@ impl World {
                 }
                 host.manager.install(now, instance);
                 if current {
-                    self.say_to_core(node, Message::Installed(instance, number, Vec::new()));
+                    self.answer(node, Message::Installed(instance, number, Vec::new()));
                 }
             }
             Order::Withdraw(instance, number) => {
@@ -77,7 +77,7 @@ impl World {
                 }
                 host.manager.withdraw(instance);
                 if current {
-                    self.say_to_core(node, Message::Withdrawn(instance, Some(number)));
+                    self.answer(node, Message::Withdrawn(instance, Some(number)));
                 }
             }
             Order::Closed => host.manager.core_gone(now),

@@ -41,13 +41,15 @@ impl Weather {
 pub struct HostDelays {
     /// The longest that a message between two processes of a host takes; they stay in order.
     pub message: Duration,
+    /// By how much more ipmgr's answers to orders are late at most; what it says after them waits for them.
+    pub answer: Duration,
     /// The longest that a due timer is late.
     pub wake: Duration,
 }
 
 impl HostDelays {
     /// Everything happens at once.
-    pub const NONE: Self = Self { message: Duration::ZERO, wake: Duration::ZERO };
+    pub const NONE: Self = Self { message: Duration::ZERO, answer: Duration::ZERO, wake: Duration::ZERO };
 }
 
 /// Something that happens to the nodes or to the network. A fault that can't happen (a crash of what isn't running)
@@ -93,6 +95,9 @@ pub enum Fault {
     Refuse(NodeId),
     /// It refuses no more; what was refused is tried again some time later.
     Relent(NodeId),
+    /// Its ipmgr carries out orders at once and answers them so much later, until it is told zero. As with a kernel that
+    /// refuses, no elections are judged until its core has tried again.
+    Dawdle(NodeId, Duration),
     /// The host's clock jumps ahead, as those of virtual machines do when they move.
     Jump(NodeId, Duration),
     /// What the first sends doesn't reach the second, whatever the weather. Nothing is demanded of elections meanwhile.
@@ -249,6 +254,8 @@ impl fmt::Display for Described<'_> {
             Fault::Reload(node, place) => write!(f, "{} reloads: configuration {place}", name(node)),
             Fault::Refuse(node) => write!(f, "{}'s kernel refuses addresses", name(node)),
             Fault::Relent(node) => write!(f, "{}'s kernel takes addresses again", name(node)),
+            Fault::Dawdle(node, Duration::ZERO) => write!(f, "{}'s ipmgr answers in time again", name(node)),
+            Fault::Dawdle(node, by) => write!(f, "{}'s ipmgr answers {by:?} late", name(node)),
             Fault::Jump(node, by) => write!(f, "{}'s clock jumps ahead by {by:?}", name(node)),
             Fault::Block(from, to) => write!(f, "{} isn't heard by {} any more", name(from), name(to)),
             Fault::Partition(parts) => {

@@ -32,13 +32,14 @@ pub(crate) fn shortest_takeover(instance: &InstanceConfig) -> Duration {
 
 /// The time after the last disturbance by which one virtual router has exactly the master that it will have:
 ///
-/// `settling = 2 * D + P + 2 * I + 10 * (d + m + w)`
+/// `settling = 2 * D + P + 2 * I + 10 * (d + m + a + w)`
 ///
 /// - `I` is the longest advertisement interval among its nodes: VRRPv3 backups wait as long as the master says (V3-TMR-2).
 /// - `D = 3 * I + skew` is the longest down interval, with the skew below its limit: `I` in VRRPv3, 1 s in VRRPv2,
 ///   whatever the checks make of a priority.
 /// - `P` is the longest `preempt_delay` of a node that preempts.
-/// - `d`, `m` and `w` are the longest delays of a packet, of a message between two processes of a host, of a timer.
+/// - `d`, `m`, `a` and `w` are the longest delays of a packet, of a message between two processes of a host, of ipmgr's
+///   answer to an order, of a timer.
 ///
 /// Why. A node that starts, wakes from a stall or has its link back listens for `D` at most; so do all that heard a master
 /// just before it vanished; they listen at the same time: one `D`. (A dead core's addresses are gone sooner, after
@@ -64,7 +65,11 @@ pub fn settling_time<'a>(
         });
     }
     let down = interval.saturating_mul(MISSED).saturating_add(skew.max(interval));
-    let hop = weather.delay.saturating_add(delays.message).saturating_add(delays.wake);
+    let hop = weather
+        .delay
+        .saturating_add(delays.message)
+        .saturating_add(delays.answer)
+        .saturating_add(delays.wake);
     down.saturating_mul(DOWN_INTERVALS)
         .saturating_add(preempt_delay)
         .saturating_add(interval.saturating_mul(ADVERTS))

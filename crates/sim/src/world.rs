@@ -240,8 +240,9 @@ impl World {
 
     fn judge(&mut self) -> Result<(), Violation> {
         let standings = self.standings();
-        let refusing =
-            self.hosts.iter().any(|host| host.refuses_since.is_some() || self.now < host.forgives_at);
+        let refusing = self.hosts.iter().any(|host| {
+            host.refuses_since.is_some() || host.dawdles.is_some() || self.now < host.forgives_at
+        });
         let lossy = self.weather.loss > 0 || !self.blocked.is_empty() || refusing;
         if lossy {
             self.neighbours.forget_all();
