@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Status(Status),
     Check(crate::check::CheckArguments),
     Explain(crate::explain::ExplainArguments),
+    Fmt(crate::fmt::FmtArguments),
     Events(Events),
     Drain(Drain),
     Undrain(Undrain),

@@ -5,6 +5,7 @@ mod check;
 mod drain;
 mod events;
 mod explain;
+mod fmt;
 mod lab;
 mod recipe;
 mod reload;
@@ -60,6 +61,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::Status(it)) => status::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Check(it)) => check::run(&it),
         Some(Command::Explain(it)) => explain::run(&it),
+        Some(Command::Fmt(it)) => fmt::run(it),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
         Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
@@ -70,7 +72,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, explain, events, drain, undrain, reload, simulate, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, explain, fmt, events, drain, undrain, reload, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -82,8 +84,13 @@ static UNPRINTED: AtomicBool = AtomicBool::new(false);
 /// Writes to standard output; false when it can't be written to any more. The program ends with status 1 then, unless its
 /// reader has just gone.
 fn say(text: &str) -> bool {
+    say_bytes(text.as_bytes())
+}
+
+/// The same for what may be no UTF-8.
+fn say_bytes(bytes: &[u8]) -> bool {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(bytes).and_then(|()| out.flush());
     if let Err(error) = &written
         && error.kind() != std::io::ErrorKind::BrokenPipe
         && !UNPRINTED.swap(true, Ordering::Relaxed)

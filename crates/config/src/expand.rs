@@ -24,6 +24,7 @@ use crate::made::Draft;
 use crate::source::{FileId, Sources, Span};
 use crate::suggest::nearest;
 
+pub(crate) use self::definitions::defined;
 pub(crate) use self::includes::{admit, refusal};
 
 /// How many times anything may be put in anywhere, and lines be made.
@@ -143,13 +144,12 @@ impl Expander<'_> {
         }
     }
 
-    /// A line that this host has. What follows a brace is read as a line of its own.
+    /// A line that this host has.
     fn own(&mut self, line: &Line<'_>) {
-        let mut rest = *line;
-        while !rest.text.is_empty() && !self.exhausted {
-            let end = if takes_braces(rest.text) { rest.text.len() } else { after_brace(rest.text) };
-            let line = rest.trimmed(0, end);
-            rest = rest.from(end);
+        for line in pieces(line) {
+            if self.exhausted {
+                return;
+            }
             if is_plain(line.text) {
                 self.lines.push(line.whole());
             } else {
@@ -361,8 +361,7 @@ impl Expander<'_> {
             return;
         }
         let word = draft.text.split([' ', '\t', '"', '\'']).next().unwrap_or_default();
-        let in_command = directives::everywhere(word)
-            .any(|row| matches!(row.argument, Argument::Command | Argument::Hook));
+        let in_command = takes_command(word);
         for site in references(&draft.text) {
             let Some(origin) = draft.origin(&site.range) else { continue };
             let is_meant = !site.is_glued || self.definitions.contains_key(site.name);
@@ -409,13 +408,30 @@ impl Expander<'_> {
     }
 }
 
+/// What is read as a line of its own: what follows a brace is.
+pub(crate) fn pieces<'a>(line: &Line<'a>) -> impl Iterator<Item = Line<'a>> + use<'a> {
+    let mut rest = *line;
+    std::iter::from_fn(move || {
+        let text = Some(rest.text).filter(|text| !text.is_empty())?;
+        let end = if takes_braces(text) { text.len() } else { after_brace(text) };
+        let piece = rest.trimmed(0, end);
+        rest = rest.from(end);
+        Some(piece)
+    })
+}
+
+/// Whether what follows this word may be a command, which has rules of its own.
+pub(crate) fn takes_command(word: &str) -> bool {
+    directives::everywhere(word).any(|row| matches!(row.argument, Argument::Command | Argument::Hook))
+}
+
 /// Whether a line is for the parser as it stands.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     !text.contains('$') && !text.starts_with('@') && !takes_braces(text)
 }
 
 /// Whether braces in a line are its own: in patterns and lists.
-fn takes_braces(text: &str) -> bool {
+pub(crate) fn takes_braces(text: &str) -> bool {
     sequences::is_one(text) || includes::asked(text).is_some()
 }
 
@@ -436,7 +452,7 @@ fn after_brace(text: &str) -> usize {
 }
 
 /// How many of the lines that follow belong to the definition in this one: those after a `\`, up to an empty line.
-fn continuation(text: &str, line: &Line<'_>, rest: &[Line<'_>]) -> usize {
+pub(crate) fn continuation(text: &str, line: &Line<'_>, rest: &[Line<'_>]) -> usize {
     let mut last = *line;
     for (count, next) in rest.iter().enumerate() {
         let gap = text.get(last.start + last.text.len()..next.start).unwrap_or_default();

@@ -4,6 +4,8 @@
 //! definitions and sequences in (`made` remembers where their text came from), `lexer` makes words and `tree` statements and blocks; `section`, `arguments` and `entries`
 //! read a block by `directives`, the one table of the language; `build` makes the [`Config`].
 //!
+//! Beside that way, `format` lays a text out anew without asking for its meaning.
+//!
 //! Nothing here touches the network, and of the host only its name is asked: whether an interface, a user or a
 //! script exists is for the daemon that needs it. Nothing that a file may hold makes it panic, and time and memory
 //! are linear in the file's size.
@@ -18,6 +20,7 @@ mod entries;
 mod expand;
 mod files;
 mod fingerprint;
+mod format;
 mod glob;
 mod identity;
 mod lexer;
@@ -44,6 +47,7 @@ pub use self::config_id::ConfigId;
 pub use self::diagnostic::{Diagnostic, Excerpt, MAX_DIAGNOSTICS, Severity};
 pub use self::files::MAX_FILE;
 pub use self::fingerprint::Fingerprint;
+pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
     Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet, Instance, Manners,

@@ -2,69 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod support;
+
 use handover_config as config;
 use proptest::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 
-const VALID: &str = include_str!("golden/everything.conf");
+use support::PIECES;
 
-/// Pieces of the language, right and wrong, that random text is unlikely to hit upon.
-const PIECES: [&str; 54] = [
-    "vrrp_instance v",
-    "vrrp_script s",
-    "global_defs",
-    "virtual_server",
-    "vrrp_sync_group g",
-    "group",
-    "v w",
-    "track_interface",
-    "eth1 weight 3 reverse",
-    "strict_mode off",
-    "10.0.0.9 min_ttl 3",
-    "garp_master_repeat 0",
-    "{",
-    "}",
-    "\n",
-    "\r\n",
-    " ",
-    "\t",
-    "\"",
-    "'",
-    "\\",
-    "#",
-    "!",
-    "\0",
-    "é",
-    "priority",
-    "255",
-    "-1",
-    "script",
-    "notify /x é",
-    "virtual_ipaddress",
-    "10.0.0.1/24",
-    "fe80::1",
-    "track_script",
-    "unicast_peer",
-    "authentication",
-    "auth_pass",
-    "$A=",
-    "${_PWD}",
-    "~SEQ(a, 3)",
-    "~SEQx(b, 9, -2, 1) ",
-    "~LST({a,b}, {x,y}, {z}) ",
-    "${a}",
-    "$b ",
-    "\n$A=${B}${B} \\\n",
-    "\n$B=priority 3",
-    "${A}",
-    "$B\n",
-    "\n@x ",
-    "\n@^x ",
-    "${_RANDOM 1 3}",
-    "${_HASH}",
-    "\ninclude {a,b}*",
-    "\u{fffd}",
-];
+const VALID: &str = include_str!("golden/everything.conf");
 
 /// Everything that a caller does with a text; the report is drawn, since that is where spans are used.
 fn survive(text: &[u8]) {

@@ -25,7 +25,7 @@ const fn is_in_name(byte: u8) -> bool {
 }
 
 /// The length of `$NAME` at the start of a line that defines it, and whether blanks stand before its `=`.
-pub(super) fn defined(text: &str) -> Option<(usize, bool)> {
+pub(crate) fn defined(text: &str) -> Option<(usize, bool)> {
     let rest = text.strip_prefix('$')?;
     let length = rest.bytes().take_while(|byte| is_in_name(*byte)).count();
     let after = rest.get(length..)?;
