@@ -163,7 +163,7 @@ fn credential(
         } else {
             "shorten it on all routers; it is sent in clear text anyway"
         };
-        complaints.push(Diagnostic::warning("long-password", given, message).help(help));
+        complaints.push(Diagnostic::warning("long-password", word.unwrap_or(given), message).help(help));
     }
     let secret = Secret::of(bytes);
     Some(if is_ah { Credential::AhKey(secret) } else { Credential::Password(secret) })
