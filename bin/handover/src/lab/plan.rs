@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use ::lab::{File, Link};
-use config::{Address, Command, Config, Instance};
+use config::{Address, Command, Config, ConfigId, Instance};
 
 use super::rules;
 
@@ -82,7 +82,7 @@ impl Plan {
         let mut configs = BTreeMap::new();
         for file in files.iter().filter_map(|file| file.path.rsplit('/').next()) {
             if let Some(name) = file.strip_suffix(".conf") {
-                configs.insert(host_name(name)?, load(&directory.join(file))?);
+                configs.insert(host_name(name)?, load(&directory.join(file), name)?);
             }
         }
         if configs.is_empty() {
@@ -157,8 +157,9 @@ fn text_files(directory: &Path) -> Result<Vec<File>, String> {
     Ok(files)
 }
 
-fn load(path: &Path) -> Result<Config, String> {
-    let loaded = config::load(path);
+/// As the node's own daemons will read it: on a host of that name.
+fn load(path: &Path, node: &str) -> Result<Config, String> {
+    let loaded = config::load_as(path, &ConfigId::new(node));
     loaded.config.ok_or_else(|| format!("{} is not valid:\n{}", path.display(), loaded.report.render(false)))
 }
 
@@ -352,6 +353,15 @@ mod tests {
 
     const PAIR: &str = "vrrp_instance a {\n interface eth0\n virtual_router_id 5\n priority 100\n \
                         virtual_ipaddress {\n 192.168.1.11/32\n 10.0.0.9/29 dev eth1\n }\n}\n";
+
+    #[test]
+    fn a_file_is_read_as_its_own_host_reads_it() {
+        let path = std::env::temp_dir().join(format!("handover-lab-plan-{}.conf", std::process::id()));
+        fs::write(&path, PAIR.replace(" priority 100", " @a priority 120\n @^a priority 90")).unwrap();
+        let priority = |node: &str| load(&path, node).unwrap().instances[0].priority.to_string();
+        assert_eq!([priority("a"), priority("b")], ["120", "90"]);
+        fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn addresses_are_in_the_virtual_addresses_subnets_and_free() {
