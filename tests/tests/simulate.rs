@@ -416,6 +416,17 @@ fn a_sync_group_moves_as_one_and_its_hooks_are_shown() {
     assert_eq!(commands, [r#"["/etc/up"]"#, r#"["/etc/hook","group","GROUP","pair","MASTER","0"]"#]);
 }
 
+/// One template for all: `@NAME` lines are read as the host that `-i` names, else as this one.
+#[test]
+fn files_are_read_as_the_host_that_is_named() {
+    let b = node(90, "", "").replace("priority 90", "@^elsewhere priority 90 \n @elsewhere priority 110");
+    let directory = pair("named", &node(100, "", ""), &b);
+    let said = told(&directory.0, &["a.conf", "b.conf", "--config-id", "here"]);
+    assert!(said.contains("a  MASTER  priority 100"), "{said}");
+    let said = told(&directory.0, &["a.conf", "b.conf", "-i", "elsewhere"]);
+    assert!(said.contains("b  MASTER  priority 110"), "{said}");
+}
+
 /// The usual way to keep the files of several hosts: one directory each.
 #[test]
 fn nodes_whose_files_have_one_name_are_called_as_their_directories() {

@@ -65,6 +65,10 @@ pub(crate) struct SimulateArguments {
     #[argh(option, arg_name = "CHECK")]
     only_on_master: Vec<String>,
 
+    /// the name that @NAME lines of the configurations are for (default: the host's, up to the first dot)
+    #[argh(option, short = 'i', arg_name = "ID")]
+    config_id: Option<String>,
+
     /// as one JSON object
     #[argh(switch)]
     json: bool,
@@ -112,7 +116,7 @@ pub(crate) fn tie_times(arguments: Vec<String>) -> Vec<String> {
 pub(crate) fn run(arguments: &SimulateArguments) -> Result<(), Failure> {
     let bad = |why: String| Failure::new(Exit::Failed, why);
     let mut configs = Vec::new();
-    let id = service::config_id(None);
+    let id = service::config_id(arguments.config_id.clone());
     for path in &arguments.files {
         configs.push((path.as_path(), crate::check::valid(path, &id, Exit::Failed)?));
     }
