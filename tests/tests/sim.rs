@@ -299,6 +299,27 @@ fn golden_late_answers() {
     compare("late-answers", &mut scenario);
 }
 
+/// Checks as checkerd makes them: one failure of two changes nothing, two do, a run that hangs counts
+/// at its timeout, and one success of two is not enough to come back. The address stays: 100 for three seconds is not enough.
+#[test]
+fn golden_results_of_a_check() {
+    let Pair { mut scenario, alpha, check, .. } = pair();
+    let config = sim::CheckConfig { interval: seconds(1), rise: 2, fall: 2 };
+    scenario.probe(alpha, check.clone(), config, Duration::from_millis(600));
+    let results = [
+        (5500, sim::Outcome::Exited(1)),
+        (6500, sim::Outcome::Passed),
+        (7500, sim::Outcome::Exited(1)),
+        (10_500, sim::Outcome::Passed),
+        (17_500, sim::Outcome::TimedOut),
+        (20_500, sim::Outcome::Passed),
+    ];
+    for (at, outcome) in results {
+        scenario.at(Duration::from_millis(at), Fault::Result(alpha, check.clone(), outcome));
+    }
+    compare("results-of-a-check", &mut scenario);
+}
+
 /// a clock that jumps is a sleep, whoever caused it.
 #[test]
 fn golden_jump_of_a_clock() {

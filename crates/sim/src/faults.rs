@@ -35,7 +35,7 @@ impl World {
         let disturbance = match &fault {
             Fault::Partition(_) | Fault::Heal => Some(Disturbance::Network),
             Fault::Weather(_) | Fault::Block(..) | Fault::Jump(..) => Some(Disturbance::Packets),
-            Fault::Deafen(_) => None,
+            Fault::Deafen(_) | Fault::Result(..) => None,
             Fault::StartHost(_)
             | Fault::CrashHost(_)
             | Fault::PauseHost(_)
@@ -104,6 +104,11 @@ impl World {
                 self.end_service(node, &check);
                 self.set_verdict(node, check, verdict);
             }
+            Fault::Result(node, check, outcome) => {
+                if let Some(host) = self.host(node) {
+                    host.script(&check, &outcome);
+                }
+            }
             Fault::Drain(node) => self.set_drained(node, true),
             Fault::Undrain(node) => self.set_drained(node, false),
             Fault::Partition(parts) => self.part(&parts),
@@ -168,6 +173,7 @@ impl World {
         let Some(host) = self.host(node).filter(|host| host.power == Power::Off) else { return };
         host.boot();
         self.start_core(node);
+        self.start_checker(node);
     }
 
     fn crash_host(&mut self, node: NodeId) {
@@ -250,6 +256,7 @@ impl World {
                 | Event::StartManager(_)
                 | Event::Release(_)
                 | Event::Service(..)
+                | Event::Check(..)
                 | Event::Wake(..) => now,
             };
             self.queue.push(at, event);

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use checks::{CheckConfig, Outcome};
 use model::{
     CheckName, Credential, Family, InstanceName, LinkName, NameError, Priority, ProtocolVersion, Secret,
     Verdict, Vrid,
@@ -38,6 +39,9 @@ const SLOW_ANSWERS_SHARE: u16 = 200;
 /// In so many of a thousand runs one ipmgr's answers come so late for a while that its core gives up waiting, or nearly.
 const DAWDLING_SHARE: u16 = 50;
 const MAX_DAWDLING: Duration = Duration::from_secs(9);
+/// In so many of a thousand runs checks are really made, so that verdicts come when rise, fall and timeouts let them.
+const CHECKED_SHARE: u16 = 300;
+const MAX_IN_A_ROW: u64 = 3;
 /// What a seed is mixed with for what was added later, so that its story up to then stays the same.
 const LATER: u64 = 0x6461_7764_6c69_6e67;
 /// By how much intervals differ where they do: enough that who does not learn the master's takes it for gone.
@@ -115,7 +119,11 @@ pub fn random(seed: u64) -> Scenario {
         let start = rng.between(Duration::ZERO, MAX_START);
         scenario.node(letter(place), config, start);
     }
+    let checked = later.chance(CHECKED_SHARE).then(|| schedule(&mut later));
     trouble(&mut rng, &mut scenario, &names, Troubles { fair, settling, later });
+    if let Some((config, timeout)) = checked {
+        make_checks(&mut scenario, &names, &config, timeout);
+    }
     scenario
 }
 
@@ -360,6 +368,38 @@ fn trouble(rng: &mut Rng, scenario: &mut Scenario, names: &Names, troubles: Trou
         scenario.at(stopped, Fault::StartCore(node));
     }
     scenario.until(stopped + settling + settling / 4);
+}
+
+/// How often checks are made, how many results in a row count, and the timeout.
+fn schedule(rng: &mut Rng) -> (CheckConfig, Duration) {
+    let mut in_a_row = || u32::try_from(1 + rng.below(MAX_IN_A_ROW)).unwrap_or(1);
+    let (rise, fall) = (in_a_row(), in_a_row());
+    let interval = rng.pick(Duration::from_secs(1), &[Duration::from_millis(200), Duration::from_secs(2)]);
+    // A run that hangs may be overdue before the next one is due, or long after.
+    (CheckConfig { interval, rise, fall }, rng.between(interval / 2, interval * 2))
+}
+
+/// What the script says of verdicts, it says of results from now on.
+fn make_checks(scenario: &mut Scenario, names: &Names, config: &CheckConfig, timeout: Duration) {
+    for node in (0..scenario.nodes.len()).map(NodeId) {
+        for check in &names.checks {
+            scenario.probe(node, check.clone(), config.clone(), timeout);
+        }
+    }
+    for (turn, (_, fault)) in scenario.script.iter_mut().enumerate() {
+        if let Fault::Verdict(node, check, verdict) = fault {
+            let outcome = match verdict {
+                Verdict::Up => Outcome::Passed,
+                Verdict::Down if turn.is_multiple_of(2) => Outcome::Exited(1),
+                Verdict::Down | Verdict::Unknown => Outcome::TimedOut,
+                Verdict::Unrunnable => Outcome::CannotRun("no such program".to_owned()),
+            };
+            *fault = Fault::Result(*node, check.clone(), outcome);
+        }
+    }
+    // The last verdict comes so much later than the last result begins.
+    let verdict = timeout.saturating_add(config.interval.saturating_mul(config.rise.saturating_add(2)));
+    scenario.until(scenario.length.saturating_add(verdict));
 }
 
 /// A few nodes get other configurations, and now and then their first one back.

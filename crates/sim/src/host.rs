@@ -10,6 +10,7 @@ use std::time::Duration;
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Priority, State, Verdict};
 use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
 
+use crate::checker::Checker;
 use crate::manager::{GRACE_INTERVALS, Manager};
 use crate::neighbours::mac;
 use crate::oracle::Standing;
@@ -139,6 +140,8 @@ pub(crate) struct Host {
     pub(crate) verdicts: BTreeMap<CheckName, Verdict>,
     /// What hooks start and stop, and the check that looks for it.
     pub(crate) services: Vec<Service>,
+    /// Its checkerd, if the scenario has checks that are really made.
+    pub(crate) checker: Option<Checker>,
     pub(crate) deaf: bool,
     /// Since when the kernel refuses all new addresses.
     pub(crate) refuses_since: Option<Instant>,
@@ -177,6 +180,7 @@ impl Host {
             carrier: vec![true; config.links.len()],
             verdicts: checks.chain(shared).map(|tracked| (tracked.check.clone(), Verdict::Up)).collect(),
             services: Vec::new(),
+            checker: None,
             deaf: false,
             refuses_since: None,
             dawdles: None,

@@ -7,11 +7,12 @@
 //! - [`explore()`]: not one run but all of them, for two nodes and a handful of events.
 //!
 //! Inside, from the outside in: `world` takes events from the `queue`; `faults`, `lan` and `local` say what happens on the
-//! network and between the processes of a `host` (with its `manager`, and the `service` that its hooks start); `oracle` judges after every event, with the
+//! network and between the processes of a `host` (with its `manager`, its `checker`, and the `service` that its hooks start); `oracle` judges after every event, with the
 //! time that an election may take from `settle`.
 //!
 //! Nothing here reads a clock, a file, a socket or the environment, or draws a random number that the seed did not decide.
 
+mod checker;
 mod explore;
 mod faults;
 mod generate;
@@ -34,6 +35,7 @@ mod turns;
 mod vary;
 mod world;
 
+pub use checks::{CheckConfig, Outcome};
 pub use explore::{Explored, explore};
 pub use generate::random;
 pub use oracle::Violation;

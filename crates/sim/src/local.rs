@@ -170,7 +170,11 @@ impl World {
         host.deferred.retain(|event| {
             matches!(
                 event,
-                Event::ToManager(..) | Event::StartManager(_) | Event::Release(_) | Event::Fault(_)
+                Event::ToManager(..)
+                    | Event::StartManager(_)
+                    | Event::Release(_)
+                    | Event::Fault(_)
+                    | Event::Check(..)
             )
         });
         host.excuse_addresses(now, delay);

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use checks::{CheckConfig, Outcome};
 use model::{CheckName, LinkName, Verdict};
 use vrrp::{CoreConfig, InstanceConfig};
 
+use crate::checker::Probe;
 use crate::report::{Failure, Report};
 use crate::service::Service;
 use crate::world::World;
@@ -85,6 +87,8 @@ pub enum Fault {
     LinkUp(NodeId, LinkName),
     /// A check's verdict changes. `Unknown` is checkerd falling silent: what was known holds.
     Verdict(NodeId, CheckName, Verdict),
+    /// Runs of a check that start from now on end like this ([`Scenario::probe`]).
+    Result(NodeId, CheckName, Outcome),
     /// An operator takes the node out of all elections; whoever keeps the order gives it again to a new core.
     Drain(NodeId),
     /// It may take part again.
@@ -129,6 +133,7 @@ pub struct Scenario {
     pub(crate) delays: HostDelays,
     pub(crate) script: Vec<(Duration, Fault)>,
     pub(crate) services: Vec<(NodeId, Service)>,
+    pub(crate) probes: Vec<(NodeId, Probe)>,
     /// What [`Fault::Reload`] counts.
     pub(crate) reloads: Vec<CoreConfig>,
     pub(crate) length: Duration,
@@ -145,6 +150,7 @@ impl Scenario {
             delays: HostDelays::NONE,
             script: Vec::new(),
             services: Vec::new(),
+            probes: Vec::new(),
             reloads: Vec::new(),
             length: Duration::ZERO,
         }
@@ -185,6 +191,12 @@ impl Scenario {
     /// [`Fault::Verdict`] on this check is final: from then on hooks can't help.
     pub fn only_on_master(&mut self, node: NodeId, check: CheckName, starting: Duration, stopping: Duration) {
         self.services.push((node, Service::new(check, starting, stopping)));
+    }
+
+    /// Lets a node make a check as checkerd does: on schedule, with rise, fall and a timeout. Its runs pass until
+    /// [`Fault::Result`] says otherwise; the verdict is checkerd's own, so no [`Fault::Verdict`] may speak of it.
+    pub fn probe(&mut self, node: NodeId, check: CheckName, config: CheckConfig, timeout: Duration) {
+        self.probes.push((node, Probe { check, config, timeout, outcome: Outcome::Passed }));
     }
 
     /// By when every virtual router has the master that it will have, after the last disturbance ([`crate::settling_time`]).
@@ -249,6 +261,9 @@ impl fmt::Display for Described<'_> {
             Fault::LinkDown(node, link) => write!(f, "{}'s {link} goes down", name(node)),
             Fault::LinkUp(node, link) => write!(f, "{}'s {link} comes up", name(node)),
             Fault::Verdict(node, check, verdict) => write!(f, "{}'s check {check} is {verdict}", name(node)),
+            Fault::Result(node, check, outcome) => {
+                write!(f, "runs of {}'s check {check} from now on: {outcome}", name(node))
+            }
             Fault::Drain(node) => write!(f, "{} is drained", name(node)),
             Fault::Undrain(node) => write!(f, "{} is drained no more", name(node)),
             Fault::Reload(node, place) => write!(f, "{} reloads: configuration {place}", name(node)),

@@ -9,10 +9,8 @@ use std::time::Duration;
 use model::{CheckName, State, Verdict};
 
 use crate::host::Host;
-use crate::oracle::Disturbance;
 use crate::queue::Ticket;
-use crate::report::Line;
-use crate::scenario::{Fault, NodeId};
+use crate::scenario::NodeId;
 use crate::world::{Event, World};
 
 /// A check that can only pass on the master.
@@ -75,13 +73,7 @@ impl World {
         let Some(service) = host.services.iter_mut().find(|service| service.check == check) else { return };
         service.noticed = None;
         let verdict = if service.runs { Verdict::Up } else { Verdict::Down };
-        if host.verdicts.get(&check) == Some(&verdict) {
-            return;
-        }
-        self.chronicle.note(self.now, Line::Fault(Fault::Verdict(node, check.clone(), verdict)));
-        self.set_verdict(node, check, verdict);
-        let standings = self.standings();
-        self.oracle.disturb(self.now, Disturbance::Nodes, &standings);
+        self.pronounce(node, check, verdict);
     }
 
     /// From now on hooks can't help: the script decides about this check.
@@ -117,7 +109,7 @@ mod tests {
     };
 
     use crate::report::Happening;
-    use crate::scenario::Scenario;
+    use crate::scenario::{Fault, Scenario};
 
     use super::*;
 

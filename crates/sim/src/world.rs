@@ -82,6 +82,8 @@ pub(crate) enum Event {
     Release(NodeId),
     Wake(NodeId, u32),
     StopLimit(NodeId, u32),
+    /// Something that a checkerd hears of, since its host started so often.
+    Check(NodeId, u32, checks::Input),
     /// The check that looks for a service that hooks started or stopped sees it.
     Service(NodeId, CheckName),
 }
@@ -113,6 +115,11 @@ impl World {
         for (node, service) in &scenario.services {
             if let Some(host) = hosts.get_mut(node.0) {
                 host.serve(service.clone());
+            }
+        }
+        for (node, probe) in &scenario.probes {
+            if let Some(host) = hosts.get_mut(node.0) {
+                host.probe(probe.clone());
             }
         }
         let names = scenario.nodes.iter().map(|spec| spec.name.clone()).collect();
@@ -272,6 +279,10 @@ impl World {
                 Ok(())
             }
             Event::Wake(node, incarnation) => self.wake(node, incarnation),
+            Event::Check(node, booted, input) => {
+                self.check(node, booted, input);
+                Ok(())
+            }
             Event::Service(node, check) => {
                 self.see_service(node, check);
                 Ok(())
@@ -296,6 +307,7 @@ impl World {
             Event::ToManager(node, ..)
             | Event::StartManager(node)
             | Event::Release(node)
+            | Event::Check(node, ..)
             | Event::Service(node, _) => (*node, false),
         };
         let host = self.hosts.get_mut(node.0)?;
