@@ -131,24 +131,24 @@ fn the_feed_answers_as_its_page_says() {
 }
 
 #[test]
-fn every_prior_bug_has_a_test_that_exists() {
+fn every_prior_bug_and_trap_has_a_test_that_exists() {
     let mut sources = String::new();
     for directory in ["crates", "bin", "tests"] {
         collect(&root().join(directory), &mut sources);
     }
-    let page = read("docs/prior-bugs.md");
-    let names: Vec<&str> = page
-        .split('`')
-        .filter(|word| {
-            word.matches('_').count() >= 2 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-        })
-        .collect();
-    assert!(names.len() > 20, "found only {} names", names.len());
-    for name in names {
-        assert!(
-            sources.contains(&format!("fn {name}(")),
-            "docs/prior-bugs.md names {name}, which is no test"
-        );
+    for page in ["docs/prior-bugs.md", "docs/traps.md"] {
+        let text = read(page);
+        // The last column of the table.
+        let cells = text.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once(" | "));
+        let names: Vec<&str> = cells.flat_map(|(_, cell)| cell.split('`').skip(1).step_by(2)).collect();
+        assert!(names.len() > 20, "{page}: found only {} names", names.len());
+        for name in names {
+            let golden = root().join(format!("crates/config/tests/golden/{name}.txt"));
+            assert!(
+                sources.contains(&format!("fn {name}(")) || golden.exists(),
+                "{page} names {name}, which is no test"
+            );
+        }
     }
 }
 

@@ -36,6 +36,8 @@ fn words() {
             ("rise 3", &["error misplaced-word"]),
             ("vrrp_strict", &["error misplaced-word"]),
             ("use_vmac", &["warning not-supported"]),
+            // Trap 28: an instance that signs nothing would be another router than the one that was asked for.
+            ("auth_hmac {\n secret x\n}", &["error not-supported"]),
             // Trap 12: an unknown or unsupported block ends at its own brace.
             (
                 "track_process {\n sshd weight 3\n}\n priority 0",
