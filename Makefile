@@ -27,6 +27,7 @@ lint:            ## format, clippy, licences, shell scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \

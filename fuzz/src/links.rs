@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use ipc::core_ipmgr::{Order, Report};
-use ipc::{events, frame, hooks, json, verdicts};
+use ipc::{events, frame, hooks, json, reload, verdicts};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -38,9 +38,8 @@ fn one_encoding<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
 pub fn json_lines(bytes: &[u8]) {
     survives::<events::Request>(bytes);
     survives::<events::Message>(bytes);
-    survives::<verdicts::Request>(bytes);
     survives::<verdicts::Message>(bytes);
-    survives::<hooks::Request>(bytes);
+    survives::<reload::Request>(bytes);
     survives::<hooks::Message>(bytes);
 }
 
