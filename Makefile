@@ -39,6 +39,7 @@ sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIR
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) $(CARGO) test --release -p handover-tests --test sim -- --nocapture
 
 bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RUNS=3; as root
+	$(CARGO) build --release -p handover-bench
 	nice -n -19 $(RELEASE)/handover-bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
 
 fuzz:            ## bytes at every parser and at the core: make fuzz SECONDS=600 TARGET=vrrp_core SEED=7
