@@ -12,6 +12,11 @@ use crate::table::{Compared, Line, Target};
 
 /// How many instances, and how many scripts of which each is tracked once.
 const SIZES: [(u16, u16); 3] = [(255, 625), (1020, 2500), (4080, 10_000)];
+/// Bytes of a file at most.
+const PART: usize = 200_000;
+/// Between two blocks that are in no other: the end of one, and how the next one begins.
+const BLOCK_END: &str = "}\n";
+const NEXT_BLOCK: &str = "}\nvrrp_";
 const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn measure(runs: usize) -> Vec<Line> {
@@ -48,10 +53,26 @@ fn config(instances: u16, scripts: u16) -> String {
     text
 }
 
+/// The text in pieces that end where a block does: a lab's message is bounded.
+fn parts(mut text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    while let Some(end) = text.get(..PART).and_then(|start| start.rfind(NEXT_BLOCK)) {
+        let (part, rest) = text.split_at(end + BLOCK_END.len());
+        parts.push(part);
+        text = rest;
+    }
+    parts.push(text);
+    parts
+}
+
 fn read(suite: Suite, instances: u16, scripts: u16) -> Outcome<Vec<f64>> {
     let stage = Stage::new(suite, Load { instances, interval: INTERVAL })?;
-    let written = stage.a.write_file(CONFIG, &config(instances, scripts), 0o600);
-    written.map_err(|error| error.to_string())?;
+    let write =
+        |path: &str, text: &str| stage.a.write_file(path, text, 0o600).map_err(|error| error.to_string());
+    for (number, part) in parts(&config(instances, scripts)).into_iter().enumerate() {
+        write(&format!("{CONFIG}.part{number:02}"), part)?;
+    }
+    write(CONFIG, &format!("include {CONFIG}.part*\n"))?;
     let command = suite.check_command()?;
     let begin = sys::clock::now();
     let output = stage.a.run(&command).map_err(|error| error.to_string())?;
@@ -66,6 +87,18 @@ fn read(suite: Suite, instances: u16, scripts: u16) -> Outcome<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_whole_blocks() {
+        let text = config(1020, 2500);
+        let parts = parts(&text);
+        assert!(parts.len() > 1 && parts.concat() == text);
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.len() <= PART && part.matches('{').count() == part.matches('}').count())
+        );
+    }
 
     #[test]
     fn every_script_is_tracked_once() {
