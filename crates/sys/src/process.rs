@@ -4,20 +4,20 @@
 //! open in a child that wasn't given to it, or leave a zombie that its caller can't reap by the descriptor.
 //! Read pidfd_open(2), waitid(2), fork(2) (what may be called after it) and, for namespaces, setns(2) first.
 
+mod launch;
 mod prepare;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio as StdStdio};
 
 use rustix::process::{
-    Pid, PidfdFlags, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal,
-    set_parent_process_death_signal, waitid,
+    Pid, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, set_parent_process_death_signal,
+    waitid,
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
@@ -25,7 +25,8 @@ pub use prepare::Step;
 pub use rustix::process::Signal;
 
 use crate::privilege::Capability;
-use prepare::{Identity, Prepared, StepPipe};
+use launch::{Born, Standard, launch};
+use prepare::{Identity, Prepared};
 
 /// Whom a child runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -435,65 +436,14 @@ fn ended_is_fine(result: rustix::io::Result<()>) -> io::Result<()> {
 pub fn spawn(spec: &Spec) -> Result<Child, SpawnError> {
     let failed =
         |step: Step| move |error: io::Error| SpawnError { program: spec.program.clone(), step, error };
-    let steps = StepPipe::open().map_err(failed(Step::Start))?;
-    let mut command = command_for(spec).map_err(failed(Step::Start))?;
-    let prepared =
-        Prepared::new(spec, steps.writer().map_err(failed(Step::Start))?).map_err(failed(Step::Start))?;
-    // SAFETY: `run` is made for the time between fork and exec: it allocates nothing, takes no lock, and does
-    // nothing but system calls on what was prepared before the fork.
-    unsafe { command.pre_exec(move || prepared.run()) };
-
+    let prepared = Prepared::new(spec).map_err(failed(Step::Start))?;
+    let mut standard = Standard::new(spec).map_err(failed(Step::Start))?;
     let pid_namespace = PidNamespace::for_children(spec).map_err(failed(Step::Namespace))?;
-    let result = command.spawn();
+    let born = launch(spec, &prepared, &standard);
     drop(pid_namespace);
-    let mut child = result.map_err(|error| failed(steps.failed_step())(error))?;
-
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| failed(Step::Start)(io::Error::from_raw_os_error(libc::ESRCH)))?;
-    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => pidfd,
-        Err(error) => {
-            // Without the descriptor nobody could ever reap it (out of descriptors, most likely).
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(Step::Start)(error.into()));
-        }
-    };
-    Ok(Child {
-        pid,
-        pidfd,
-        own_group: spec.own_group,
-        exit: None,
-        stdin: child.stdin.take().map(Into::into),
-        stdout: child.stdout.take().map(Into::into),
-        stderr: child.stderr.take().map(Into::into),
-    })
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
-fn command_for(spec: &Spec) -> io::Result<Command> {
-    let mut command = Command::new(&spec.program);
-    command.args(&spec.arguments);
-    if !spec.inherit_environment {
-        command.env_clear();
-    }
-    command.envs(spec.variables.iter().map(|(name, value)| (name, value)));
-    command.stdin(standard(&spec.stdin)?);
-    command.stdout(standard(&spec.stdout)?);
-    command.stderr(standard(&spec.stderr)?);
-    if spec.own_group {
-        command.process_group(0);
-    }
-    Ok(command)
-}
-
-fn standard(stdio: &Stdio) -> io::Result<StdStdio> {
-    Ok(match stdio {
-        Stdio::Null => StdStdio::null(),
-        Stdio::Inherit => StdStdio::inherit(),
-        Stdio::Pipe => StdStdio::piped(),
-        Stdio::Fd(descriptor) => descriptor.try_clone()?.into(),
-    })
+    let Born { pid, pidfd } = born.map_err(|(step, error)| failed(step)(error))?;
+    let [stdin, stdout, stderr] = mem::take(&mut standard.ours);
+    Ok(Child { pid, pidfd, own_group: spec.own_group, exit: None, stdin, stdout, stderr })
 }
 
 /// While it lives, this thread's next children are born in another PID namespace: the kernel has no way to move a

@@ -129,6 +129,79 @@ fn standard_input_can_be_a_pipe() {
     assert_eq!(end(&mut child), Exit::Code(0));
 }
 
+#[test]
+fn a_child_has_no_signal_held_back_and_sigpipe_ends_it() {
+    // Programs of Rust ignore SIGPIPE; whoever starts a daemon may have blocked others (nohup, a careless shell).
+    let held_back = std::thread::spawn(|| {
+        // SAFETY: the set is made before it is used, and this thread ends.
+        unsafe {
+            let mut set = std::mem::MaybeUninit::uninit();
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
+            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+        }
+        output(Spec::new("/bin/cat").argument("/proc/self/status"))
+    });
+    let status = held_back.join().unwrap();
+    let mask = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    };
+    assert_eq!((mask("SigBlk:"), mask("SigCgt:"), mask("SigIgn:") & (1 << (libc::SIGPIPE - 1))), (0, 0, 0));
+}
+
+#[test]
+fn a_bare_name_is_found_in_the_childs_path() {
+    let directory = std::env::temp_dir().join(format!("handover-path-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("handover-no-line");
+    // No `#!` line: the kernel can't run it, and every shell can.
+    std::fs::write(&file, "echo $0 $1\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let named = || Spec::new("handover-no-line").argument("word");
+    let path = format!("/no/such:{}", directory.display());
+    let said = output(named().variable("PATH", &path));
+    let elsewhere = spawn(&named().variable("PATH", "/no/such:/")).unwrap_err();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(said, format!("{} word\n", file.display()));
+    assert_eq!((elsewhere.step, elsewhere.error.kind()), (Step::Execute, std::io::ErrorKind::NotFound));
+}
+
+#[test]
+fn a_thousand_failures_leave_no_descriptor_no_memory_and_no_child() {
+    // In a process of its own: others of this file open descriptors meanwhile.
+    if std::env::var_os("HANDOVER_ALONE").is_none() {
+        let name = "a_thousand_failures_leave_no_descriptor_no_memory_and_no_child";
+        let mut alone = Spec::new(std::env::current_exe().unwrap())
+            .arguments([name, "--exact", "--test-threads=1"])
+            .variable("HANDOVER_ALONE", "1");
+        alone = alone.stdout(Stdio::Inherit).stderr(Stdio::Inherit);
+        assert_eq!(end(&mut spawn(&alone).unwrap()), Exit::Code(0));
+        return;
+    }
+    let count = |path: &str| std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
+    let look = || (std::fs::read_dir("/proc/self/fd").unwrap().count(), count("/proc/self/maps"));
+    let fail = || spawn(&Spec::new("/no/such").stdout(Stdio::Pipe)).unwrap_err();
+    fail();
+    let (descriptors, maps) = look();
+    (0..1000).for_each(|_| drop(fail()));
+    let after = look();
+    assert_eq!(after.0, descriptors);
+    assert!(after.1 < maps + 10, "{maps} mappings became {}", after.1);
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+    assert_eq!(children, "", "children are left");
+}
+
+#[test]
+fn our_own_files_in_proc_stay_ours_after_a_child_changed_its_user() {
+    if !is_root("a child of another user") {
+        return;
+    }
+    let mut child = spawn(&Spec::new("/bin/true").credentials(nobody())).unwrap();
+    assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::Dumpable);
+    assert_eq!(end(&mut child), Exit::Code(0));
+}
+
 /// The `Cap...` lines of a child's status: inheritable, permitted, effective, bounding, ambient.
 fn capabilities_of(spec: Spec) -> Vec<u64> {
     let status = output(spec.arguments(["/proc/self/status"]));

@@ -11,9 +11,8 @@ use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, FdFlags, fcntl_setfd, read, write};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, write};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Gid, Pid, Signal, Uid, chdir, getegid, geteuid, getpid, getppid, set_child_subreaper,
     set_parent_process_death_signal,
@@ -63,6 +62,11 @@ impl Step {
         Self::Directory,
         Self::Execute,
     ];
+
+    /// The step that has this number.
+    pub(super) fn from_number(number: u8) -> Self {
+        Self::ALL.into_iter().find(|step| *step as u8 == number).unwrap_or(Self::Start)
+    }
 }
 
 impl fmt::Display for Step {
@@ -81,31 +85,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// One byte from a child that failed: at which step. The error itself comes back by std's own pipe.
-pub(super) struct StepPipe {
-    reader: OwnedFd,
-    writer: OwnedFd,
-}
-
-impl StepPipe {
-    pub(super) fn open() -> io::Result<Self> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self { reader, writer })
-    }
-
-    pub(super) fn writer(&self) -> io::Result<OwnedFd> {
-        self.writer.try_clone()
-    }
-
-    /// The step that failed; the exec itself if nothing was said before.
-    pub(super) fn failed_step(&self) -> Step {
-        let mut byte = [0];
-        match read(&self.reader, &mut byte) {
-            Ok(1) => Step::ALL.into_iter().find(|step| [*step as u8] == byte).unwrap_or(Step::Start),
-            Ok(_) | Err(_) => Step::Execute,
-        }
-    }
-}
+/// What went wrong in a child, and at which step.
+pub(super) type Failure = (Step, Errno);
 
 /// Who a child is and what it may do.
 #[derive(Debug, Default)]
@@ -118,7 +99,6 @@ pub(super) struct Identity {
 
 /// Numbers and strings in the form in which system calls want them.
 pub(super) struct Prepared {
-    steps: OwnedFd,
     enter: Vec<OwnedFd>,
     unshare: UnshareFlags,
     fresh_proc: bool,
@@ -138,7 +118,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(spec: &Spec, steps: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(spec: &Spec) -> io::Result<Self> {
         let new_pid = spec.unshare.contains(&Namespace::Pid);
         let foreign_pid = new_pid || spec.enter.iter().any(|(kind, _)| *kind == Namespace::Pid);
         // PID namespaces are the parent's business: see `PidNamespace`.
@@ -146,7 +126,6 @@ impl Prepared {
         let unshare = spec.unshare.iter().filter(|kind| **kind != Namespace::Pid);
         let directory = spec.directory.as_ref().map(|path| CString::new(path.as_os_str().as_bytes()));
         Ok(Self {
-            steps,
             enter: enter.map(|(_, descriptor)| descriptor.try_clone()).collect::<io::Result<_>>()?,
             unshare: unshare.fold(UnshareFlags::empty(), |flags, kind| flags | kind.flag()),
             fresh_proc: new_pid && spec.unshare.contains(&Namespace::Mount),
@@ -174,15 +153,7 @@ impl Prepared {
     }
 
     /// Everything, in the child.
-    pub(super) fn run(&self) -> io::Result<()> {
-        self.all().map_err(|(step, error)| {
-            // If even this fails, the error still gets there, only without the step.
-            let _ = write(&self.steps, &[step as u8]);
-            error.into()
-        })
-    }
-
-    fn all(&self) -> Result<(), (Step, Errno)> {
+    pub(super) fn run(&self) -> Result<(), Failure> {
         let at = |step: Step| move |error: Errno| (step, error);
         self.namespaces().map_err(at(Step::Namespace))?;
         self.mounts().map_err(at(Step::Mount))?;
