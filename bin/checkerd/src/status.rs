@@ -17,6 +17,7 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         config: fingerprint.to_string(),
+        boot: None,
     })
 }
 

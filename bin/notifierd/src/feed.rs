@@ -151,7 +151,7 @@ impl Feed {
             Ok(Message::Reload(_)) => {
                 self.trouble.settle();
             }
-            Ok(Message::Status(_) | Message::Done { .. }) => {}
+            Ok(Message::Status(_) | Message::Done { .. } | Message::Resumed { .. }) => {}
             Ok(Message::Error { error }) => self.trouble.complain(error),
             Err(error) => self.trouble.complain(format!("a line that isn't understood: {error}")),
         }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Snapshot, Told};
 use ipc::json;
-use model::{Cause, GroupName, InstanceName, Instant};
+use model::{Cause, Evidence, GroupName, InstanceName, Instant};
 use runner::MAX_INPUT;
 
 /// A group has no priority; keepalived says 0.
@@ -52,6 +52,7 @@ impl Occasion {
                 to: state.state,
                 priority: state.priority,
                 cause: state.cause,
+                evidence: Evidence::default(),
                 at: state.since,
                 monotonic,
             })

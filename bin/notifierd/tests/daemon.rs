@@ -12,7 +12,7 @@ use harness::{Client, Daemon, PATIENCE, Scratch};
 use ipc::events::{self, Event, GroupEvent, GroupState, Hello, InstanceState, Snapshot, Told};
 use ipc::hooks::{HooksView, Message, Status};
 use ipc::json;
-use model::{Cause, GroupName, InstanceName, Priority};
+use model::{Cause, Evidence, GroupName, InstanceName, Priority};
 use sys::process::{Exit, Signal};
 
 fn start(scratch: &Scratch, config: &str) -> Daemon {
@@ -68,6 +68,7 @@ impl Core {
             version: "0".into(),
             pid: 1,
             config: "0".into(),
+            boot: Some("0".into()),
         }));
         let mut line = String::new();
         BufReader::new(&core.stream).read_line(&mut line).unwrap();
@@ -87,7 +88,7 @@ impl Core {
         };
         let instances = states.iter().map(state).collect();
         let groups = groups.iter().map(group).collect();
-        core.say(&events::Message::Snapshot(Snapshot { sequence: 0, instances, groups }));
+        core.say(&events::Message::Snapshot(Snapshot { boot: "0".into(), sequence: 0, instances, groups }));
         core
     }
 
@@ -104,6 +105,7 @@ impl Core {
             to,
             priority: Priority(120),
             cause: cause(),
+            evidence: Evidence::default(),
             at: "2026-01-01T00:00:00.000Z".into(),
             monotonic: 42,
         }));

@@ -93,6 +93,13 @@ fn moment() -> Moment {
     Moment { wall: service::stamp::rfc3339(sys::clock::wall()), boot: sys::clock::now() }
 }
 
+/// A name that no other life of a vrrp-core has: not on this host before, since nothing starts twice in a nanosecond, and
+/// not after its clock was set back, since the process is another.
+fn boot() -> String {
+    let since_1970 = sys::clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}-{:x}", since_1970.as_nanos(), sys::clock::now().as_nanos(), std::process::id())
+}
+
 /// A core that knows what year it is.
 fn begin(config: &CoreConfig, now: Instant) -> Core {
     let mut core = Core::new(config.clone(), now);
@@ -113,7 +120,7 @@ impl Daemon {
         let fingerprint = start.fingerprint.as_u64();
         let manager = Manager::new(&start.runtime_dir, fingerprint, setup.shortest_interval(), now);
         Ok(Self {
-            feed: Feed::new(&setup.core, &moment()),
+            feed: Feed::new(&setup.core, boot(), &moment()),
             core: begin(&setup.core, now),
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
@@ -353,7 +360,7 @@ impl Daemon {
             Some(state) => log::info!("({}) Entering {state} STATE: {}", event.instance, event.cause),
             None => log::info!("({}) stopped: {}", event.instance, event.cause),
         }
-        self.publish(&Message::Event(event));
+        self.publish_event(event.sequence, &Message::Event(event));
     }
 
     fn on_group_transition(&mut self, transition: &vrrp::GroupTransition) {
@@ -362,7 +369,7 @@ impl Daemon {
             Some(state) => log::info!("(group {}) Entering {state} STATE: {}", event.group, event.cause),
             None => log::info!("(group {}) stopped: {}", event.group, event.cause),
         }
-        self.publish(&Message::GroupEvent(event));
+        self.publish_event(event.sequence, &Message::GroupEvent(event));
     }
 }
 

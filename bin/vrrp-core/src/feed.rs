@@ -1,13 +1,16 @@
 //! The event feed: numbers transitions, remembers how every instance and every sync group is, for whoever subscribes.
 //!
 //! State is published, not only announced (pain C2): a subscriber first gets a snapshot, and one that reads
-//! too slowly gets a new snapshot in place of what it missed. Sans I/O: lines in, lines out.
+//! too slowly gets a new snapshot in place of what it missed. One that comes back is given what it missed (`past.rs`).
+//! Sans I/O: transitions in, lines out.
 
 use std::collections::HashMap;
 
 use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Message, Snapshot, Told};
 use model::{Cause, Instant, Priority, State};
 use vrrp::{CoreConfig, GroupId, GroupTransition, InstanceId, Transition};
+
+use crate::past::Past;
 
 /// A moment, in both forms that an event carries.
 #[derive(Clone, Debug)]
@@ -21,21 +24,41 @@ pub(crate) struct Moment {
 /// The feed's memory.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    boot: String,
     sequence: u64,
+    past: Past,
     states: Vec<InstanceState>,
     groups: Vec<GroupState>,
 }
 
 impl Feed {
-    /// Everybody starts as INIT.
-    pub(crate) fn new(core: &CoreConfig, at: &Moment) -> Self {
-        let mut feed = Self { sequence: 0, states: Vec::new(), groups: Vec::new() };
+    /// Everybody starts as INIT. `boot` is another one in each life of a vrrp-core.
+    pub(crate) fn new(core: &CoreConfig, boot: String, at: &Moment) -> Self {
+        let (states, groups) = (Vec::new(), Vec::new());
+        let mut feed = Self { boot, sequence: 0, past: Past::default(), states, groups };
         feed.begin(core, at, "vrrp-core has just started");
         feed
     }
 
+    /// Whose numbers these are.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Keeps an event, as it is sent, for those who come back.
+    pub(crate) fn remember(&mut self, sequence: u64, line: &[u8]) {
+        self.past.remember(sequence, line.to_vec());
+    }
+
+    /// What somebody gets who followed a feed before: that it goes on, and the lines that it missed. `None` if it needs a
+    /// snapshot.
+    pub(crate) fn resume(&self, boot: &str, after: u64) -> Option<(Message, Vec<u8>)> {
+        let missed = if boot == self.boot { self.past.after(after) } else { None };
+        missed.map(|missed| (Message::Resumed { after, sequence: self.sequence }, missed))
+    }
+
     /// Another configuration runs: those that go on are as they were, under their new names; others start as INIT. The
-    /// lists say where each of before is now.
+    /// lists say where each of before is now. It takes a number: who hasn't seen the snapshot that follows needs one.
     pub(crate) fn reconfigure(
         &mut self,
         core: &CoreConfig,
@@ -43,6 +66,8 @@ impl Feed {
         groups: &[Option<GroupId>],
         at: &Moment,
     ) {
+        self.sequence += 1;
+        self.past.begin_at(self.sequence);
         let (states, group_states) = (std::mem::take(&mut self.states), std::mem::take(&mut self.groups));
         self.begin(core, at, "it has just come into the configuration");
         for (before, is) in states.into_iter().zip(instances) {
@@ -91,6 +116,7 @@ impl Feed {
             to: state.state,
             priority: state.priority,
             cause: state.cause.clone(),
+            evidence: transition.evidence.clone(),
             at: at.wall.clone(),
             monotonic: at.boot.as_nanos(),
         })
@@ -118,7 +144,7 @@ impl Feed {
     /// How everything is now.
     pub(crate) fn snapshot(&self) -> Message {
         let (instances, groups) = (self.states.clone(), self.groups.clone());
-        Message::Snapshot(Snapshot { sequence: self.sequence, instances, groups })
+        Message::Snapshot(Snapshot { boot: self.boot.clone(), sequence: self.sequence, instances, groups })
     }
 
     /// Since when the instance is as it is.
@@ -153,6 +179,8 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
+    use model::Evidence;
+
     use super::*;
 
     fn feed() -> (Feed, Moment) {
@@ -164,7 +192,7 @@ vrrp_instance two { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress {
         let config = config::parse("test.conf", text).config.expect("valid");
         let setup = crate::setup::Setup::new(&config);
         let at = Moment { wall: "2026-01-01T00:00:00.000Z".into(), boot: Instant::from_nanos(7) };
-        (Feed::new(&setup.core, &at), at)
+        (Feed::new(&setup.core, "b0".to_owned(), &at), at)
     }
 
     fn transition(to: Option<State>) -> Transition {
@@ -174,6 +202,7 @@ vrrp_instance two { interface eth0 \n virtual_router_id 6 \n virtual_ipaddress {
             to,
             cause: Cause { code: "peer-silent".into(), text: "why".into() },
             priority: Priority(120),
+            evidence: Evidence { waited_ms: Some(3571), ..Evidence::default() },
         }
     }
 
@@ -201,7 +230,26 @@ vrrp_instance uno { interface eth0 \n virtual_router_id 5 \n virtual_ipaddress {
         let Message::Snapshot(snapshot) = feed.snapshot() else { panic!("not a snapshot") };
         let states: Vec<_> = snapshot.instances.iter().map(|it| (it.instance.as_str(), it.state)).collect();
         assert_eq!(states, [("new", Told::Init), ("uno", Told::Master)]);
-        assert_eq!((snapshot.sequence, snapshot.groups.len()), (1, 0), "numbers go on");
+        assert_eq!(
+            (snapshot.sequence, snapshot.groups.len()),
+            (2, 0),
+            "numbers go on, and the reload has one"
+        );
+        assert!(feed.resume("b0", 1).is_none(), "who was away gets the new names first");
+        assert!(feed.resume("b0", 2).is_some());
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_it_missed_or_a_snapshot() {
+        let (mut feed, at) = feed();
+        for to in [State::Backup, State::Master] {
+            let event = feed.record(&transition(Some(to)), &at).unwrap();
+            feed.remember(event.sequence, format!("{}\n", event.to).as_bytes());
+        }
+        let resumed = Message::Resumed { after: 1, sequence: 2 };
+        assert_eq!(feed.resume("b0", 1), Some((resumed, b"MASTER\n".to_vec())));
+        assert_eq!(feed.resume("b1", 1), None, "another life counts anew");
+        assert_eq!(feed.resume("b0", 3), None, "nobody can have seen that");
     }
 
     #[test]

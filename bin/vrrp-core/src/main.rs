@@ -13,6 +13,7 @@ mod lull;
 mod manager;
 mod operator;
 mod pacing;
+mod past;
 mod plan;
 mod setup;
 mod status;

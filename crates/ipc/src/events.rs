@@ -1,15 +1,16 @@
 //! vrrp-core's socket: the event feed and the status, as JSON Lines. The prose is docs/events.md.
 //!
 //! The server speaks first (`hello`). A client then sends requests, one a line: `status` gets one answer;
-//! `subscribe` gets a snapshot of all states and from then on every event, numbered without a gap. A client
-//! that reads too slowly gets a fresh snapshot in place of what it missed; nobody is ever waited for.
+//! `subscribe` gets a snapshot of all states and from then on every event, numbered without a gap; `resume` gets only what
+//! it missed, where that is remembered. A client that reads too slowly gets a fresh snapshot in place of what it missed;
+//! nobody is ever waited for.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use model::{
-    Cause, CheckName, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, State, Verdict,
-    Vrid,
+    Cause, CheckName, Evidence, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, State,
+    Verdict, Vrid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,14 @@ pub enum Request {
     Status,
     /// A [`Message::Snapshot`], then every [`Message::Event`] and [`Message::GroupEvent`].
     Subscribe,
+    /// As [`Self::Subscribe`] for somebody who has followed this feed before: a [`Message::Resumed`] and the events after
+    /// that one, if they are all remembered; otherwise a [`Message::Snapshot`].
+    Resume {
+        /// Whose numbers: [`Snapshot::boot`].
+        boot: String,
+        /// The last number that was seen, in a snapshot or an event.
+        after: u64,
+    },
     /// Take an instance out of the elections until it is undrained; answered by [`Message::Done`].
     Drain {
         /// Whom; everybody where it isn't said.
@@ -50,6 +59,13 @@ pub enum Message {
     Hello(Hello),
     /// How all instances and sync groups are at `sequence`: numbered events follow from `sequence + 1`.
     Snapshot(Snapshot),
+    /// The answer to [`Request::Resume`] where nothing is lost: numbered events follow from `after + 1`.
+    Resumed {
+        /// As in the request.
+        after: u64,
+        /// The number of the last event so far: when that one has come, what was missed has been told.
+        sequence: u64,
+    },
     /// One transition of an instance.
     Event(Event),
     /// One transition of a sync group.
@@ -83,6 +99,9 @@ pub struct Hello {
     pub pid: u32,
     /// The fingerprint of the configuration that it runs, as 16 hexadecimal digits.
     pub config: String,
+    /// Another one in each life of a vrrp-core: numbers of events mean nothing without it. Only vrrp-core has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
 
 /// A state as it is told: the four of an instance that runs, and STOP for one that has ended.
@@ -127,6 +146,9 @@ impl fmt::Display for Told {
 /// All states at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// The vrrp-core that counts ([`Hello::boot`]).
+    #[serde(default)]
+    pub boot: String,
     /// The number of the last event that is already in here.
     pub sequence: u64,
     /// One entry per instance, in the order of the configuration.
@@ -179,6 +201,9 @@ pub struct Event {
     pub priority: Priority,
     /// Why.
     pub cause: Cause,
+    /// What the cause rests on, for programs; absent where there is nothing but the cause itself.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
     /// When, RFC 3339 in UTC.
     pub at: String,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`: comparable with other readings on this host.
@@ -382,6 +407,9 @@ mod tests {
     fn requests_are_short_and_strict() {
         assert_eq!(json::parse::<Request>(br#"{"request":"status"}"#).unwrap(), Request::Status);
         assert_eq!(json::parse::<Request>(br#"{"request":"subscribe"}"#).unwrap(), Request::Subscribe);
+        let resume = json::parse::<Request>(br#"{"request":"resume","boot":"b0","after":41}"#).unwrap();
+        assert_eq!(resume, Request::Resume { boot: "b0".into(), after: 41 });
+        assert!(json::parse::<Request>(br#"{"request":"resume","after":-1,"boot":"b0"}"#).is_err());
         let drain = json::parse::<Request>(br#"{"request":"drain","instance":"api_vip"}"#).unwrap();
         assert_eq!(drain, Request::Drain { instance: InstanceName::new("api_vip").ok(), force: false });
         assert!(json::parse::<Request>(br#"{"request":"undrain","force":true}"#).is_err());
@@ -398,6 +426,7 @@ mod tests {
             to: Told::Master,
             priority: Priority(120),
             cause: Cause { code: "peer-silent".into(), text: "no advert".into() },
+            evidence: Evidence { waited_ms: Some(3571), ..Evidence::default() },
             at: "2026-01-01T00:00:00.000Z".into(),
             monotonic: 42,
         });
@@ -406,7 +435,8 @@ mod tests {
             String::from_utf8(line.clone()).unwrap(),
             concat!(
                 r#"{"type":"event","sequence":3,"instance":"api_vip","from":"BACKUP","to":"MASTER","priority":120,"#,
-                r#""cause":{"code":"peer-silent","text":"no advert"},"at":"2026-01-01T00:00:00.000Z","monotonic":42}"#,
+                r#""cause":{"code":"peer-silent","text":"no advert"},"evidence":{"waited_ms":3571},"#,
+                r#""at":"2026-01-01T00:00:00.000Z","monotonic":42}"#,
                 "\n"
             )
         );
@@ -443,8 +473,9 @@ mod tests {
     /// What was said before there were groups is still said where there are none, and understood.
     #[test]
     fn a_snapshot_names_groups_where_there_are_any() {
-        let mut snapshot = Snapshot { sequence: 2, instances: Vec::new(), groups: Vec::new() };
-        let without = r#"{"type":"snapshot","sequence":2,"instances":[]}"#;
+        let mut snapshot =
+            Snapshot { boot: "b0".into(), sequence: 2, instances: Vec::new(), groups: Vec::new() };
+        let without = r#"{"type":"snapshot","boot":"b0","sequence":2,"instances":[]}"#;
         let line = json::line(&Message::Snapshot(snapshot.clone())).unwrap();
         assert_eq!(String::from_utf8(line).unwrap().trim_end(), without);
         let parsed = json::parse::<Message>(without.as_bytes()).unwrap();

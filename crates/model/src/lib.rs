@@ -12,5 +12,5 @@ mod time;
 pub use address::{Family, LinkFact, MAX_SOURCES, MacAddress, Transport};
 pub use name::{CheckName, GroupName, InstanceName, LinkName, MAX_LINK_NAME, MAX_NAME, NameError};
 pub use secret::{Credential, Secret};
-pub use state::{Cause, Priority, ProtocolVersion, State, Verdict, Vrid};
+pub use state::{Cause, Evidence, Priority, ProtocolVersion, State, Verdict, Vrid};
 pub use time::Instant;

@@ -1,9 +1,12 @@
 //! What an instance or a check is, in the words that users read.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 
 use serde::{Deserialize, Serialize};
+
+use crate::InstanceName;
 
 /// The state of an instance as users, hooks and status know it (keepalived's words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +45,34 @@ pub struct Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// What a [`Cause`] rests on, for programs: what there is of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The router that was heard, or isn't any more: the source of its last advert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<IpAddr>,
+    /// The priority in that advert; not told for a goodbye.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router_priority: Option<Priority>,
+    /// Milliseconds: of silence, of listening, or that we woke too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
+    /// The instance of the same sync group that moved first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<InstanceName>,
+    /// Everything that keeps it from taking part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Cause>,
+}
+
+impl Evidence {
+    /// Whether there is nothing but the cause itself.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

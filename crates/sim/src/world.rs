@@ -556,7 +556,7 @@ impl World {
         if let Some(spoke) = running.and_then(|running| running.spoke.get_mut(transition.instance.0)) {
             *spoke = None;
         }
-        let Transition { instance, from, to, cause, priority } = transition;
+        let Transition { instance, from, to, cause, priority, .. } = transition;
         if cause.code == "stalled" {
             // Whoever slept gives way without a word: nobody can know whom it has misled.
             self.neighbours.forget_doubts();

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{InstanceName, LinkName, Priority};
+use model::{Evidence, InstanceName, LinkName, Priority};
 
 use crate::eligibility::Reason;
 use crate::plan::Aspect;
@@ -73,6 +73,43 @@ impl Cause {
             | Self::Shutdown
             | Self::Removed
             | Self::Restarted(_) => false,
+        }
+    }
+
+    /// What it rests on, for programs.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let none = Evidence::default();
+        let heard = |source: &IpAddr, priority: &Priority| Evidence {
+            router: Some(*source),
+            router_priority: Some(*priority),
+            ..Evidence::default()
+        };
+        match self {
+            Self::NotEligible(reasons) => {
+                Evidence { reasons: reasons.iter().take(MAX_NAMED).map(Reason::cause).collect(), ..none }
+            }
+            Self::Silent { source, priority, silence, .. } => {
+                Evidence { waited_ms: Some(millis(*silence)), ..heard(source, priority) }
+            }
+            Self::Resigned { source, waited } => {
+                Evidence { router: Some(*source), waited_ms: Some(millis(*waited)), ..none }
+            }
+            Self::Preempting { source, priority, .. } | Self::Outranked { source, priority, .. } => {
+                heard(source, priority)
+            }
+            Self::Unheard { listened } | Self::Deaf { listened, .. } => {
+                Evidence { waited_ms: Some(millis(*listened)), ..none }
+            }
+            Self::Stalled { late } => Evidence { waited_ms: Some(millis(*late)), ..none },
+            Self::Group { leader, cause } => Evidence { leader: Some(leader.clone()), ..cause.evidence() },
+            Self::Started
+            | Self::Eligible { .. }
+            | Self::Owner
+            | Self::Resumed
+            | Self::Abandoned
+            | Self::Shutdown
+            | Self::Removed
+            | Self::Restarted(_) => none,
         }
     }
 
@@ -158,6 +195,10 @@ pub(crate) fn enumerate(mut texts: impl Iterator<Item = String>, separator: &str
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// `1 s`, `3.571 s`: milliseconds are what a person can use.
 pub(crate) fn seconds(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -201,5 +242,11 @@ mod tests {
         let told = cause.told();
         assert_eq!(told.code, "peer-silent");
         assert_eq!(told.text, "no advert from 192.168.1.2 (priority 120) for 3.571 s; its interval is 1 s");
+        let evidence = cause.evidence();
+        assert_eq!(evidence.router, "192.168.1.2".parse().ok());
+        assert_eq!((evidence.router_priority, evidence.waited_ms), (Some(Priority(120)), Some(3571)));
+        let leader = InstanceName::new("lan").unwrap();
+        let followed = Cause::Group { leader: leader.clone(), cause: Box::new(cause) };
+        assert_eq!(followed.evidence(), Evidence { leader: Some(leader), ..evidence });
     }
 }

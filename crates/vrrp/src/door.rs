@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CheckName, Credential, Family, GroupName, InstanceName, LinkFact, LinkName, MacAddress, Priority,
-    ProtocolVersion, State, Verdict, Vrid,
+    Cause, CheckName, Credential, Evidence, Family, GroupName, InstanceName, LinkFact, LinkName, MacAddress,
+    Priority, ProtocolVersion, State, Verdict, Vrid,
 };
 
 use crate::settings::{Announcements, Manners, Peer, Role, TrackedLink};
@@ -276,6 +276,8 @@ pub struct Transition {
     pub cause: Cause,
     /// The effective priority at that moment.
     pub priority: Priority,
+    /// What the cause's text says, for programs.
+    pub evidence: Evidence,
 }
 
 /// A change of what is told of a sync group: FAULT or INIT if any member is, MASTER if all are, otherwise BACKUP.

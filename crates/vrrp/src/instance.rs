@@ -305,6 +305,7 @@ impl Instance {
             to: told,
             cause: self.cause.told(),
             priority: self.effective,
+            evidence: self.cause.evidence(),
         }));
     }
 

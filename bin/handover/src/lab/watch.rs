@@ -126,6 +126,7 @@ impl Watch {
             | Message::Status(_)
             | Message::Reload(_)
             | Message::Done { .. }
+            | Message::Resumed { .. }
             | Message::Error { .. } => {}
         }
     }

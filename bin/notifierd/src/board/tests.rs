@@ -1,6 +1,6 @@
 use config::Loaded;
 use ipc::events::{Event, GroupEvent};
-use model::{Cause, GroupName, InstanceName, Priority};
+use model::{Cause, Evidence, GroupName, InstanceName, Priority};
 use proptest::prelude::*;
 
 use super::*;
@@ -37,6 +37,7 @@ fn event(instance: usize, sequence: u64, to: Told) -> Occasion {
         to,
         priority: Priority(100),
         cause: cause(),
+        evidence: Evidence::default(),
         at: String::new(),
         monotonic: 0,
     })

@@ -25,12 +25,11 @@ impl Daemon {
                     self.tell(client, &status);
                 }
                 Ok(Request::Subscribe) => {
-                    if !self.subscribers.contains(&client) {
-                        self.subscribers.push(client);
-                    }
                     let snapshot = self.snapshot();
+                    self.subscribe(client);
                     self.tell(client, &snapshot);
                 }
+                Ok(Request::Resume { boot, after }) => self.resume(client, &boot, after),
                 Ok(Request::Drain { instance, force }) => {
                     let by = match self.server.peer(client).map(|peer| peer.uid) {
                         Some(0) => "root".to_owned(),
@@ -48,7 +47,7 @@ impl Daemon {
                 Ok(Request::Reload(step)) => self.on_step(client, step, now),
                 Err(error) => {
                     let error = format!(
-                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"drain\", \"undrain\" or \"reload\": {error}"
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\" or \"reload\": {error}"
                     );
                     self.tell(client, &Message::Error { error });
                 }
@@ -69,7 +68,29 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             config: self.reload.running().to_string(),
+            boot: Some(self.feed.boot().to_owned()),
         })
+    }
+
+    fn subscribe(&mut self, client: ClientId) {
+        if !self.subscribers.contains(&client) {
+            self.subscribers.push(client);
+        }
+    }
+
+    /// Somebody followed the feed before.
+    fn resume(&mut self, client: ClientId, boot: &str, after: u64) {
+        self.subscribe(client);
+        match self.feed.resume(boot, after) {
+            Some((resumed, missed)) => {
+                self.tell(client, &resumed);
+                self.tell_line(client, &missed);
+            }
+            None => {
+                let snapshot = self.snapshot();
+                self.tell(client, &snapshot);
+            }
+        }
     }
 
     /// Subscribers hear that another configuration runs, and who there is in it.
@@ -112,13 +133,16 @@ impl Daemon {
         self.feed.snapshot()
     }
 
-    /// Sends a message to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
+    /// Sends a message to one client.
     pub(super) fn tell(&mut self, client: ClientId, message: &Message) {
-        let line = match json::line(message) {
-            Ok(line) => line,
-            Err(error) => return log::error!("a message can't be encoded: {error}"),
-        };
-        if self.server.send(client, &line) == Sent::Overflowed
+        if let Some(line) = encoded(message) {
+            self.tell_line(client, &line);
+        }
+    }
+
+    /// Sends whole lines to one client. One that reads too slowly has lost what was queued: it gets a snapshot instead.
+    fn tell_line(&mut self, client: ClientId, line: &[u8]) {
+        if self.server.send(client, line) == Sent::Overflowed
             && self.subscribers.contains(&client)
             && let Ok(snapshot) = json::line(&self.snapshot())
         {
@@ -126,10 +150,29 @@ impl Daemon {
         }
     }
 
-    pub(super) fn publish(&mut self, message: &Message) {
+    fn publish(&mut self, message: &Message) {
+        if let Some(line) = encoded(message) {
+            self.publish_line(&line);
+        }
+    }
+
+    /// Tells all subscribers, and those who come back for it.
+    pub(super) fn publish_event(&mut self, sequence: u64, message: &Message) {
+        if let Some(line) = encoded(message) {
+            self.feed.remember(sequence, &line);
+            self.publish_line(&line);
+        }
+    }
+
+    fn publish_line(&mut self, line: &[u8]) {
         for client in self.subscribers.clone() {
-            self.tell(client, message);
+            self.tell_line(client, line);
         }
         self.summary_due = true;
     }
+}
+
+fn encoded(message: &Message) -> Option<Vec<u8>> {
+    let line = json::line(message);
+    line.inspect_err(|error| log::error!("a message can't be encoded: {error}")).ok()
 }
