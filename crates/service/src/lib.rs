@@ -12,6 +12,7 @@ pub mod reload;
 mod serve;
 pub mod stamp;
 mod trouble;
+mod watchdog;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -17,6 +17,11 @@ pub fn notify_stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// The loop turns.
+pub(crate) fn notify_alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
 /// A manager that can't be told changes nothing for us, so it is only remarked on.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

@@ -1,16 +1,21 @@
-//! The loop of every daemon: what is due is done, then it sleeps until something comes in.
+//! The loop of every daemon: what is due is done, the watchdog told, then it sleeps until something comes in.
 //!
 //! It must never decide anything, nor sleep anywhere but in [`Reactor::wait`]. Read `reactor::Ready` first: descriptors
 //! come before signals, and the timer last.
 
 use model::Instant;
 use reactor::{Reactor, Ready, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::Failure;
+use crate::ready::notify_alive;
+use crate::watchdog::Watchdog;
 
-/// The signals that a daemon hears: two to stop, one to read its configuration again.
-const SIGNALS: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
+/// The signals that a daemon hears: two to stop, one to read its configuration again, one to make room.
+const SIGNALS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SUCCESSION];
+/// A successor is about to be started (`RestartKillSignal=` in the units). Whoever stops says goodbye, and another router
+/// takes over; whoever makes room leaves just as if it were killed, and its siblings wait for the next one.
+const SUCCESSION: i32 = SIGUSR1;
 
 /// Whether there is another turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +69,20 @@ pub fn event_loop() -> Result<Reactor, Failure> {
     Ok(reactor)
 }
 
-/// Runs a daemon until it says that it is over.
+/// Runs a daemon until it says that it is over, or until a successor wants its place.
 ///
 /// # Errors
 /// What the daemon failed with, or that the kernel refuses to wait.
 pub fn serve(mut daemon: impl Daemon) -> Result<(), Failure> {
     let mut ready = Vec::new();
+    let mut watchdog = Watchdog::from_environment(sys::clock::now());
     loop {
-        let Turn::Sleep(deadline) = daemon.on_turn(sys::clock::now())? else { return Ok(()) };
+        let now = sys::clock::now();
+        let Turn::Sleep(deadline) = daemon.on_turn(now)? else { return Ok(()) };
+        if watchdog.is_due(now) {
+            notify_alive();
+        }
+        let deadline = watchdog.no_later(deadline);
         let reactor = daemon.reactor();
         reactor.arm(deadline).map_err(|error| Failure::io("set the timer", &error))?;
         reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
@@ -79,6 +90,10 @@ pub fn serve(mut daemon: impl Daemon) -> Result<(), Failure> {
             let now = sys::clock::now();
             match event {
                 Ready::Signal(SIGHUP) => daemon.on_reload(now),
+                Ready::Signal(SUCCESSION) => {
+                    log::info!("making room for a successor");
+                    return Ok(());
+                }
                 Ready::Signal(_) => daemon.on_stop(now),
                 Ready::Token { token, readable, writable } => {
                     daemon.on_ready(token, Readiness { readable, writable }, now)?;
@@ -98,8 +113,9 @@ mod tests {
 
     use super::*;
 
-    /// Notes what it is asked, and is over after the stop.
+    /// Notes what it is asked, and is over after the stop; may be asked to make room instead.
     struct Witness {
+        makes_room: bool,
         reactor: Reactor,
         heard: Vec<&'static str>,
         due: Instant,
@@ -116,7 +132,7 @@ mod tests {
             }
             if now >= self.due && self.heard.is_empty() {
                 self.heard.push("due");
-                raise(SIGHUP).map_err(|error| Failure::io("raise", &error))?;
+                raise(if self.makes_room { SUCCESSION } else { SIGHUP }).map_err(|error| Failure::io("raise", &error))?;
             }
             Ok(Turn::Sleep(self.heard.is_empty().then_some(self.due)))
         }
@@ -140,7 +156,15 @@ mod tests {
     fn what_is_due_and_what_is_signalled_each_come_once() {
         let reactor = event_loop().unwrap();
         let due = sys::clock::now() + Duration::from_millis(2);
-        let failure = serve(Witness { reactor, heard: Vec::new(), due }).unwrap_err();
+        let witness = Witness { makes_room: false, reactor, heard: Vec::new(), due };
+        let failure = serve(witness).unwrap_err();
         assert_eq!(failure.to_string(), "due reload stop");
+    }
+
+    #[test]
+    fn a_successor_finds_no_farewell() {
+        let reactor = event_loop().unwrap();
+        let due = sys::clock::now();
+        serve(Witness { makes_room: true, reactor, heard: Vec::new(), due }).unwrap();
     }
 }

@@ -152,10 +152,14 @@ pub(crate) fn drop_bounding(keep: CapabilitySet) -> rustix::io::Result<()> {
 
 /// Sets permitted, effective, inheritable and ambient to exactly `keep`.
 ///
-/// Async-signal-safe: system calls alone. Fails with EPERM if `keep` isn't a subset of the permitted set.
+/// Async-signal-safe: system calls alone. Fails with EPERM if `keep` isn't a subset of the permitted set. Who has these
+/// sets already doesn't call capset(2): the systemd units of those who start nothing forbid it.
 pub(crate) fn limit_to(keep: CapabilitySet) -> rustix::io::Result<()> {
     clear_ambient_capability_set()?;
-    set_capabilities(None, CapabilitySets { effective: keep, permitted: keep, inheritable: keep })?;
+    let wanted = CapabilitySets { effective: keep, permitted: keep, inheritable: keep };
+    if capabilities(None)? != wanted {
+        set_capabilities(None, wanted)?;
+    }
     for number in 0..=MAX_CAPABILITY {
         let bit = CapabilitySet::from_bits_retain(1 << number);
         if keep.contains(bit) {
