@@ -5,10 +5,11 @@ SEEDS ?= 500
 FIRST_SEED ?= 1
 SECONDS ?= 60
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: demo test lint sim fuzz bench install build help
+.PHONY: demo test lint sim fuzz bench install deb build help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,7 +33,8 @@ lint:            ## format, clippy, licences, shell scripts
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh; \
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh \
+	    packaging/install packaging/deb/build packaging/deb/p*rm packaging/deb/postinst packaging/completions/*.bash; \
 	else echo 'lint: shellcheck is not installed: shell scripts NOT checked'; [ -z "$$CI" ]; fi
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
@@ -45,8 +47,10 @@ bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RU
 fuzz:            ## bytes at every parser and at the core: make fuzz SECONDS=600 TARGET=vrrp_core SEED=7
 	@SEED=$(SEED) fuzz/run $(SECONDS) $(TARGET)
 
-install: build   ## programs to $(DESTDIR)$(PREFIX)/sbin, and the manual page
-	install -d $(DESTDIR)$(PREFIX)/sbin
-	install -m 0755 $(PROGRAMS:%=$(RELEASE)/%) $(DESTDIR)$(PREFIX)/sbin/
-	install -d $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 0644 packaging/man/handover.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+install: build   ## programs, units, manual pages, completions to $(DESTDIR)$(PREFIX); users and directories too, as root
+	packaging/install $(RELEASE) '$(DESTDIR)' $(PREFIX) $(SYSCONFDIR)
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then systemd-sysusers handover.conf; \
+	    systemd-tmpfiles --create handover.conf; chgrp _handover $(SYSCONFDIR)/handover/handover.conf; fi
+
+deb: build       ## the Debian package, to $(RELEASE)/..; VERSION=1.2.3 for another than Cargo.toml's
+	packaging/deb/build $(RELEASE) $(RELEASE)/.. $(VERSION)

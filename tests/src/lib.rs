@@ -10,7 +10,11 @@
     reason = "a test helper fails by panicking"
 )]
 
+pub mod completions;
+pub mod helptext;
 pub mod keepalived;
+pub mod manual;
 pub mod node;
 pub mod observer;
+pub mod package;
 pub mod programs;

@@ -1,12 +1,18 @@
 //! The systemd units as shipped: how much they expose, by systemd's own judgement, and that they agree with the programs.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test asks the tools of the machine, and they are to be as a person has them"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The highest exposure level that each may have. ipmgr's explains itself in its unit: what it must have is 1.5 alone, and
 /// the rest (a filter of IP addresses, above all) would make the router deaf.
-const EXPOSURE: [(&str, f32); 4] = [("ipmgr", 1.8), ("vrrp-core", 0.7), ("checkerd", 2.5), ("notifierd", 2.5)];
+const EXPOSURE: [(&str, f32); 4] =
+    [("ipmgr", 1.8), ("vrrp-core", 0.7), ("checkerd", 2.5), ("notifierd", 2.5)];
 
 fn units() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("packaging/systemd")
@@ -56,7 +62,9 @@ fn unconfined_takes_back_every_restriction() {
         let path = units().join(format!("drop-ins/{name}-unconfined.conf"));
         let drop_in = fs::read_to_string(&path).expect("the drop-in");
         for line in unit(name).lines() {
-            let Some((key, _)) = line.split_once('=').filter(|(key, _)| !key.starts_with('#')) else { continue };
+            let Some((key, _)) = line.split_once('=').filter(|(key, _)| !key.starts_with('#')) else {
+                continue;
+            };
             let restricts = ["Protect", "Private", "Restrict", "SystemCall", "NoNew", "CapabilityBounding"];
             let harmless = ["RestartPreventExitStatus", "SystemCallErrorNumber", "ProtectProc"];
             if restricts.iter().any(|start| key.starts_with(start)) && !harmless.contains(&key) {

@@ -132,7 +132,8 @@ mod tests {
             }
             if now >= self.due && self.heard.is_empty() {
                 self.heard.push("due");
-                raise(if self.makes_room { SUCCESSION } else { SIGHUP }).map_err(|error| Failure::io("raise", &error))?;
+                raise(if self.makes_room { SUCCESSION } else { SIGHUP })
+                    .map_err(|error| Failure::io("raise", &error))?;
             }
             Ok(Turn::Sleep(self.heard.is_empty().then_some(self.due)))
         }
