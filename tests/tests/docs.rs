@@ -33,7 +33,9 @@ fn blocks(text: &str) -> Vec<String> {
 
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for directory in ["", "docs", "examples/haproxy-pair", "examples/haproxy-on-master-only"] {
+    for directory in
+        ["", "docs", "examples/haproxy-pair", "examples/haproxy-on-master-only", "examples/site-notifier"]
+    {
         for entry in fs::read_dir(root().join(directory)).expect("a directory") {
             let path = entry.expect("entry").path();
             if path.extension().is_some_and(|it| it == "md") {
