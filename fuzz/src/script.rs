@@ -263,7 +263,7 @@ impl Stage {
         let Some((instance, order, install)) = self.open.pop() else { return };
         if install {
             let failures = if well { Vec::new() } else { vec!["add 192.0.2.100/32: EPERM".to_owned()] };
-            self.give(Input::Installed { instance, order, failures: &failures });
+            self.give(Input::Installed { instance, order, failures: &failures, nothing: !well });
         } else {
             self.give(Input::Withdrawn { instance, order: Some(order) });
         }
@@ -274,7 +274,7 @@ impl Stage {
         let (instance, installed) = (script.instance()?, script.flag()?);
         let order = OrderNumber(script.byte()?.into());
         if installed {
-            self.give(Input::Installed { instance, order, failures: &[] });
+            self.give(Input::Installed { instance, order, failures: &[], nothing: false });
             return Some(());
         }
         let order = (order.0 != 0).then_some(order);

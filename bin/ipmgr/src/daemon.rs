@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, Instance};
 use ipc::core_ipmgr::{self, Order, Report, SOCKET};
 use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
@@ -84,6 +84,13 @@ impl Answer {
     }
 }
 
+/// The answer to an order to install.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answered {
+    order: u64,
+    failures: Vec<String>,
+}
+
 struct Daemon {
     config: Arc<Config>,
     reload: Participant<(), ()>,
@@ -97,6 +104,8 @@ struct Daemon {
     world: World,
     evidence: Evidence,
     answers: Vec<Answer>,
+    /// What the last answer to an order said, of instances that are still ordered.
+    answered: BTreeMap<InstanceId, Answered>,
     /// What failed in the last comparison, so that the log says it once.
     failures: HashMap<Spot, String>,
     /// The comparison may come out differently than the last time.
@@ -157,6 +166,7 @@ impl Daemon {
             claims,
             world,
             answers: Vec::new(),
+            answered: BTreeMap::new(),
             failures: HashMap::new(),
             dirty: true,
             look_at: now + LOOK_EVERY,
@@ -194,6 +204,7 @@ impl Daemon {
         if self.core.take().is_some() {
             log::warn!("vrrp-core is gone: {why}");
             self.answers.clear();
+            self.answered.clear();
             self.reload.forget(&());
             service::notify_status("waiting for vrrp-core");
         }
@@ -348,7 +359,20 @@ impl Daemon {
                 log::error!("{failure}");
             }
         }
-        self.failures = failures;
+        if self.failures != failures {
+            self.failures = failures;
+            self.answer_again(&asked);
+        }
+    }
+
+    /// Answers once more whom an answer was given that isn't so any more: something failed since, or came to its place.
+    fn answer_again(&mut self, asked: &HashSet<InstanceId>) {
+        for (id, before) in &self.answered {
+            let instance = self.config.instances.get(id.0).filter(|_| !asked.contains(id));
+            if instance.is_some_and(|it| failures_of(it, &self.failures) != before.failures) {
+                self.answers.push(Answer::Installed { instance: *id, order: before.order });
+            }
+        }
     }
 
     /// An address that was ordered before had to be added again.
@@ -366,19 +390,24 @@ impl Daemon {
             let id = answer.instance();
             let Some(instance) = self.config.instances.get(id.0) else { continue };
             let name = instance.name.clone();
-            let spots = instance.addresses.iter().map(Spot::of);
-            let mut failures: Vec<String> =
-                spots.filter_map(|spot| self.failures.get(&spot).cloned()).collect();
+            let mut failures = failures_of(instance, &self.failures);
+            let mut nothing = failures.len() == instance.held().count();
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     if self.claims.of(id) != Claim::Ordered {
                         failures = vec!["a later order withdrew the addresses".to_owned()];
+                        nothing = true;
                     }
-                    let line = format!("({name}) setting VIPs.");
+                    let answered = Answered { order, failures: failures.clone() };
+                    let line = match self.answered.insert(id, answered) {
+                        Some(before) if before.order == order => format!("({name}) VIPs have changed."),
+                        Some(_) | None => format!("({name}) setting VIPs."),
+                    };
                     let failures = core_ipmgr::bounded(failures);
-                    (Report::Installed { instance: name, order, failures }, line)
+                    (Report::Installed { instance: name, order, failures, nothing }, line)
                 }
                 Answer::Withdrawn { order, why, .. } => {
+                    self.answered.remove(&id);
                     let line = format!("({name}) removing VIPs.");
                     (Report::Withdrawn { instance: name, order, why }, line)
                 }
@@ -466,6 +495,11 @@ impl service::Daemon for Daemon {
     fn on_reload(&mut self, _: Instant) {
         self.reload.on_signal();
     }
+}
+
+/// What failed of an instance's addresses.
+fn failures_of(instance: &Instance, failures: &HashMap<Spot, String>) -> Vec<String> {
+    instance.held().map(Spot::of).filter_map(|spot| failures.get(&spot).cloned()).collect()
 }
 
 /// The number of each instance.

@@ -25,7 +25,7 @@ impl Configured {
     /// What that configuration says.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            moving: config.instances.iter().flat_map(|it| &it.addresses).map(|it| it.address).collect(),
+            moving: config.instances.iter().flat_map(config::Instance::held).map(|it| it.address).collect(),
             sources: config.instances.iter().filter_map(|it| it.source).collect(),
         }
     }
@@ -82,7 +82,7 @@ mod tests {
     use std::time::Duration;
 
     use model::MacAddress;
-    use sys::netlink::HostLink;
+    use sys::netlink::{HostLink, Shape};
 
     use super::*;
     use crate::plan::ORIGIN;
@@ -94,7 +94,8 @@ mod tests {
     fn address(text: &str) -> HostAddress {
         let (address, prefix) = text.split_once('/').unwrap();
         let (address, prefix) = (address.parse().unwrap(), prefix.parse().unwrap());
-        HostAddress { link: 2, address, prefix, tentative: false, valid: None, origin: None }
+        let shape = Shape::default();
+        HostAddress { link: 2, address, prefix, tentative: false, valid: None, origin: None, shape }
     }
 
     fn ours(text: &str) -> HostAddress {

@@ -11,9 +11,9 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use config::{Address, Config};
+use config::{Address, Config, Instance};
 use model::LinkName;
-use sys::netlink::{Change, HostAddress, Lifetime, Place};
+use sys::netlink::{Change, HostAddress, Lifetime, Place, Shape};
 
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::world::World;
@@ -67,6 +67,8 @@ pub(crate) enum Reason {
     Missing(InstanceId),
     /// Its time is running out.
     Renewal,
+    /// The configuration wants it otherwise than it is: it goes and comes in one batch.
+    Changed,
     /// Nobody wants it any more.
     Unwanted,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Plan {
 
 /// Every place that a configuration may use.
 pub(crate) fn spots(config: &Config) -> HashSet<Spot> {
-    config.instances.iter().flat_map(|instance| &instance.addresses).map(Spot::of).collect()
+    config.instances.iter().flat_map(Instance::held).map(Spot::of).collect()
 }
 
 /// Compares what should be with what is. `former` are the places of configurations before: what is ours there has to go.
@@ -95,7 +97,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
         if claim == Claim::Nobody {
             continue;
         }
-        for address in &instance.addresses {
+        for address in instance.held() {
             // Two instances may want the same; once is enough.
             if claim == Claim::Ordered && !wanted.contains(&Spot::of(address)) {
                 plan.want(id, address, world);
@@ -109,9 +111,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
         let Some(name) = world.name(found.link) else { continue };
         let spot = Spot::new(name, found.address, found.prefix);
         if is_ours(found, configured.contains(&spot) || former.contains(&spot)) && !spared.contains(&spot) {
-            let (address, prefix) = (found.address, found.prefix);
-            let place = Place { link: found.link, name: name.clone(), address, prefix };
-            plan.changes.push((Change::Remove { place }, Reason::Unwanted));
+            plan.changes.push((removal(found, name), Reason::Unwanted));
         }
     }
     // What only gets another prefix is there all the time.
@@ -122,8 +122,13 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
         .map(|(change, _)| (change.place().link, change.place().address))
         .collect();
     // What goes makes room; then IPv4, since each IPv6 address costs the kernel twenty times as much.
-    plan.changes.sort_by_key(|(change, _)| match change {
-        Change::Remove { place } if added.contains(&(place.link, place.address)) => 3,
+    plan.changes.sort_by_key(|(change, reason)| match change {
+        Change::Remove { .. } if *reason == Reason::Changed => 0,
+        Change::Remove { place, .. }
+            if place.address.is_ipv4() && added.contains(&(place.link, place.address)) =>
+        {
+            3
+        }
         Change::Remove { .. } => 0,
         Change::Add { place, .. } if place.address.is_ipv4() => 1,
         Change::Add { .. } => 2,
@@ -134,6 +139,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
 impl Plan {
     fn want(&mut self, instance: InstanceId, wanted: &Address, world: &World) {
         let Address { address, prefix, link: name, .. } = wanted;
+        let shape = shape(wanted);
         let Some(link) = world.link(name) else {
             let sentence = format!("add {address}/{prefix} on {name}: there is no such interface");
             self.impossible.push((Spot::of(wanted), sentence));
@@ -141,13 +147,18 @@ impl Plan {
         };
         let reason = match world.find(link.index, *address, *prefix) {
             None => Reason::Missing(instance),
+            Some(found) if is_ours(found, true) && !agrees(found, *prefix, &shape, name) => {
+                // The kernel changes none of that in an address that is there.
+                self.changes.push((removal(found, name), Reason::Changed));
+                Reason::Changed
+            }
             Some(found) if is_ours(found, true) && found.valid.is_some_and(|left| left <= RENEW_BELOW) => {
                 Reason::Renewal
             }
             Some(_) => return,
         };
         let place = Place { link: link.index, name: name.clone(), address: *address, prefix: *prefix };
-        let change = Change::Add { place, lifetime: lifetime(wanted), origin: Some(ORIGIN) };
+        let change = Change::Add { place, shape, lifetime: lifetime(wanted), origin: Some(ORIGIN) };
         self.changes.push((change, reason));
     }
 }
@@ -162,7 +173,7 @@ pub(crate) fn left_over(config: &Config, world: &World) -> Vec<InstanceId> {
     };
     let instances = config.instances.iter().enumerate();
     instances
-        .filter(|(_, instance)| instance.addresses.iter().any(ours))
+        .filter(|(_, instance)| instance.held().any(ours))
         .map(|(number, _)| InstanceId(number))
         .collect()
 }
@@ -173,11 +184,40 @@ pub(crate) fn is_ours(found: &HostAddress, configured: bool) -> bool {
     short && found.origin.map_or(configured, |origin| origin == ORIGIN)
 }
 
-/// As keepalived does it: an IPv6 host address is never chosen as the source of a connection.
+/// What is not preferred is never chosen as the source of a connection.
 fn lifetime(address: &Address) -> Lifetime {
-    let host_address = address.address.is_ipv6() && address.prefix == 128;
-    let preferred = if host_address { 0 } else { VALID_SECONDS };
+    let preferred = if address.options.preferred { VALID_SECONDS } else { 0 };
     Lifetime { valid: Some(VALID_SECONDS), preferred: Some(preferred) }
+}
+
+/// What the kernel is to keep of it.
+fn shape(address: &Address) -> Shape {
+    let options = &address.options;
+    Shape {
+        peer: options.peer,
+        scope: options.scope,
+        broadcast: options.broadcast,
+        label: options.label.clone(),
+        no_prefix_route: options.no_prefix_route,
+        makes_temporary: options.makes_temporary,
+        home: options.home,
+    }
+}
+
+/// Whether an address is as it should be, its time aside.
+fn agrees(found: &HostAddress, prefix: u8, wanted: &Shape, link: &LinkName) -> bool {
+    let (label, scope) = match found.address {
+        IpAddr::V4(_) => (wanted.label.clone().or_else(|| Some(link.to_string())), wanted.scope),
+        // It has none, and the kernel computes the other.
+        IpAddr::V6(_) => (None, found.shape.scope),
+    };
+    found.prefix == prefix && found.shape == Shape { label, scope, ..wanted.clone() }
+}
+
+fn removal(found: &HostAddress, name: &LinkName) -> Change {
+    let (address, prefix) = (found.address, found.prefix);
+    let place = Place { link: found.link, name: name.clone(), address, prefix };
+    Change::Remove { place, peer: found.shape.peer }
 }
 
 #[cfg(test)]
@@ -257,14 +297,16 @@ vrrp_instance third {
     fn there(text: &str, left: Option<u64>, origin: Option<u8>) -> HostAddress {
         let (address, prefix) = parts(text);
         let valid = left.map(Duration::from_secs);
-        HostAddress { link: 2, address, prefix, tentative: false, valid, origin }
+        let label = address.is_ipv4().then(|| "eth0".to_owned());
+        let shape = Shape { label, ..Shape::default() };
+        HostAddress { link: 2, address, prefix, tentative: false, valid, origin, shape }
     }
 
     fn ours(text: &str) -> HostAddress {
         there(text, Some(60), Some(ORIGIN))
     }
 
-    /// One word per change: `+` missing, `r` renewal, `-` unwanted.
+    /// One word per change: `+` missing, `r` renewal, `-` unwanted, `<` and `>` out and in again.
     fn words(config: &Config, claims: &Claims, addresses: Vec<HostAddress>) -> Vec<String> {
         let plan = plan(config, &HashSet::new(), claims, &world(addresses));
         let word = |(change, reason): &(Change, Reason)| {
@@ -272,8 +314,10 @@ vrrp_instance third {
                 Reason::Missing(_) => '+',
                 Reason::Renewal => 'r',
                 Reason::Unwanted => '-',
+                Reason::Changed if matches!(change, Change::Remove { .. }) => '<',
+                Reason::Changed => '>',
             };
-            assert_eq!(matches!(change, Change::Remove { .. }), sign == '-');
+            assert_eq!(matches!(change, Change::Remove { .. }), "-<".contains(sign));
             format!("{sign}{}", change.place())
         };
         plan.changes.iter().map(word).collect()
@@ -362,6 +406,30 @@ vrrp_instance third {
     fn the_same_address_with_another_prefix_is_another_one_in_ipv4_only() {
         let all = vec![there("192.0.2.5/32", None, None), there("2001:db8::5/64", None, None)];
         assert_eq!(words(&two(), &claims(&[FIRST]), all), ["+192.0.2.5/24 on eth0"]);
+    }
+
+    /// An IPv6 address with another prefix is the same address to the kernel, and keeps the old one if it is only added.
+    #[test]
+    fn what_is_ours_and_otherwise_than_configured_goes_and_comes() {
+        let six = vec![ours("192.0.2.5/24"), ours("2001:db8::5/64")];
+        let expected = ["<2001:db8::5/64 on eth0", ">2001:db8::5/128 on eth0"];
+        assert_eq!(words(&two(), &claims(&[FIRST]), six), expected);
+        let mut config = two();
+        config.instances[0].addresses[0].options.label = Some("eth0:vip".into());
+        let all = vec![ours("192.0.2.5/24"), ours("2001:db8::5/128")];
+        let expected = ["<192.0.2.5/24 on eth0", ">192.0.2.5/24 on eth0"];
+        assert_eq!(words(&config, &claims(&[FIRST]), all), expected);
+        let theirs = vec![there("192.0.2.5/24", None, None), ours("2001:db8::5/128")];
+        assert_eq!(words(&config, &claims(&[FIRST]), theirs), [""; 0], "the administrator's label is theirs");
+    }
+
+    #[test]
+    fn excluded_addresses_are_held_like_the_others() {
+        let mut config = two();
+        let second = config.instances.remove(1);
+        config.instances[0].excluded = second.addresses.into_iter().skip(1).collect();
+        let all = vec![ours("192.0.2.5/24"), ours("2001:db8::5/128")];
+        assert_eq!(words(&config, &claims(&[FIRST]), all), ["+192.0.2.6/32 on eth0"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
             routers.vrids.insert(instance.vrid);
             routers.groups.insert(instance.multicast_group);
         }
-        for address in &instance.addresses {
+        for address in instance.held() {
             let link = uses.entry(address.link.clone()).or_default();
             link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);
         }

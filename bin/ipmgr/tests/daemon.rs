@@ -122,7 +122,7 @@ fn what_somebody_removes_is_put_back_while_it_is_wanted() {
     assert_eq!(core.install("api_vip", 1), [""; 0]);
     for _ in 0..5 {
         let place = host.place("eth0", VIP, 32);
-        assert_eq!(host.route.apply(&[Change::Remove { place }]), [Ok(())]);
+        assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
         eventually("it is back", || {
             core.beat();
             host.found(VIP).is_some()
@@ -144,7 +144,7 @@ fn a_secondary_that_goes_with_its_primary_is_put_back() {
     assert_eq!(core.install("api_vip", 1), [""; 0]);
     let before = host.found(VIP).unwrap();
     let primary = host.place("eth0", "192.0.2.1", 24);
-    assert_eq!(host.route.apply(&[Change::Remove { place: primary }]), [Ok(())]);
+    assert_eq!(host.route.apply(&[Change::Remove { place: primary, peer: None }]), [Ok(())]);
     eventually("the kernel has removed it, and it is back", || {
         core.beat();
         host.found(VIP).is_some() && host.log().contains("(api_vip) put back 192.0.2.100/24 on eth0")
@@ -386,7 +386,9 @@ fn another_configuration_is_taken_in_line_with_the_orders_around_it() {
     let mut installed = Vec::new();
     while installed.len() < 2 {
         installed.push(core.find(|(report, _)| match report {
-            Report::Installed { instance, order, failures } => Some((instance.to_string(), order, failures)),
+            Report::Installed { instance, order, failures, .. } => {
+                Some((instance.to_string(), order, failures))
+            }
             _ => None,
         }));
     }

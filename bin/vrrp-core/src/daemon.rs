@@ -214,10 +214,11 @@ impl Daemon {
                 self.manager.greeted();
                 self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
             }
-            Report::Installed { instance, order, failures } => {
+            Report::Installed { instance, order, failures, nothing } => {
                 if let Some(instance) = self.setup.instance(&instance) {
                     let order = OrderNumber(order);
-                    self.core.handle(now, Input::Installed { instance, order, failures: &failures });
+                    let failures = failures.as_slice();
+                    self.core.handle(now, Input::Installed { instance, order, failures, nothing });
                 }
             }
             Report::Withdrawn { instance, order, why } => {

@@ -42,7 +42,7 @@ impl Setup {
         let mut carriers: Vec<HashMap<IpAddr, Vec<InstanceId>>> = Vec::new();
         let mut carrier_names = HashMap::new();
         for (number, instance) in config.instances.iter().enumerate() {
-            for Address { address, link, .. } in &instance.addresses {
+            for Address { address, link, .. } in instance.held() {
                 let id = *carrier_names.entry(link.clone()).or_insert(CarrierId(carriers.len()));
                 carriers.resize_with(carriers.len().max(id.0 + 1), HashMap::new);
                 if let Some(carrier) = carriers.get_mut(id.0) {
@@ -53,7 +53,7 @@ impl Setup {
         Self {
             carriers,
             carrier_names,
-            addresses: config.instances.iter().map(|it| it.addresses.iter().map(placed).collect()).collect(),
+            addresses: config.instances.iter().map(|it| it.held().map(placed).collect()).collect(),
             checks: tracked.filter(|check| seen.insert(*check)).cloned().collect(),
             instances: names.collect(),
             links: links.collect(),

@@ -3,6 +3,7 @@
 //! Every block is read to its end whatever is wrong with it, so that one run tells everything. A noun with an
 //! error may be filled with defaults; the configuration is then thrown away, see [`crate::parse`].
 
+mod address_options;
 mod addresses;
 mod check;
 mod defaults;

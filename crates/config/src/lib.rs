@@ -50,8 +50,9 @@ pub use self::fingerprint::Fingerprint;
 pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
-    Address, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet, Instance, Manners,
-    Pacing, Peer, Probe, Role, SyncGroup, Target, TrackedCheck, TrackedLink, UserSpec, Weight,
+    Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet,
+    Instance, Manners, Pacing, Peer, Probe, Role, SyncGroup, Target, TrackedCheck, TrackedLink, UserSpec,
+    Weight,
 };
 pub use self::report::Report;
 pub use self::source::{Position, Span};
@@ -184,7 +185,7 @@ impl Config {
     /// Every interface that is named, once, in the order of their names.
     #[must_use]
     pub fn links(&self) -> Vec<&LinkName> {
-        let addresses = self.instances.iter().flat_map(|instance| &instance.addresses);
+        let addresses = self.instances.iter().flat_map(Instance::held);
         let of_groups = self.groups.iter().flat_map(|group| &group.links);
         let tracked = self.instances.iter().flat_map(|instance| &instance.links).chain(of_groups);
         let links: std::collections::BTreeSet<&LinkName> = self

@@ -3,6 +3,7 @@
 //! Everything here is already checked: ranges hold, references resolve, defaults are filled in. Each item
 //! keeps the place it came from, so that a later complaint can point at it.
 
+mod address;
 mod probe;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use model::{
 
 use crate::Span;
 
+pub use self::address::{Address, AddressOptions};
 pub use self::probe::{HttpGet, Probe, Target};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
@@ -256,9 +258,12 @@ pub struct Instance {
     pub credential: Option<Credential>,
     /// `virtual_ipaddress`: the advertised addresses, at least one.
     pub addresses: Vec<Address>,
+    /// `virtual_ipaddress_excluded`, and what of `virtual_ipaddress` no advert has room for: held like the others, and not
+    /// advertised. Of either family.
+    pub excluded: Vec<Address>,
     /// `track_script`.
     pub checks: Vec<TrackedCheck>,
-    /// `track_interface`: interfaces besides its own that count.
+    /// `track_interface`, and those of its addresses without `no_track`: interfaces besides its own that count.
     pub links: Vec<TrackedLink>,
     /// False with `dont_track_primary`: it doesn't matter whether its own interface is up.
     pub follows_link: bool,
@@ -289,6 +294,13 @@ pub struct Instance {
     pub span: Span,
 }
 
+impl Instance {
+    /// Every address that it holds while it is master, advertised or not.
+    pub fn held(&self) -> impl Iterator<Item = &Address> + Clone {
+        self.addresses.iter().chain(&self.excluded)
+    }
+}
+
 /// `vrrp_sync_group`: instances that move together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncGroup {
@@ -305,19 +317,6 @@ pub struct SyncGroup {
     /// Its words.
     pub given: Given,
     /// The block's name.
-    pub span: Span,
-}
-
-/// An address that moves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// The address.
-    pub address: IpAddr,
-    /// The length of its prefix: 32 or 128 unless given.
-    pub prefix: u8,
-    /// Where it is added: `dev`, else the instance's interface.
-    pub link: LinkName,
-    /// The entry.
     pub span: Span,
 }
 

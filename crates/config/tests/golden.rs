@@ -133,6 +133,10 @@ fn instance(text: &mut String, instance: &Instance) {
         let address = format!("{}/{} on {}", address.address, address.prefix, address.link);
         line(text, "address", &address);
     }
+    for address in &instance.excluded {
+        let address = format!("{}/{} on {}", address.address, address.prefix, address.link);
+        line(text, "excluded", &address);
+    }
     trackers(text, &instance.checks, &instance.links);
     line(text, "follows", &format!("link {}, source {}", instance.follows_link, instance.follows_source));
     line(text, "preempt", &format!("{} after {:?}", instance.preempt, instance.preempt_delay));

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -103,6 +103,8 @@ pub enum Report {
         order: u64,
         /// One sentence per address that the kernel refused, at most [`MAX_FAILURES`]; empty when all are in place.
         failures: Vec<String>,
+        /// Not one of the addresses is in place.
+        nothing: bool,
     },
     /// The addresses are gone.
     Withdrawn {
@@ -240,8 +242,13 @@ mod tests {
             (Report::AnnounceSocket { link: link() }, format!("04000000{ETH0}")),
             (Report::Ready, "05000000".to_owned()),
             (
-                Report::Installed { instance: instance(), order: 2, failures: vec!["x".into()] },
-                format!("06000000{VI_1}0200000000000000{text}{text}78"),
+                Report::Installed {
+                    instance: instance(),
+                    order: 2,
+                    failures: vec!["x".into()],
+                    nothing: true,
+                },
+                format!("06000000{VI_1}0200000000000000{text}{text}7801"),
             ),
             (
                 Report::Withdrawn { instance: instance(), order: Some(3), why: "x".into() },
@@ -269,7 +276,7 @@ mod tests {
         let failures = bounded(vec!["ä".repeat(MAX_SENTENCE); 5000]);
         assert_eq!((failures.len(), failures[0].len()), (MAX_FAILURES, MAX_SENTENCE));
         assert_eq!(failures[MAX_FAILURES - 1], "and 4937 more");
-        let installed = Report::Installed { instance: longest, order: u64::MAX, failures };
+        let installed = Report::Installed { instance: longest, order: u64::MAX, failures, nothing: true };
         for report in parts.iter().chain([&installed]) {
             assert!(encode(report).unwrap().len() <= MAX_FRAME);
         }

@@ -90,7 +90,7 @@ fn addresses(one: &Member<'_>, other: &Member<'_>) -> Option<Finding> {
 }
 
 fn listed(instance: &Instance) -> BTreeMap<IpAddr, u8> {
-    instance.addresses.iter().map(|it| (it.address, it.prefix)).collect()
+    instance.held().map(|it| (it.address, it.prefix)).collect()
 }
 
 fn named(addresses: &[String]) -> String {

@@ -146,7 +146,7 @@ pub(crate) fn judge(nodes: &[Node<'_>], findings: &mut Vec<Finding>) {
             findings.extend(link(number, instance, host));
             findings.extend(elsewhere(number, instance, host));
             findings.extend(source(number, instance, host));
-            findings.extend(instance.addresses.iter().filter_map(|it| taken(number, instance, it, host)));
+            findings.extend(instance.held().filter_map(|it| taken(number, instance, it, host)));
             findings.extend(barrier(number, instance, host));
         }
         for program in &host.programs {
@@ -194,7 +194,7 @@ fn known(host: &Host) -> String {
 /// Other interfaces that it names.
 fn elsewhere(node: usize, instance: &Instance, host: &Host) -> Vec<Finding> {
     let tracked = instance.links.iter().map(|it| (&it.link, it.span));
-    let added = instance.addresses.iter().map(|it| (&it.link, it.span));
+    let added = instance.held().map(|it| (&it.link, it.span));
     let named = tracked.chain(added).filter(|(name, _)| **name != instance.link);
     named
         .filter(|(name, _)| find(host, name).is_none())
@@ -208,7 +208,7 @@ fn elsewhere(node: usize, instance: &Instance, host: &Host) -> Vec<Finding> {
 fn source(node: usize, instance: &Instance, host: &Host) -> Option<Finding> {
     find(host, &instance.link)?;
     let on_link = host.addresses.iter().filter(|it| it.link == instance.link && it.usable);
-    let mut on_link = on_link.filter(|it| !instance.addresses.iter().any(|own| own.address == it.address));
+    let mut on_link = on_link.filter(|it| !instance.held().any(|own| own.address == it.address));
     let at = |word| At::word(node, instance, word);
     if let Some(source) = instance.source {
         let word =

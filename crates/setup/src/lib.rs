@@ -75,8 +75,8 @@ fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) 
 /// What follows from an order about the instance, as a number that changes with it.
 fn placement(instance: &Instance) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for address in &instance.addresses {
-        (address.address, address.prefix, &address.link).hash(&mut hasher);
+    for address in instance.held() {
+        (address.address, address.prefix, &address.link, &address.options).hash(&mut hasher);
     }
     hasher.finish()
 }

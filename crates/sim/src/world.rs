@@ -397,7 +397,10 @@ impl World {
             Message::Stop => self.feed(node, Input::Shutdown),
             Message::Installed(instance, order, failures) => {
                 running.count_under_way(instance, false);
-                self.feed(node, Input::Installed { instance, order, failures: &failures })
+                self.feed(
+                    node,
+                    Input::Installed { instance, order, failures: &failures, nothing: !failures.is_empty() },
+                )
             }
             Message::Withdrawn(instance, order) => {
                 match order {

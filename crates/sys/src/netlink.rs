@@ -16,7 +16,7 @@ mod monitor;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Change, FOREVER, HostAddress, Lifetime, Place};
+pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
 pub use link::HostLink;
 pub use monitor::{Changed, Monitor};

@@ -15,7 +15,7 @@ use crate::door::{CoreConfig, GroupId, Input, InstanceId, LinkId, MAX_DRAIN_TEXT
 use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
 use crate::groups::{self, Group, GroupFacts, MAX_ROUNDS, Move};
 use crate::instance::{Instance, Outbox, Turn};
-use crate::machine::Event;
+use crate::machine::{Event, Installed};
 use crate::queue::{Queue, Who};
 use crate::receive;
 use crate::remarks::Remarks;
@@ -116,8 +116,8 @@ impl Core {
                 self.manager = Manager::Gone;
                 self.deliver_to_all(now, |_| Event::Facts);
             }
-            Input::Installed { instance, order, failures } => {
-                self.deliver(now, instance, Event::Installed { order, failures });
+            Input::Installed { instance, order, failures, nothing } => {
+                self.deliver(now, instance, Event::Installed(Installed { order, failures, nothing }));
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
             Input::Claim { instance, address, mac } => {

@@ -155,6 +155,8 @@ pub enum Input<'a> {
         order: OrderNumber,
         /// The kernel's words for what was refused; empty when all are in place.
         failures: &'a [String],
+        /// Not one of the addresses is in place.
+        nothing: bool,
     },
     /// The addresses are gone: by our order, or because the manager gave us up for dead (`order` is then `None`).
     Withdrawn {

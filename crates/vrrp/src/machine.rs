@@ -26,6 +26,14 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 /// How long ipmgr may take to put addresses in place before we stop claiming them.
 pub(crate) const INSTALL_LIMIT: Duration = Duration::from_secs(5);
 
+/// What [`crate::Input::Installed`] says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Installed<'a> {
+    pub(crate) order: OrderNumber,
+    pub(crate) failures: &'a [String],
+    pub(crate) nothing: bool,
+}
+
 /// What the core tells an instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
@@ -42,7 +50,7 @@ pub(crate) enum Event<'a> {
     /// Some timer may be due.
     Due,
     /// [`crate::Input::Installed`].
-    Installed { order: OrderNumber, failures: &'a [String] },
+    Installed(Installed<'a>),
     /// [`crate::Input::Withdrawn`].
     Withdrawn { order: Option<OrderNumber> },
     /// Another member of the sync group has become Active.
@@ -75,7 +83,7 @@ impl Instance {
             (State::Initialize, Event::Claim { .. }) => {}
             (State::Initialize, Event::Due) => self.on_due_in_initialize(turn),
             // Whoever left Active has ordered the addresses away since.
-            (State::Initialize, Event::Installed { .. }) => {}
+            (State::Initialize, Event::Installed(_)) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
             // What keeps one member out keeps all out, and has been told as a fact.
             (State::Initialize, Event::Rise(_) | Event::Yield(_)) => {}
@@ -94,7 +102,7 @@ impl Instance {
             }
             (State::Backup(_), Event::Claim { .. }) => {}
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
-            (State::Backup(_), Event::Installed { .. }) => {}
+            (State::Backup(_), Event::Installed(_)) => {}
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
             (State::Backup(_), Event::Rise(leader)) => self.on_rise_in_backup(turn, leader),
             (State::Backup(_), Event::Yield(_)) => {}
@@ -118,8 +126,8 @@ impl Instance {
                 self.on_claim_in_active(turn, holding, address, mac);
             }
             (State::Active(holding), Event::Due) => self.on_due_in_active(turn, holding),
-            (State::Active(holding), Event::Installed { order, failures }) => {
-                self.on_installed_in_active(turn, holding, order, failures);
+            (State::Active(holding), Event::Installed(answer)) => {
+                self.on_installed_in_active(turn, holding, &answer);
             }
             (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
             (State::Active(_), Event::Rise(_)) => {}
@@ -413,17 +421,12 @@ impl Instance {
         self.keep_holding(holding);
     }
 
-    fn on_installed_in_active(
-        &mut self,
-        turn: &mut Turn<'_>,
-        holding: Holding,
-        order: OrderNumber,
-        failures: &[String],
-    ) {
+    fn on_installed_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, answer: &Installed<'_>) {
+        let Installed { order, failures, nothing } = *answer;
         if order != holding.order {
             return;
         }
-        if !failures.is_empty() && failures.len() >= self.config.addresses.len() {
+        if nothing {
             self.refuse(turn, holding, failures.to_vec());
             return;
         }

@@ -238,7 +238,7 @@ fn addresses(report: &Report, instance: &Instance) -> Vec<Address> {
         interface: it.link.to_string(),
         place: Place::of(report, it.span),
     };
-    instance.addresses.iter().map(address).collect()
+    instance.held().map(address).collect()
 }
 
 fn all_hooks(

@@ -122,6 +122,7 @@ impl Daemon {
         }
         // Nobody is left who waits for them.
         self.answers.clear();
+        self.answered.clear();
         self.claims.hear(now);
         let held: Vec<InstanceName> = self.claims.ordered().filter_map(|id| self.name(id)).cloned().collect();
         self.with_core(|core| core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None)));

@@ -98,6 +98,11 @@ impl Daemon {
             .collect();
         let carried = new.instances.iter().map(|it| (it.advert_interval, known.get(&it.identity()).copied()));
         self.claims = self.claims.carried_over(carried);
+        let now_at = new.instances.iter().enumerate().filter_map(|(number, it)| {
+            let was = known.get(&it.identity())?;
+            Some((InstanceId(number), self.answered.get(was)?.clone()))
+        });
+        self.answered = now_at.collect();
         let uses = sockets::uses(&new);
         if let Some(core) = &mut self.core {
             core.given

@@ -279,7 +279,7 @@ impl Core {
     pub(crate) fn install(&mut self, name: &str, number: u64) -> Vec<String> {
         self.say(&Order::Install { instance: instance(name), order: number });
         self.find(|(report, _)| match report {
-            Report::Installed { instance: it, order, failures } => {
+            Report::Installed { instance: it, order, failures, .. } => {
                 assert_eq!((it.as_str(), order), (name, number));
                 Some(failures)
             }

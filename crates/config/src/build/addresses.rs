@@ -1,10 +1,11 @@
-//! `virtual_ipaddress` and `unicast_peer`: lists of addresses.
+//! `virtual_ipaddress`, `virtual_ipaddress_excluded` and `unicast_peer`: lists of addresses.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use model::{Family, LinkName};
 
+use super::address_options::options;
 use crate::arguments;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Place};
@@ -13,33 +14,67 @@ use crate::lexer::Word;
 use crate::model::{Address, Peer};
 use crate::section::Section;
 use crate::source::Span;
+use crate::tree::Block;
 
 /// An advert counts its addresses in one byte (RFC 9568 5.2.5).
-const MAX_ADDRESSES: usize = 255;
+const MAX_IPV4: usize = 255;
+/// An IPv6 advert of so many fits an Ethernet frame: (1500 - 40 - 8) / 16. The RFC has none in fragments.
+const MAX_IPV6: usize = 90;
 
-/// `virtual_ipaddress`, each address once.
+/// The addresses of an instance.
+pub(super) struct Lists {
+    /// Those that adverts carry.
+    pub(super) advertised: Vec<Address>,
+    /// The rest.
+    pub(super) excluded: Vec<Address>,
+}
+
+/// `virtual_ipaddress` and `virtual_ipaddress_excluded`, each address once in both.
 pub(super) fn virtual_addresses(
     section: &Section<'_>,
     link: Option<&LinkName>,
     complaints: &mut Complaints,
-) -> Vec<Address> {
+) -> Lists {
     let mut seen = HashMap::new();
+    let mut list = |word| addresses(section.blocks(word), link, &mut seen, complaints);
+    let mut advertised = list("virtual_ipaddress");
+    let mut excluded = list("virtual_ipaddress_excluded");
+    let room = match advertised.first() {
+        Some(first) if first.address.is_ipv6() => MAX_IPV6,
+        _ => MAX_IPV4,
+    };
+    if advertised.len() > room {
+        let rest = advertised.split_off(room);
+        let span = rest.first().map(|first| first.span);
+        let message = format!(
+            "an advert carries {room} addresses and no more: the last {} are held and not advertised",
+            rest.len()
+        );
+        let help = "write them into `virtual_ipaddress_excluded`, so that everybody sees it";
+        complaints.push(Diagnostic::warning("too-many", span, message).help(help));
+        excluded.splice(0..0, rest);
+    }
+    Lists { advertised, excluded }
+}
+
+/// The addresses of some blocks.
+fn addresses(
+    blocks: &[&Block<'_>],
+    link: Option<&LinkName>,
+    seen: &mut HashMap<IpAddr, Span>,
+    complaints: &mut Complaints,
+) -> Vec<Address> {
     let mut addresses = Vec::new();
-    for entry in entries(Place::AddressEntry, section.blocks("virtual_ipaddress"), complaints) {
+    for entry in entries(Place::AddressEntry, blocks, complaints) {
         let Some((address, prefix)) = address(&entry.head, complaints) else { continue };
         let own_link = own_link(&entry, complaints);
-        if is_repeated(&mut seen, address, entry.head.span, complaints) {
+        let (options, prefix) = options(&entry, address, prefix, complaints);
+        if is_repeated(seen, address, entry.head.span, complaints) {
             continue;
-        }
-        if addresses.len() == MAX_ADDRESSES {
-            let message = format!("an advert carries {MAX_ADDRESSES} addresses and no more");
-            let help = "move the rest to an instance with another virtual_router_id";
-            complaints.push(Diagnostic::error("too-many", entry.span, message).help(help));
-            break;
         }
         if let Some(link) = own_link.or_else(|| link.cloned()) {
             let prefix = prefix.unwrap_or(host_prefix(address));
-            addresses.push(Address { address, prefix, link, span: entry.span });
+            addresses.push(Address { address, prefix, link, options, span: entry.span });
         }
     }
     addresses
@@ -183,16 +218,16 @@ fn is_end_of_network(address: IpAddr, prefix: u8) -> bool {
     prefix < 31 && address.to_bits() & hosts == hosts
 }
 
-const fn host_prefix(address: IpAddr) -> u8 {
+pub(super) const fn host_prefix(address: IpAddr) -> u8 {
     match Family::of(address) {
         Family::V4 => 32,
         Family::V6 => 128,
     }
 }
 
-/// `dev`, the only option of an address that is used.
+/// `dev`.
 fn own_link(entry: &Entry<'_>, complaints: &mut Complaints) -> Option<LinkName> {
-    let (_, word) = entry.options.last()?;
+    let (_, word) = entry.options.iter().rev().find(|(row, _)| row.name == "dev")?;
     let word = word.as_ref()?;
     let link = LinkName::new(word.text);
     link.map_err(|error| complaints.push(super::bad_name(word.span, &error))).ok()

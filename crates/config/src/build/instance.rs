@@ -36,7 +36,8 @@ pub(super) fn instance(
     }
     let section = &section;
     let link = link(section, defaults, complaints);
-    let addresses = addresses::virtual_addresses(section, link.as_ref(), complaints);
+    let addresses::Lists { advertised: addresses, excluded } =
+        addresses::virtual_addresses(section, link.as_ref(), complaints);
     let family = family::family(block, section, &addresses, complaints);
     let version = family::protocol(section, family, defaults, complaints);
     if strict {
@@ -46,7 +47,8 @@ pub(super) fn instance(
     let (preempt, preempt_delay) = election::preemption(section, wants_master, priority, complaints);
     let reach = reach::reach(section, family, defaults, complaints);
     let checks = tracking::checks(block, section, known, complaints);
-    let links = tracking::links(section, complaints);
+    let mut links = tracking::links(section, complaints);
+    tracking::follow_addresses(&mut links, link.as_ref(), addresses.iter().chain(&excluded));
     let instance = Instance {
         advert_interval: election::advert_interval(section, version, complaints),
         credential: credential(section, version, complaints),
@@ -60,6 +62,7 @@ pub(super) fn instance(
         version,
         family,
         addresses,
+        excluded,
         checks,
         links,
         follows_link: section.given("dont_track_primary").is_none(),

@@ -49,7 +49,7 @@ pub(super) fn virtual_routers(drafts: &[Draft], complaints: &mut Complaints) {
 pub(super) fn shared_addresses(drafts: &[Draft], complaints: &mut Complaints) {
     let mut seen = HashMap::new();
     for Draft { instance, .. } in drafts {
-        for address in &instance.addresses {
+        for address in instance.held() {
             let key = (address.address, &address.link);
             let Some((first, name)) = seen.get(&key) else {
                 seen.insert(key, (address.span, &instance.name));

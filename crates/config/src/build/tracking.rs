@@ -3,7 +3,7 @@
 //! keepalived drops a tracker that it doesn't know and runs on without it, so a typing mistake turns a check
 //! off. Here it is an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{CheckName, LinkName};
 
@@ -13,7 +13,7 @@ use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
-use crate::model::{Check, Instance, TrackedCheck, TrackedLink, Weight};
+use crate::model::{Address, Check, Instance, TrackedCheck, TrackedLink, Weight};
 use crate::section::Section;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -107,6 +107,21 @@ pub(super) fn links(section: &Section<'_>, complaints: &mut Complaints) -> Vec<T
         }
     }
     tracked
+}
+
+/// Who holds an address on another interface can't be master while that one is down, unless the file says otherwise.
+pub(super) fn follow_addresses<'a>(
+    tracked: &mut Vec<TrackedLink>,
+    own: Option<&LinkName>,
+    addresses: impl Iterator<Item = &'a Address>,
+) {
+    let mut known: HashSet<LinkName> = tracked.iter().map(|it| it.link.clone()).chain(own.cloned()).collect();
+    for Address { link, span, .. } in addresses.filter(|it| it.options.follows_link) {
+        if known.insert(link.clone()) {
+            let (link, weight) = (link.clone(), Weight::default());
+            tracked.push(TrackedLink { link, weight, weight_span: None, span: *span });
+        }
+    }
 }
 
 /// An instance's own interface among those that it tracks.

@@ -25,9 +25,6 @@ pub(super) const NEVER_DELETED: &str =
 pub(super) const NEVER_LOWER: &str = "the hook never runs";
 pub(super) const NOT_SIGNED: &str =
     "adverts are not signed, and routers that demand it would not listen: there would be two masters";
-pub(super) const STAY_BEHIND: &str = "\
-    these addresses would not move; write them into `virtual_ipaddress` (of another instance if there \
-    are more than 255, or of both families)";
 pub(super) const NO_ROUTES: &str = "\
     these routes would not move; write a `notify_master` and a `notify_backup` hook that run \
     ip-route(8)";
@@ -59,7 +56,5 @@ pub(super) const NO_STATIC_ROUTES: &str =
     "these routes would not be there; write them into the network's own configuration";
 pub(super) const NO_STATIC_RULES: &str =
     "these rules would not be there; write them into the network's own configuration";
-pub(super) const PEER: &str = "the address would have no other end";
-pub(super) const PREFERRED_LFT: &str = "the address is preferred while it is here";
 pub(super) const NO_VMAC: &str =
     "addresses have the interface's own MAC; neighbours learn of a takeover by gratuitous ARP";

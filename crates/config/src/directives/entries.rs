@@ -1,6 +1,6 @@
 //! The options of address, peer, tracker, route and rule lines.
 
-use super::Argument::{Address, Free, Link, Nothing, Number, Text};
+use super::Argument::{Free, Link, Nothing, Number, Text};
 use super::{Directive, Place, absent, not_yet, used};
 
 const ADDRESS: &[Place] = &[Place::AddressEntry];
@@ -25,23 +25,25 @@ const fn both(name: &'static str) -> Directive {
 
 pub(super) const ROWS: &[Directive] = &[
     used("dev", ADDRESS, Link, "is where the address is added"),
-    not_yet("scope", ADDRESS, Text("SCOPE"), "is the address's scope")
-        .without("the address has scope global"),
-    not_yet("brd", ADDRESS, Text("ADDRESS"), "is the broadcast address")
-        .without("the address is added without it"),
-    not_yet("broadcast", ADDRESS, Text("ADDRESS"), "is the broadcast address")
-        .without("the address is added without it"),
-    not_yet("label", ADDRESS, Text("LABEL"), "labels the address").without("the address is added without it"),
-    not_yet("peer", ADDRESS, Address, "is the other end's address").harms(absent::PEER),
-    not_yet("home", ADDRESS, Nothing, "is a flag of the address"),
+    used("scope", ADDRESS, Text("SCOPE"), "is how far the address reaches"),
+    used("brd", ADDRESS, Text("ADDRESS"), "is the broadcast address; `+` is the last one of the network"),
+    used("broadcast", ADDRESS, Text("ADDRESS"), "is the same as `brd`"),
+    used("label", ADDRESS, Text("LABEL"), "labels the address"),
+    used("peer", ADDRESS, Text("ADDRESS"), "is the other end's address"),
+    used("home", ADDRESS, Nothing, "makes it a mobile host's home address"),
     not_yet("-nodad", ADDRESS, Nothing, "looks for duplicates first"),
-    not_yet("mngtmpaddr", ADDRESS, Nothing, "is a flag of the address"),
-    not_yet("noprefixroute", ADDRESS, Nothing, "makes no route for the prefix"),
+    used("mngtmpaddr", ADDRESS, Nothing, "makes temporary addresses from it"),
+    used("noprefixroute", ADDRESS, Nothing, "makes no route for the prefix"),
     not_yet("autojoin", ADDRESS, Nothing, "joins the multicast group"),
-    not_yet("preferred_lft", ADDRESS, Text("SECONDS"), "is how long the address is preferred")
-        .without(absent::PREFERRED_LFT),
+    used(
+        "preferred_lft",
+        ADDRESS,
+        Text("SECONDS"),
+        "is 0 if no connection is to begin from it, else `forever`",
+    ),
     not_yet("use_vmac", ADDRESS, Nothing, "uses a virtual MAC").without(absent::NO_VMAC),
-    not_yet("no_track", NO_TRACK, Nothing, "doesn't follow the interface's state"),
+    used("no_track", ADDRESS, Nothing, "doesn't follow its interface's state"),
+    not_yet("no_track", ROUTE_RULE, Nothing, "doesn't follow the interface's state"),
     not_yet("track_group", NO_TRACK, Text("NAME"), "is whose state a static item follows"),
     used("min_ttl", PEER, Number(0, 255), "is the least TTL from this peer").default("0"),
     used("max_ttl", PEER, Number(0, 255), "is the greatest TTL from this peer").default("255"),

@@ -54,8 +54,8 @@ pub(super) const ROWS: &[Directive] = &[
     )
     .without(absent::NO_PIPE),
     not_yet("auth_hmac", AT, Nothing, "signs adverts").harms(absent::NOT_SIGNED).since("2.4.0"),
-    not_yet("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move unadvertised")
-        .harms(absent::STAY_BEHIND),
+    used("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move and that no advert carries")
+        .entries(AddressEntry),
     not_yet("no_virtual_ipaddress", AT, Nothing, "says that no address is meant to move")
         .without("an instance needs an address here")
         .since("2.2.8"),

@@ -1,13 +1,13 @@
 //! Addresses of interfaces: listed, added and removed (rtnetlink(7), `RTM_NEWADDR`; linux/if_addr.h).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use model::LinkName;
 use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_REPLACE, NlasIterator, Parseable as _};
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressProtocol, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -51,14 +51,46 @@ pub struct Lifetime {
 /// As the administrator's own addresses live.
 pub const FOREVER: Lifetime = Lifetime { valid: None, preferred: None };
 
+/// What the kernel keeps of an address beside its place, its time and who put it there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// The other end, if it is one end of a point-to-point link; then the prefix is that end's.
+    pub peer: Option<IpAddr>,
+    /// How far it reaches (`RT_SCOPE_*`, linux/rtnetlink.h), 0 for everywhere. The kernel computes it for IPv6, whatever is said.
+    pub scope: u8,
+    /// IPv4: the address of all hosts of its network.
+    pub broadcast: Option<Ipv4Addr>,
+    /// IPv4: another name of the interface; the interface's own where it is `None`. At most 15 bytes.
+    pub label: Option<String>,
+    /// `IFA_F_NOPREFIXROUTE`: its network is not reached through it.
+    pub no_prefix_route: bool,
+    /// IPv6, `IFA_F_MANAGETEMPADDR`: temporary addresses are made from it (RFC 8981); the prefix has to be 64.
+    pub makes_temporary: bool,
+    /// IPv6, `IFA_F_HOMEADDRESS`: a mobile host's at home (RFC 6275).
+    pub home: bool,
+}
+
+impl Shape {
+    fn flags(&self, is_ipv6: bool) -> AddressFlags {
+        let mut flags = AddressFlags::empty();
+        flags.set(AddressFlags::Nodad, is_ipv6);
+        flags.set(AddressFlags::Noprefixroute, self.no_prefix_route);
+        flags.set(AddressFlags::Managetempaddr, self.makes_temporary);
+        flags.set(AddressFlags::Homeaddress, self.home);
+        flags
+    }
+}
+
 /// A change of one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Adds it, or sets the lifetime and origin of the one that is there. IPv6 addresses work at once, without duplicate
-    /// address detection (`IFA_F_NODAD`).
+    /// Adds it, or sets the lifetime and origin of the one that is there, and the flags of an IPv6 one. IPv6 addresses work at
+    /// once, without duplicate address detection (`IFA_F_NODAD`).
     Add {
         /// What and where.
         place: Place,
+        /// What else there is to it.
+        shape: Shape,
         /// Counted from now.
         lifetime: Lifetime,
         /// Who put it there (`IFA_PROTO`, since Linux 5.18; older kernels don't keep it).
@@ -68,6 +100,8 @@ pub enum Change {
     Remove {
         /// What and where.
         place: Place,
+        /// The other end, if it has one: the kernel tells IPv4 addresses apart by it.
+        peer: Option<IpAddr>,
     },
 }
 
@@ -76,7 +110,7 @@ impl Change {
     #[must_use]
     pub const fn place(&self) -> &Place {
         match self {
-            Self::Add { place, .. } | Self::Remove { place } => place,
+            Self::Add { place, .. } | Self::Remove { place, .. } => place,
         }
     }
 
@@ -89,29 +123,33 @@ impl Change {
 
     fn request(&self) -> Request {
         match self {
-            Self::Add { place, lifetime, origin } => {
-                let mut message = message_for(place);
+            Self::Add { place, shape, lifetime, origin } => {
+                let mut message = message_for(place, shape.peer);
+                message.header.scope = AddressScope::from(shape.scope);
                 let mut times = CacheInfo::default();
                 times.ifa_valid = lifetime.valid.unwrap_or(INFINITE_SECONDS);
                 times.ifa_preferred = lifetime.preferred.unwrap_or(INFINITE_SECONDS);
                 message.attributes.push(AddressAttribute::CacheInfo(times));
-                if place.address.is_ipv6() {
-                    message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+                let flags = shape.flags(place.address.is_ipv6());
+                if !flags.is_empty() {
+                    message.attributes.push(AddressAttribute::Flags(flags));
                 }
+                message.attributes.extend(shape.broadcast.map(AddressAttribute::Broadcast));
+                message.attributes.extend(shape.label.clone().map(AddressAttribute::Label));
                 let origin = origin.map(|number| AddressAttribute::Protocol(AddressProtocol::Other(number)));
                 message.attributes.extend(origin);
                 let flags = NLM_F_CREATE | NLM_F_REPLACE;
                 Request { message: RouteNetlinkMessage::NewAddress(message), flags }
             }
-            Self::Remove { place } => {
-                Request { message: RouteNetlinkMessage::DelAddress(message_for(place)), flags: 0 }
+            Self::Remove { place, peer } => {
+                Request { message: RouteNetlinkMessage::DelAddress(message_for(place, *peer)), flags: 0 }
             }
         }
     }
 }
 
 /// What identifies an address to the kernel.
-fn message_for(place: &Place) -> AddressMessage {
+fn message_for(place: &Place, peer: Option<IpAddr>) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = match place.address {
         IpAddr::V4(_) => AddressFamily::Inet,
@@ -119,8 +157,10 @@ fn message_for(place: &Place) -> AddressMessage {
     };
     message.header.prefix_len = place.prefix;
     message.header.index = place.link;
-    message.attributes =
-        vec![AddressAttribute::Local(place.address), AddressAttribute::Address(place.address)];
+    message.attributes = vec![
+        AddressAttribute::Local(place.address),
+        AddressAttribute::Address(peer.unwrap_or(place.address)),
+    ];
     message
 }
 
@@ -139,6 +179,8 @@ pub struct HostAddress {
     pub valid: Option<Duration>,
     /// Who put it there (`IFA_PROTO`); `None` for what a person added, and for everything before Linux 5.18.
     pub origin: Option<u8>,
+    /// What else there is to it; of an IPv4 address the label is always told.
+    pub shape: Shape,
 }
 
 impl HostAddress {
@@ -149,12 +191,12 @@ impl HostAddress {
             return Ok(None);
         }
         let (mut local, mut address, mut valid, mut origin) = (None, None, None, None);
+        let mut shape = Shape { scope: header.scope.into(), ..Shape::default() };
         let mut flags = AddressFlags::from_bits_retain(header.flags.bits().into());
         for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
             let attribute = attribute?;
-            match attribute.kind() {
-                libc::IFA_LOCAL | libc::IFA_ADDRESS | libc::IFA_CACHEINFO | IFA_FLAGS | IFA_PROTO => {}
-                _ => continue,
+            if !READ.contains(&attribute.kind()) {
+                continue;
             }
             match AddressAttribute::parse(&attribute)? {
                 AddressAttribute::Local(it) => local = Some(it),
@@ -164,13 +206,20 @@ impl HostAddress {
                 }
                 AddressAttribute::Flags(it) => flags = it,
                 AddressAttribute::Protocol(it) => origin = Some(u8::from(it)),
+                AddressAttribute::Broadcast(it) => shape.broadcast = Some(it),
+                AddressAttribute::Label(it) => shape.label = Some(it),
                 _ => {}
             }
         }
-        // IPv6 has IFA_LOCAL only with a peer; IPv4 always has it.
+        // IPv6 has IFA_LOCAL only with a peer; IPv4 always has it, and both the same without one.
+        shape.peer = address.filter(|address| local.is_some_and(|local| local != *address));
         let address = local.or(address).ok_or_else(|| DecodeError::from("an address without an address"))?;
         let tentative = flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
-        Ok(Some(Self { link: header.index, address, prefix: header.prefix_len, tentative, valid, origin }))
+        shape.no_prefix_route = flags.contains(AddressFlags::Noprefixroute);
+        shape.makes_temporary = flags.contains(AddressFlags::Managetempaddr);
+        shape.home = flags.contains(AddressFlags::Homeaddress);
+        let prefix = header.prefix_len;
+        Ok(Some(Self { link: header.index, address, prefix, tentative, valid, origin, shape }))
     }
 }
 
@@ -178,6 +227,16 @@ impl HostAddress {
 const IFA_FLAGS: u16 = 8;
 /// The attribute that says who put the address there (linux/if_addr.h).
 const IFA_PROTO: u16 = 11;
+/// The attributes that are read; others are a newer kernel's own affair.
+const READ: [u16; 7] = [
+    libc::IFA_LOCAL,
+    libc::IFA_ADDRESS,
+    libc::IFA_CACHEINFO,
+    libc::IFA_BROADCAST,
+    libc::IFA_LABEL,
+    IFA_FLAGS,
+    IFA_PROTO,
+];
 
 impl Route {
     /// Makes the changes in order, many per system call, each with an answer of its own.
@@ -216,12 +275,13 @@ mod tests {
 
     #[test]
     fn a_torn_message_is_an_error_and_an_unknown_attribute_is_not() {
-        let mut message = message_for(&Place {
+        let place = Place {
             link: 3,
             name: LinkName::new("eth0").unwrap(),
             address: "192.0.2.1".parse().unwrap(),
             prefix: 24,
-        });
+        };
+        let mut message = message_for(&place, None);
         let bytes = |message: &AddressMessage| {
             let mut bytes = vec![0; message.buffer_len()];
             message.emit(&mut bytes);

@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 };
 
 use super::Route;
-use super::address::{Change, FOREVER, Place};
+use super::address::{Change, FOREVER, Place, Shape};
 use super::error::{KernelError, Refusal};
 use super::exchange::Request;
 
@@ -166,7 +166,7 @@ impl Route {
             KernelError::new("add", format!("{address}/{prefix} on {name}"), refusal)
         })?;
         let place = Place { link: link.index, name: link.name, address, prefix };
-        let change = Change::Add { place, lifetime: FOREVER, origin: None };
+        let change = Change::Add { place, shape: Shape::default(), lifetime: FOREVER, origin: None };
         self.apply(&[change]).into_iter().collect()
     }
 

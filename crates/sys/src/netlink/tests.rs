@@ -37,8 +37,16 @@ fn place(route: &mut Route, name: &str, address: &str, prefix: u8) -> Place {
     }
 }
 
+fn shaped(place: &Place, shape: Shape, lifetime: Lifetime) -> Change {
+    Change::Add { place: place.clone(), shape, lifetime, origin: Some(ORIGIN) }
+}
+
+fn remove(place: Place) -> Change {
+    Change::Remove { place, peer: None }
+}
+
 fn add(place: &Place, lifetime: Lifetime) -> Change {
-    Change::Add { place: place.clone(), lifetime, origin: Some(ORIGIN) }
+    shaped(place, Shape::default(), lifetime)
 }
 
 /// Carrier is told by a worker of the kernel's (`linkwatch_event`), a moment after what it follows from.
@@ -78,9 +86,48 @@ fn an_address_comes_with_its_lifetime_and_origin_and_goes() {
     let seen = ip(&["-4", "address", "show", "dev", "v0"]);
     assert!(seen.contains("192.0.2.5/24") && seen.contains("dynamic"), "{seen}");
 
-    assert_eq!(route.apply(&[Change::Remove { place: v4 }, Change::Remove { place: v6 }]), [Ok(()), Ok(())]);
+    assert_eq!(route.apply(&[remove(v4), remove(v6)]), [Ok(()), Ok(())]);
     assert_eq!(found(&mut route, "192.0.2.5"), None);
     assert_eq!(found(&mut route, "2001:db8::5"), None);
+}
+
+/// What `ip` says of an address, and what we read, is what was asked for.
+#[test]
+fn an_address_has_the_shape_that_was_asked_for() {
+    let Some(mut route) = pair() else { return };
+    let v4 = place(&mut route, "v0", "192.0.2.5", 24);
+    let v6 = place(&mut route, "v0", "2001:db8::5", 64);
+    let full = Shape {
+        scope: 253,
+        broadcast: Some("192.0.2.255".parse().unwrap()),
+        label: Some("v0:vip".into()),
+        no_prefix_route: true,
+        ..Shape::default()
+    };
+    let six = Shape { home: true, makes_temporary: true, no_prefix_route: true, ..Shape::default() };
+    let near = place(&mut route, "v1", "198.51.100.1", 32);
+    let peer = Some("198.51.100.2".parse().unwrap());
+    let line = Shape { peer, ..Shape::default() };
+    let changes = [
+        shaped(&v4, full.clone(), MINUTE),
+        shaped(&v6, six.clone(), MINUTE),
+        shaped(&near, line.clone(), MINUTE),
+    ];
+    assert_eq!(route.apply(&changes), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(found(&mut route, "192.0.2.5").unwrap().shape, full);
+    assert_eq!(found(&mut route, "2001:db8::5").unwrap().shape, six);
+    let label = Some("v1".to_owned());
+    assert_eq!(found(&mut route, "198.51.100.1").unwrap().shape, Shape { label, ..line });
+    let seen = ip(&["-4", "address", "show", "dev", "v0"]);
+    for words in ["brd 192.0.2.255", "scope link", "noprefixroute", "v0:vip"] {
+        assert!(seen.contains(words), "{words}: {seen}");
+    }
+    let seen = ip(&["-6", "address", "show", "dev", "v0"]);
+    assert!(seen.contains("home") && seen.contains("mngtmpaddr") && seen.contains("noprefixroute"), "{seen}");
+    let seen = ip(&["-4", "address", "show", "dev", "v1"]);
+    assert!(seen.contains("198.51.100.1 peer 198.51.100.2/32"), "{seen}");
+    assert_eq!(route.apply(&[Change::Remove { place: near, peer }]), [Ok(())]);
+    assert_eq!(found(&mut route, "198.51.100.1"), None);
 }
 
 #[test]
@@ -117,8 +164,7 @@ fn each_change_of_a_batch_has_its_own_answer() {
     let bad = Place { prefix: 33, ..good.clone() };
     let gone = Place { link: 9999, ..good.clone() };
     let other = place(&mut route, "v1", "192.0.2.6", 24);
-    let changes =
-        [add(&good, MINUTE), add(&bad, MINUTE), Change::Remove { place: gone }, add(&other, MINUTE)];
+    let changes = [add(&good, MINUTE), add(&bad, MINUTE), remove(gone), add(&other, MINUTE)];
     let answers = route.apply(&changes);
     assert_eq!((&answers[0], &answers[3]), (&Ok(()), &Ok(())));
     let error = answers[1].clone().unwrap_err();
@@ -155,7 +201,7 @@ fn five_hundred_addresses_go_in_batches_and_all_are_listed() {
     assert!(places.iter().all(|place| listed.contains(&place.address)));
     let seen = ip(&["-4", "-o", "address", "show", "dev", "v0"]);
     assert_eq!(seen.lines().count(), 500);
-    let changes: Vec<Change> = places.into_iter().map(|place| Change::Remove { place }).collect();
+    let changes: Vec<Change> = places.into_iter().map(remove).collect();
     assert!(route.apply(&changes).iter().all(Result::is_ok));
     assert_eq!(ip(&["-4", "-o", "address", "show", "dev", "v0"]), "");
 }
@@ -233,7 +279,7 @@ fn a_monitor_that_nobody_reads_says_that_it_lost_something() {
     let Some(mut route) = pair() else { return };
     let monitor = Monitor::open().unwrap();
     let place = place(&mut route, "v0", "192.0.2.5", 32);
-    let changes = [add(&place, MINUTE), Change::Remove { place }];
+    let changes = [add(&place, MINUTE), remove(place)];
     // The kernel counts about a kilobyte for each of two events; the buffer has to be full long before this bound.
     for _ in 0..20 {
         let batch: Vec<Change> = std::iter::repeat_n(&changes, 200).flatten().cloned().collect();

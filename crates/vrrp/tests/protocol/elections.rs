@@ -81,7 +81,7 @@ fn the_down_timer_makes_a_master() {
     assert_eq!((transmit.source, transmit.destination), (OWN, GROUP));
     assert_eq!(host.state(), Some(State::Backup));
     let order = installs(&outputs)[0];
-    let outputs = host.give(Input::Installed { instance: ONE, order, failures: &[] });
+    let outputs = host.give(Input::Installed { instance: ONE, order, failures: &[], nothing: false });
     assert_eq!(announcements(&outputs), ANNOUNCEMENTS);
     let transition = transitions(&outputs)[0];
     assert_eq!((transition.from, transition.to), (State::Backup, Some(State::Master)));

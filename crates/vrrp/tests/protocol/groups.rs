@@ -151,9 +151,9 @@ fn a_refusal_to_one_takes_both() {
     let outputs = host.pass_unanswered(ms(3700));
     let orders = installs(&outputs);
     assert_eq!(orders.len(), 2);
-    host.give(Input::Installed { instance: ONE, order: orders[0], failures: &[] });
+    host.give(Input::Installed { instance: ONE, order: orders[0], failures: &[], nothing: false });
     let failures = ["EPERM".to_owned()];
-    host.give(Input::Installed { instance: TWO, order: orders[1], failures: &failures });
+    host.give(Input::Installed { instance: TWO, order: orders[1], failures: &failures, nothing: true });
     assert_eq!(states(&host), [Some(State::Fault); 2]);
 }
 

@@ -8,8 +8,12 @@ use model::{LinkFact, MacAddress, State, Verdict, Vrid};
 use crate::support::*;
 
 fn refused(host: &mut Host, order: OrderNumber, failures: &[&str]) -> Vec<Output> {
+    answered(host, order, failures, !failures.is_empty())
+}
+
+fn answered(host: &mut Host, order: OrderNumber, failures: &[&str], nothing: bool) -> Vec<Output> {
     let failures: Vec<String> = failures.iter().map(|text| (*text).to_owned()).collect();
-    host.give(Input::Installed { instance: ONE, order, failures: &failures })
+    host.give(Input::Installed { instance: ONE, order, failures: &failures, nothing })
 }
 
 /// Active, with the order to install under way.
@@ -134,7 +138,7 @@ fn a_refusal_is_forgotten_when_what_was_refused_is_not_the_same() {
 fn some_refused_addresses_are_shown() {
     let config = InstanceConfig { addresses: vec![VIP, "192.0.2.101".parse().unwrap()], ..v3(100) };
     let (mut host, order) = claiming(config);
-    let outputs = refused(&mut host, order, &["add 192.0.2.101/32 on eth0: EEXIST"]);
+    let outputs = answered(&mut host, order, &["add 192.0.2.101/32 on eth0: EEXIST"], false);
     assert_eq!(told(&outputs), [Some(State::Master)]);
     assert!(notices(&outputs)[0].0.contains("EEXIST"));
     assert_eq!(host.view().refused.len(), 1);

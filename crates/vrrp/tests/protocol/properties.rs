@@ -148,6 +148,7 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
             instance: InstanceId(*instance),
             order: OrderNumber(*order),
             failures: &vec!["EPERM".to_owned(); *failures],
+            nothing: *failures > 1,
         }),
         Step::Withdrawn { instance, order } => {
             host.give(Input::Withdrawn { instance: InstanceId(*instance), order: order.map(OrderNumber) })

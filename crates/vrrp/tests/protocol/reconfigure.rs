@@ -162,9 +162,9 @@ fn one_renamed_before_its_addresses_are_in_place_waits_for_the_new_order() {
     let first = installs(&outputs)[0];
     host.reconfigure(of(vec![named("uno", 5, v3(100))]));
     let second = installs(&host.drain())[0];
-    host.give(Input::Installed { instance: ONE, order: first, failures: &[] });
+    host.give(Input::Installed { instance: ONE, order: first, failures: &[], nothing: false });
     assert_eq!(host.state(), Some(State::Backup));
-    host.give(Input::Installed { instance: ONE, order: second, failures: &[] });
+    host.give(Input::Installed { instance: ONE, order: second, failures: &[], nothing: false });
     assert_eq!(host.state(), Some(State::Master));
 }
 
@@ -259,7 +259,7 @@ fn addresses_that_are_refused_cost_it_the_mastership() {
     host.reconfigure(of(vec![InstanceConfig { addresses: vec![GREATER], ..v3(100) }]));
     let order = installs(&host.drain())[0];
     let failures = ["EPERM".to_owned()];
-    let outputs = host.give(Input::Installed { instance: ONE, order, failures: &failures });
+    let outputs = host.give(Input::Installed { instance: ONE, order, failures: &failures, nothing: true });
     assert_eq!((sent(&outputs), told(&outputs)), (vec![0], vec![Some(State::Fault)]));
     // Others may fare better, and aren't kept waiting.
     let outputs = retune(&mut host, of(vec![v3(100)]));

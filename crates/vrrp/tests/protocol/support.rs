@@ -262,7 +262,12 @@ impl Host {
         for output in outputs {
             match output {
                 Output::Install { instance, order } => {
-                    all.extend(self.give(Input::Installed { instance, order, failures: &[] }));
+                    all.extend(self.give(Input::Installed {
+                        instance,
+                        order,
+                        failures: &[],
+                        nothing: false,
+                    }));
                 }
                 Output::Withdraw { instance, order } => {
                     all.extend(self.give(Input::Withdrawn { instance, order: Some(order) }));
