@@ -47,7 +47,7 @@ struct Entry {
 
 impl Entry {
     /// When time alone makes something happen.
-    const fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Waiting => Some(self.grid.next()),
             Phase::Overdue { recount, .. } => Some(recount),
@@ -82,7 +82,7 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// In this order they are numbered; `now` is where each grid begins.
+    /// In this order they are numbered; `now` is when each is due first.
     #[must_use]
     pub fn new(now: Instant, configs: &[CheckConfig]) -> Self {
         let mut checks = Self {
@@ -104,7 +104,7 @@ impl Checks {
         self.next += 1;
         let entry = Entry {
             phase: if self.stopped { Phase::Stopped } else { Phase::Waiting },
-            grid: Grid::new(now, config.interval),
+            grid: Grid::new(now, config.interval, id.0),
             runs: RunNumber::default(),
             judge: Judge::new(config),
             last_outcome: None,
