@@ -1,8 +1,10 @@
-//! What this program does on a lab's hosts: it sees addresses come, asks and answers, floods, listens and reads meters.
+//! What this program does on a lab's hosts: it sees addresses come, asks and answers, takes connections, floods, listens and
+//! reads meters.
 //!
 //! Tools print lines; times in them are `CLOCK_BOOTTIME` in nanoseconds, which is the same on every host of a lab and
 //! for its owner.
 
+mod accept;
 mod address;
 mod ear;
 mod flood;
@@ -29,6 +31,7 @@ pub(crate) fn command(words: &[&str]) -> Vec<String> {
 pub(crate) fn run(words: &[String]) -> Outcome<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["accept", port] => accept::serve(parse(port)?),
         ["address", address] => address::watch(parse(address)?),
         ["answer", port] => requests::answer(parse(port)?),
         ["ask", address, port, millis] => requests::ask(parse(address)?, parse(port)?, parse(millis)?),

@@ -1,7 +1,8 @@
-//! What a check by a script costs, the script's own time included, and whether adverts are late for it.
+//! What a check costs, a script's own time included, and whether adverts are late for it.
 //!
 //! The script is /usr/bin/true, every second: what is left is what starting, watching and burying a process takes. keepalived
-//! forks in the thread that sends its adverts.
+//! forks in the thread that sends its adverts. A probe needs no process; keepalived's figure beside it is that of the script
+//! with which its users ask the same, at a tenth of the rate, which it can keep up with.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,47 +11,88 @@ use lab::Packet;
 
 use crate::Outcome;
 use crate::meter::Reading;
-use crate::stage::{LIMIT, Stage, pause, virtual_addresses};
+use crate::stage::{LIMIT, Stage, pause, spawn_tool, told, virtual_addresses};
 use crate::suite::{CONFIG, Load, Suite};
 use crate::table::{Compared, Line, Target};
 
-/// How many scripts run every second.
-const SCRIPTS: [u32; 3] = [10, 100, 500];
+/// How many scripts run every second, and by how many milliseconds no advert may be late meanwhile.
+const SCRIPTS: [(u32, f64); 4] = [(10, 2.0), (100, 2.0), (500, 2.0), (2000, 5.0)];
+/// How many probes are made every second.
+const PROBES: u32 = 1000;
+/// How many times fewer scripts keepalived runs instead.
+const FEWER: u32 = 10;
+/// Where the probed service listens.
+const PORT: u16 = 7;
 /// Often enough that an advert meets the start of scripts.
 const ADVERTS: Duration = Duration::from_millis(100);
-/// How long both get until every script has run once.
+/// How long both get until every check has been made once.
 const SETTLING: Duration = Duration::from_secs(3);
 /// How long is measured.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Milliseconds by which no advert may be late.
-const LATE: f64 = 2.0;
 
-pub(super) fn measure(runs: usize) -> Vec<Line> {
-    SCRIPTS
-        .into_iter()
-        .flat_map(|scripts| {
-            let what = format!("{scripts} scripts a second");
-            let compared = Compared::measure(&what, runs, |suite| observe(suite, scripts));
-            [
-                compared.line(0, format!("{what}: CPU per check"), "us", Target::Ratio(0.75)),
-                compared.line(
-                    1,
-                    format!("{what}: longest interval between adverts over the nominal"),
-                    "ms",
-                    Target::AtMost(LATE),
-                ),
-            ]
-        })
-        .collect()
+/// What is asked, in the words of the configuration.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    name: &'static str,
+    probe: &'static str,
+    script: &'static str,
 }
 
-/// One router that is alone, and tracks every script without effect on its priority beyond what all of them have.
-fn config(scripts: u32) -> String {
+const TRUE: Question =
+    Question { name: "true", probe: "script \"/usr/bin/true\"", script: "script \"/usr/bin/true\"" };
+const QUESTIONS: [Question; 3] = [
+    Question {
+        name: "tcp_connect",
+        probe: "tcp_connect 127.0.0.1:7",
+        script: "script \"/bin/bash -c '</dev/tcp/127.0.0.1/7'\"",
+    },
+    Question {
+        name: "process",
+        probe: "process handover-bench",
+        script: "script \"/usr/bin/killall -0 handover-bench\"",
+    },
+    Question {
+        name: "file",
+        probe: "file /etc/hostname",
+        script: "script \"/usr/bin/test -e /etc/hostname\"",
+    },
+];
+
+pub(super) fn measure(runs: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (count, late) in SCRIPTS {
+        let what = format!("{count} scripts a second");
+        let compared = Compared::measure(&what, runs, |suite| observe(suite, TRUE, count));
+        let longest = format!("{what}: longest interval between adverts over the nominal");
+        lines.push(compared.line(0, format!("{what}: CPU per check"), "us", Target::Ratio(0.75)));
+        lines.push(compared.line(1, longest, "ms", Target::AtMost(late)));
+    }
+    for question in QUESTIONS {
+        let what =
+            format!("{} as a probe {PROBES} times a second, as a script {}", question.name, PROBES / FEWER);
+        let compared = Compared::measure(&what, runs, |suite| {
+            let count = match suite {
+                Suite::Keepalived => PROBES / FEWER,
+                Suite::Handover => PROBES,
+            };
+            observe(suite, question, count)
+        });
+        lines.push(compared.line(0, format!("{what}: CPU per check"), "us", Target::Open));
+    }
+    lines
+}
+
+/// One router that is alone, and tracks every check without effect on its priority beyond what all of them have.
+fn config(suite: Suite, question: Question, count: u32) -> String {
+    let asked = match suite {
+        Suite::Keepalived => question.script,
+        Suite::Handover => question.probe,
+    };
     let mut text = "global_defs {\nscript_user root\nenable_script_security\n}\n".to_owned();
     let mut tracked = String::new();
-    for number in 0..scripts {
+    for number in 0..count {
         // Writing to a string can't fail.
-        let _ = write!(text, "vrrp_script s{number} {{\nscript \"/usr/bin/true\"\ninterval 1\n}}\n");
+        let _ = write!(text, "vrrp_script s{number} {{\n{asked}\ninterval 1\n}}\n");
         let _ = writeln!(tracked, "s{number}");
     }
     let instance = Load::single(ADVERTS).config(100);
@@ -59,9 +101,11 @@ fn config(scripts: u32) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of a table")]
-fn observe(suite: Suite, scripts: u32) -> Outcome<Vec<f64>> {
+fn observe(suite: Suite, question: Question, count: u32) -> Outcome<Vec<f64>> {
     let stage = Stage::new(suite, Load::single(ADVERTS))?;
-    stage.a.write_file(CONFIG, &config(scripts), 0o600).map_err(|error| error.to_string())?;
+    let service = spawn_tool(&stage.a, &["accept", &PORT.to_string()])?;
+    told(&service, "ready")?;
+    stage.a.write_file(CONFIG, &config(suite, question, count), 0o600).map_err(|error| error.to_string())?;
     let _running = stage.start(&stage.a)?;
     if !stage.lab.wait_for(LIMIT, || virtual_addresses(&stage.a).is_ok_and(|held| held == 1)) {
         return Err(format!("{suite} isn't master after {LIMIT:?}"));
@@ -76,7 +120,7 @@ fn observe(suite: Suite, scripts: u32) -> Outcome<Vec<f64>> {
     let adverts = frames.iter().filter(|it| it.host == "a" && matches!(it.packet, Packet::Vrrp { .. }));
     let at: Vec<f64> = adverts.map(|it| it.at.since(model::Instant::ZERO).as_secs_f64()).collect();
     let longest = at.iter().zip(at.iter().skip(1)).map(|(one, next)| next - one).fold(0.0, f64::max);
-    let checks = seconds * f64::from(scripts);
+    let checks = seconds * f64::from(count);
     Ok(vec![used.with_children() as f64 / 1e3 / checks, (longest - ADVERTS.as_secs_f64()) * 1e3])
 }
 
@@ -85,9 +129,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_script_is_tracked() {
-        let text = config(3);
+    fn every_check_is_tracked() {
+        let text = config(Suite::Handover, TRUE, 3);
         assert!(text.contains("track_script {\ns0\ns1\ns2\n}\nvirtual_ipaddress {"), "{text}");
         assert_eq!(text.matches("vrrp_script").count(), 3);
+    }
+
+    #[test]
+    fn only_handover_is_asked_to_probe() {
+        let probe = QUESTIONS[0];
+        assert!(config(Suite::Handover, probe, 1).contains(&format!("tcp_connect 127.0.0.1:{PORT}\n")));
+        assert!(!config(Suite::Keepalived, probe, 1).contains("tcp_connect"));
     }
 }
