@@ -24,6 +24,8 @@ pub(crate) struct Reading {
     pub(crate) sent: u64,
     /// Multicast packets received.
     pub(crate) received: u64,
+    /// Processes and threads that were started in this PID namespace, modulo `pid_max`.
+    pub(crate) started: u64,
 }
 
 impl Reading {
@@ -35,7 +37,13 @@ impl Reading {
         let netstat = fs::read_to_string("/proc/net/netstat").map_err(|error| format!("netstat: {error}"))?;
         let (sent, received) = multicasts(&netstat).ok_or("/proc/net/netstat has no multicast counters")?;
         let (cpu, children) = cpu_of(processes).map_err(|error| format!("/proc: {error}"))?;
-        Ok(Self { cpu, children, sent, received })
+        Ok(Self {
+            cpu,
+            children,
+            sent,
+            received,
+            started: last_pid().ok_or("/proc/loadavg isn't as proc(5) has it")?,
+        })
     }
 
     /// Its own time and that of its children.
@@ -47,23 +55,28 @@ impl Reading {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().map(str::parse);
         let mut next = || numbers.next()?.ok();
-        Some(Self { cpu: next()?, children: next()?, sent: next()?, received: next()? })
+        Some(Self { cpu: next()?, children: next()?, sent: next()?, received: next()?, started: next()? })
     }
 
     /// What happened since an earlier look.
-    pub(crate) const fn since(self, earlier: Self) -> Self {
+    pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
             children: self.children.saturating_sub(earlier.children),
             sent: self.sent.saturating_sub(earlier.sent),
             received: self.received.saturating_sub(earlier.received),
+            // Numbers start again from 300 (kernel/pid.c), which for figures of thousands is as good as from 0.
+            started: self.started.checked_sub(earlier.started).unwrap_or_else(|| {
+                (self.started + pid_max().unwrap_or_default()).saturating_sub(earlier.started)
+            }),
         }
     }
 }
 
 impl std::fmt::Display for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {} {}", self.cpu, self.children, self.sent, self.received)
+        let Self { cpu, children, sent, received, started } = self;
+        write!(f, "{cpu} {children} {sent} {received} {started}")
     }
 }
 
@@ -76,6 +89,15 @@ fn multicasts(netstat: &str) -> Option<(u64, u64)> {
         pairs.find(|(name, _)| *name == wanted).and_then(|(_, value)| value.parse().ok())
     };
     Some((value_of("OutMcastPkts")?, value_of("InMcastPkts")?))
+}
+
+/// The number that was given last in this PID namespace (proc_loadavg(5)).
+fn last_pid() -> Option<u64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+}
+
+fn pid_max() -> Option<u64> {
+    fs::read_to_string("/proc/sys/kernel/pid_max").ok()?.trim().parse().ok()
 }
 
 /// Of the processes, and of the children that they have waited for.
@@ -123,10 +145,10 @@ mod tests {
 
     #[test]
     fn readings_travel_as_text() {
-        let reading = Reading { cpu: 5, children: 8, sent: 6, received: 7 };
+        let reading = Reading { cpu: 5, children: 8, sent: 6, received: 7, started: 9 };
         assert_eq!(Reading::parse(&reading.to_string()), Some(reading));
         assert_eq!(Reading::parse("5 6"), None);
-        assert_eq!(reading.since(Reading { cpu: 1, children: 0, sent: 9, received: 7 }).cpu, 4);
+        assert_eq!(reading.since(Reading { cpu: 1, children: 0, sent: 9, received: 7, started: 2 }).cpu, 4);
     }
 
     #[test]
