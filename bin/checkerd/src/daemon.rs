@@ -8,7 +8,7 @@ use config::{Check, Command, Config};
 use ipc::json;
 use ipc::reload::Request;
 use ipc::verdicts::Message;
-use model::Instant;
+use model::{Cause, Instant, Verdict};
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
 use runner::{Crew, End, Job, Runner};
 use service::reload::{Ask, Participant, Resolution};
@@ -17,6 +17,7 @@ use sys::privilege::{self, Capability};
 use sys::process::Exit;
 
 use crate::book::Book;
+use crate::gate::Gate;
 use crate::once::variables;
 use crate::probe::{Answer, Probes};
 use crate::stdout::Printer;
@@ -55,6 +56,7 @@ struct Daemon {
     server: LineServer,
     printer: Printer,
     crew: Crew<Tag>,
+    gate: Gate<Tag>,
     probes: Probes,
     checks: Checks,
     book: Book,
@@ -69,11 +71,14 @@ impl Daemon {
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         drop_rights()?;
+        sys::process::raise_open_files()
+            .map_err(|error| Failure::io("raise the limit of open files", &error))?;
         let book = Book::new(&start.config, &service::stamp::rfc3339(sys::clock::wall()));
         let runner = Runner::new(start.config.global.script_user.clone());
         Ok(Self {
             checks: Checks::new(sys::clock::now(), &book.configs()),
             crew: Crew::new(runner, SCRIPTS),
+            gate: Gate::new(),
             probes: Probes::new(PROBES),
             leave_at: None,
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
@@ -85,8 +90,10 @@ impl Daemon {
         })
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        let ours = [self.checks.next_deadline(), self.crew.next_deadline(), self.probes.next_deadline()];
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let gate = self.gate.deadline(self.crew.started_after(Gate::<Tag>::since(now)));
+        let ours =
+            [self.checks.next_deadline(), self.crew.next_deadline(), self.probes.next_deadline(), gate];
         ours.into_iter().chain([self.leave_at]).flatten().min()
     }
 
@@ -106,32 +113,63 @@ impl Daemon {
 
     /// Does everything that the schedule wants done.
     fn drain(&mut self, now: Instant) {
-        while let Some(output) = self.checks.poll_output() {
-            match output {
-                Output::Start { check, run } => self.start_run(check, run, now),
-                Output::Verdict { check, verdict, cause } => {
-                    let wall = service::stamp::rfc3339(sys::clock::wall());
-                    self.book.on_verdict(check, verdict, cause, wall);
-                    if let Some(message) = status::verdict(&self.book, &self.checks, check) {
-                        self.print(&message);
-                        let clients: Vec<_> = self.server.clients().collect();
-                        clients.into_iter().for_each(|client| self.tell(client, &message));
+        let mut changed = false;
+        loop {
+            while let Some(output) = self.checks.poll_output() {
+                match output {
+                    Output::Start { check, run } => self.on_due(check, run, now),
+                    Output::Verdict { check, verdict, cause } => {
+                        self.on_verdict(check, verdict, cause);
+                        changed = true;
                     }
-                    service::notify_status(&status::summary(&self.book, &self.checks));
                 }
             }
+            // Who can't be started has an outcome at once, and so there may be more to do.
+            if !self.start_waiting(now) {
+                break;
+            }
+        }
+        if changed {
+            service::notify_status(&status::summary(&self.book, &self.checks));
         }
     }
 
-    fn start_run(&mut self, check: CheckId, run: RunNumber, now: Instant) {
+    fn on_verdict(&mut self, check: CheckId, verdict: Verdict, cause: Cause) {
+        let wall = service::stamp::rfc3339(sys::clock::wall());
+        self.book.on_verdict(check, verdict, cause, wall);
+        if let Some(message) = status::verdict(&self.book, &self.checks, check) {
+            self.print(&message);
+            let clients: Vec<_> = self.server.clients().collect();
+            clients.into_iter().for_each(|client| self.tell(client, &message));
+        }
+    }
+
+    /// A probe is made at once; a script is started when there is room.
+    fn on_due(&mut self, check: CheckId, run: RunNumber, now: Instant) {
         let Some(page) = self.book.page(check) else { return };
-        let Some(command) = page.check.probe.command() else {
-            let asked = (&page.check.probe, page.check.timeout);
-            if let Some(answer) = self.probes.start(&self.reactor, now, (check, run), asked) {
-                self.on_answer(answer, now);
-            }
+        if page.check.probe.command().is_some() {
+            self.gate.wait((check, run), now);
             return;
-        };
+        }
+        let asked = (&page.check.probe, page.check.timeout);
+        if let Some(answer) = self.probes.start(&self.reactor, now, (check, run), asked) {
+            self.on_answer(answer, now);
+        }
+    }
+
+    fn start_waiting(&mut self, now: Instant) -> bool {
+        let since = Gate::<Tag>::since(now);
+        let mut any = false;
+        while let Some((check, run)) = self.gate.next(self.crew.started_after(since), now) {
+            self.start_script(check, run, now);
+            any = true;
+        }
+        any
+    }
+
+    fn start_script(&mut self, check: CheckId, run: RunNumber, now: Instant) {
+        let Some(page) = self.book.page(check) else { return };
+        let Some(command) = page.check.probe.command() else { return };
         let variables = variables(&page.check);
         let job = job(&page.check, command, &variables);
         if let Err(refusal) = self.crew.start(&self.reactor, now, &job, (check, run)) {
@@ -183,6 +221,7 @@ impl Daemon {
             let same = plan::is_same(&self.config, &candidate.config);
             let ended = self.book.reconfigure(&candidate.config, (&mut self.checks, now), &wall, same);
             self.crew.abort(|(check, _)| ended.contains(check));
+            self.gate.forget(|(check, _)| ended.contains(check));
             self.probes.abort(|check| ended.contains(check));
             self.crew.set_script_user(candidate.config.global.script_user.clone());
             self.config = candidate.config;
@@ -247,7 +286,7 @@ impl service::Daemon for Daemon {
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
         self.on_time(now);
         let over = self.leave_at.is_some_and(|at| at <= now || self.crew.is_idle());
-        Ok(if over { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
+        Ok(if over { Turn::Over } else { Turn::Sleep(self.next_deadline(now)) })
     }
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
@@ -283,6 +322,7 @@ impl service::Daemon for Daemon {
             self.leave_at = Some(now + FAREWELL);
             self.checks.handle(now, Input::Stop);
             self.crew.abort(|_| true);
+            self.gate.forget(|_| true);
             self.probes.abort(|_| true);
         }
     }

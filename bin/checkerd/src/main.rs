@@ -6,6 +6,7 @@
 
 mod book;
 mod daemon;
+mod gate;
 mod once;
 mod plan;
 mod probe;

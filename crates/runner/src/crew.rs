@@ -128,6 +128,11 @@ impl<T: Clone> Crew<T> {
         self.runner = Runner::new(script_user);
     }
 
+    /// The starts of all that run and were started after `since`, in no order.
+    pub fn started_after(&self, since: Instant) -> impl Iterator<Item = Instant> {
+        self.running().map(|(run, _)| run.started()).filter(move |started| *started > since)
+    }
+
     /// Whether nothing runs.
     #[must_use]
     pub fn is_idle(&self) -> bool {

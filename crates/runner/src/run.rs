@@ -104,6 +104,12 @@ impl Run {
         self.child.pid()
     }
 
+    /// When it was started.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Readable when it has ended: call [`Run::poll_end`].
     #[must_use]
     pub fn process(&self) -> BorrowedFd<'_> {
@@ -123,8 +129,12 @@ impl Run {
     }
 
     /// Ends it by and by if its time is up. True once: at the moment when it became overdue.
+    /// Not if it has ended, and only we were too slow to see it: [`Run::poll_end`] has what there is to say.
     pub fn on_deadline(&mut self, now: Instant) -> bool {
         let before = self.ladder.timed_out();
+        if !before && matches!(self.child.peek(), Ok(Some(_))) {
+            return false;
+        }
         if let Some(signal) = self.ladder.climb(now) {
             if signal == Signal::KILL {
                 self.kill_all();

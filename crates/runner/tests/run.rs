@@ -313,3 +313,14 @@ fn hundreds_of_runs_leave_no_descriptor_and_no_zombie() {
     assert_eq!(count(), before);
     assert_eq!(std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default().trim(), "");
 }
+
+#[test]
+fn who_ended_in_time_isnt_overdue_because_we_looked_late() {
+    let arguments = shell("exit 3");
+    let mut run = runner().start(now(), &job(Path::new("/bin/sh"), &arguments)).unwrap();
+    let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(run.process(), PollFlags::IN)], Some(&patience)).unwrap();
+    let late = run.deadline().unwrap() + PATIENCE;
+    assert!(!run.on_deadline(late), "it has ended");
+    assert_eq!(run.poll_end(late).unwrap().end, End::Exited(Exit::Code(3)));
+}

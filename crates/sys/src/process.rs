@@ -4,6 +4,7 @@
 //! open in a child that wasn't given to it, or leave a zombie that its caller can't reap by the descriptor.
 //! Read pidfd_open(2), waitid(2), fork(2) (what may be called after it) and, for namespaces, setns(2) first.
 
+mod files;
 mod launch;
 mod prepare;
 
@@ -21,6 +22,7 @@ use rustix::process::{
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
+pub use files::raise_open_files;
 pub use prepare::Step;
 pub use rustix::process::Signal;
 

@@ -193,6 +193,26 @@ fn a_thousand_failures_leave_no_descriptor_no_memory_and_no_child() {
 }
 
 #[test]
+fn children_keep_the_limit_of_open_files_that_was_found() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    if std::env::var_os("HANDOVER_ALONE").is_none() {
+        let name = "children_keep_the_limit_of_open_files_that_was_found";
+        let mut alone = Spec::new(std::env::current_exe().unwrap())
+            .arguments([name, "--exact", "--test-threads=1"])
+            .variable("HANDOVER_ALONE", "1");
+        alone = alone.stdout(Stdio::Inherit).stderr(Stdio::Inherit);
+        assert_eq!(end(&mut spawn(&alone).unwrap()), Exit::Code(0));
+        return;
+    }
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(512), maximum }).unwrap();
+    handover_sys::process::raise_open_files().unwrap();
+    let ours = getrlimit(Resource::Nofile).current.unwrap();
+    assert!(ours > 512 && ours <= 65_536, "{ours}");
+    assert_eq!(output(shell("ulimit -Sn")), "512\n");
+}
+
+#[test]
 fn our_own_files_in_proc_stay_ours_after_a_child_changed_its_user() {
     if !is_root("a child of another user") {
         return;

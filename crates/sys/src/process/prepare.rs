@@ -14,15 +14,15 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, FdFlags, fcntl_setfd, write};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{
-    Gid, Pid, Signal, Uid, chdir, getegid, geteuid, getpid, getppid, set_child_subreaper,
-    set_parent_process_death_signal,
+    Gid, Pid, Resource, Rlimit, Signal, Uid, chdir, getegid, geteuid, getpid, getppid, set_child_subreaper,
+    set_parent_process_death_signal, setrlimit,
 };
 use rustix::thread::{
     CapabilitySet, UnshareFlags, move_into_link_name_space, set_keep_capabilities, set_no_new_privs,
     set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 
-use super::{Credentials, Namespace, Rights, Spec};
+use super::{Credentials, Namespace, Rights, Spec, files};
 use crate::privilege::{drop_bounding, limit_to, set_of};
 use crate::schedule;
 
@@ -110,6 +110,7 @@ pub(super) struct Prepared {
     no_new_privs: bool,
     reaper: bool,
     real_time: Option<u8>,
+    open_files: Option<Rlimit>,
     /// The signal, and the parent that must still be there; no check in a PID namespace where it has no number.
     death_signal: Option<(Signal, Option<Pid>)>,
     /// Numbers, since they have to stay what the child was told; the `Spec` keeps them open.
@@ -146,6 +147,7 @@ impl Prepared {
             no_new_privs: spec.identity.no_new_privs,
             reaper: spec.reaper,
             real_time: spec.identity.real_time,
+            open_files: files::for_children(),
             death_signal: spec.death_signal.map(|signal| (signal, (!foreign_pid).then(getpid))),
             passed: spec.passed.iter().map(AsRawFd::as_raw_fd).collect(),
             directory: directory.transpose()?,
@@ -162,6 +164,9 @@ impl Prepared {
         }
         if let Some(priority) = self.real_time {
             schedule::grant(priority);
+        }
+        if let Some(limit) = self.open_files {
+            setrlimit(Resource::Nofile, limit).map_err(at(Step::Descriptors))?;
         }
         self.become_user().map_err(at(Step::Credentials))?;
         self.reduce().map_err(at(Step::Rights))?;
