@@ -38,3 +38,34 @@ fn probes_see_the_host_that_they_run_on() {
     });
     assert_eq!(node.at("/checks/3/last_outcome"), "no process handover-probes-elsewhere runs");
 }
+
+/// Trap 22: keepalived's tracker stays in FAULT in a network namespace. The process that decides is looked for by its
+/// command line, others of its name don't count, and its end is told at once.
+#[test]
+fn a_tracked_process_decides_on_a_host_of_its_own() {
+    let lab = start_lab();
+    let config = "vrrp_track_process web {\n process /tmp/handover-web 1001\n}\n\
+        vrrp_track_process spare {\n process handover-web 1002\n param_match initial\n full_command\n weight 20\n}\n\
+        vrrp_instance v {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 10.0.0.9/32\n }\n \
+        track_process {\n web\n spare\n }\n}\n";
+    let node = Node::new(&lab, "a", &["10.0.0.1/24"], config);
+    let other = Node::new(&lab, "b", &["10.0.0.2/24"], config);
+    let copy = "cp /bin/sleep /tmp/handover-web";
+    let run = |seconds: u32| format!("/tmp/handover-web {seconds} >/dev/null 2>&1 & echo $!");
+    let _ = other.sh(&format!("{copy}; {}", run(1001)));
+    let _ = node.sh(&format!("{copy}; {}", run(1003)));
+    node.start();
+    eventually(&lab, &[&node], "what runs elsewhere, or otherwise, doesn't count", || {
+        node.state() == "FAULT"
+            && node.at("/checks/0/last_outcome") == "no process /tmp/handover-web runs"
+            && node.at("/checks/1/verdict") == "down"
+    });
+    let pid = node.sh(&run(1001));
+    eventually(&lab, &[&node], "it runs", || node.state() == "MASTER" && node.holds("10.0.0.9"));
+    let _ = node.sh("cd /tmp; PATH=/tmp:$PATH; handover-web 1002.5 >/dev/null 2>&1 &");
+    eventually(&lab, &[&node], "the spare one adds to the priority", || {
+        node.at("/instances/0/priority/effective") == "120"
+    });
+    let _ = node.sh(&format!("kill {pid}"));
+    eventually(&lab, &[&node], "it has ended", || node.state() == "FAULT" && !node.holds("10.0.0.9"));
+}

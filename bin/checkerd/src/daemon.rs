@@ -30,6 +30,8 @@ const RELOAD: Token = Token(LineServer::TOKENS);
 const SCRIPTS: Token = Token(RELOAD.0 + 1);
 /// Far above those of scripts, which need two for each that runs.
 pub(crate) const PROBES: Token = Token(1 << 30);
+/// Above those of as many probes as there ever are.
+pub(crate) const WATCHES: Token = Token(1 << 31);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a script
@@ -79,7 +81,7 @@ impl Daemon {
             checks: Checks::new(sys::clock::now(), &book.configs()),
             crew: Crew::new(runner, SCRIPTS),
             gate: Gate::new(),
-            probes: Probes::new(PROBES),
+            probes: Probes::new(PROBES, WATCHES),
             leave_at: None,
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
             config: start.config,
@@ -290,7 +292,10 @@ impl service::Daemon for Daemon {
     }
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
-        if self.probes.owns(token) {
+        if let Some(check) = self.probes.news(token) {
+            self.checks.handle(now, Input::Hasten { check });
+            self.drain(now);
+        } else if self.probes.owns(token) {
             if let Some(answer) = self.probes.on_ready(token, now) {
                 self.on_answer(answer, now);
                 self.drain(now);

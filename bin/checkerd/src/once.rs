@@ -13,7 +13,7 @@ use reactor::{Reactor, Ready, Token};
 use runner::{Crew, Runner};
 use service::{Exit, Failure};
 
-use crate::daemon::{PROBES, drop_rights, job, outcome_of};
+use crate::daemon::{PROBES, WATCHES, drop_rights, job, outcome_of};
 use crate::probe::Probes;
 
 /// What a daemon would count it as.
@@ -78,7 +78,7 @@ fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Check, Failure> {
 fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
     let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
     let mut crew = Crew::new(Runner::new(config.global.script_user.clone()), SCRIPT);
-    let mut probes = Probes::new(PROBES);
+    let mut probes = Probes::new(PROBES, WATCHES);
     let now = sys::clock::now();
     let over = |outcome, took| Ended { outcome, output: String::new(), took };
     if let Some(command) = check.probe.command() {

@@ -10,6 +10,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use model::Instant;
 use reactor::{Interest, Reactor, Token};
 
 use self::net::{Attempt, Progress};
-use self::process::Processes;
+use self::process::Census;
 
 /// A probe that is over.
 #[derive(Debug)]
@@ -42,19 +43,26 @@ struct Running {
 #[derive(Debug)]
 pub(crate) struct Probes {
     first: Token,
+    /// Of what tells that a check would come to something else now; from here on upwards.
+    watches: Token,
     running: BTreeMap<CheckId, Running>,
-    processes: Processes,
+    census: Census,
 }
 
 impl Probes {
-    /// Uses `first` and the tokens above it, one for each check.
-    pub(crate) fn new(first: Token) -> Self {
-        Self { first, running: BTreeMap::new(), processes: Processes::default() }
+    /// Uses `first` and the tokens above it, one for each check, and likewise those from `watches` on, which are above.
+    pub(crate) fn new(first: Token, watches: Token) -> Self {
+        Self { first, watches, running: BTreeMap::new(), census: Census::default() }
     }
 
     /// Whether a token is one of ours.
     pub(crate) const fn owns(&self, token: Token) -> bool {
         token.0 >= self.first.0
+    }
+
+    /// The check that would come to something else now, if one of our tokens says that.
+    pub(crate) fn news(&self, token: Token) -> Option<CheckId> {
+        token.0.checked_sub(self.watches.0).map(CheckId)
     }
 
     /// Asks. The answer comes from here if it is known at once, else from [`Self::on_ready`] or [`Self::on_time`].
@@ -67,7 +75,15 @@ impl Probes {
     ) -> Option<Answer> {
         let at_once = |outcome| Some(Answer { check, run, outcome, took: Duration::ZERO });
         let attempt = match probe {
-            Probe::Process(name) => return at_once(process::outcome(&mut self.processes, check, name)),
+            Probe::Process(wanted) => {
+                let token = Token(self.watches.0 + check.0);
+                let watch = |end: &OwnedFd| {
+                    if let Err(error) = reactor.register(token, end, Interest::READABLE) {
+                        log::debug!("the end of a process will be seen at the next look: {error}");
+                    }
+                };
+                return at_once(self.census.outcome(check, wanted, watch));
+            }
             Probe::File(path) => return at_once(file(path)),
             Probe::UnixConnect(path) => return at_once(net::unix_connect(path)),
             Probe::TcpConnect(target) => Attempt::tcp(target),
@@ -113,7 +129,7 @@ impl Probes {
     /// Gives up what such checks ask.
     pub(crate) fn abort(&mut self, which: impl Fn(&CheckId) -> bool) {
         self.running.retain(|check, _| !which(check));
-        self.processes.forget(which);
+        self.census.forget(which);
     }
 
     fn end(&mut self, check: CheckId, outcome: Outcome, now: Instant) -> Option<Answer> {

@@ -231,3 +231,30 @@ fn scratch_children(pid: u32) -> usize {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().count()
 }
+
+/// The interval is longer than the test: what is told in it was seen when it happened.
+#[test]
+fn the_end_of_a_process_is_seen_at_once_and_a_standby_keeps_the_check_up() {
+    let scratch = Scratch::new("checkerd-census");
+    let program = scratch.path("census");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let run = || sys::process::spawn(&sys::process::Spec::new(&program).argument("1000")).unwrap();
+    let (one, two) = (run(), run());
+    let config = "vrrp_script census {\n process census\n interval 1000\n}\n\
+        vrrp_track_process both {\n process PROGRAM 1000\n quorum 2\n delay 1000\n}\n"
+        .replace("PROGRAM", program.to_str().unwrap());
+    let daemon = start(&scratch, &config);
+    let mut client = daemon.connect();
+    daemon.until("both up", || status(&mut client).iter().all(|it| it.verdict == Verdict::Up).then_some(()));
+    // Whichever of them was found for the first check, it goes on with the other.
+    one.signal(Signal::KILL).unwrap();
+    daemon.until("one is missed", || {
+        let both = &status(&mut client)[1];
+        (both.last_outcome.as_deref()? == format!("1 of 2 processes {} run", program.display())).then_some(())
+    });
+    let checks = status(&mut client);
+    assert_eq!(checks[1].verdict, Verdict::Up, "`terminate_delay` isn't over");
+    assert_eq!(checks[0].failures, 0);
+    two.signal(Signal::KILL).unwrap();
+    assert_eq!(verdict(&mut client, Verdict::Down).cause.text, "no process census runs");
+}

@@ -76,6 +76,12 @@ pub enum Input {
         /// Which run.
         run: RunNumber,
     },
+    /// Something says that a run now would come to something else than the last one: it is made out of turn, and
+    /// counts only if that is so. Then the grid begins anew with it.
+    Hasten {
+        /// Which check.
+        check: CheckId,
+    },
     /// Start nothing any more.
     Stop,
 }

@@ -56,6 +56,11 @@ impl Judge {
         self.tally
     }
 
+    /// Whether the last result was of the same kind.
+    pub(crate) fn is_no_news(&self, outcome: &Outcome) -> bool {
+        self.last_passed == Some(*outcome == Outcome::Passed)
+    }
+
     /// Takes one result. `Some` when it changes the verdict.
     pub fn handle(&mut self, outcome: &Outcome) -> Option<(Verdict, Cause)> {
         let passed = *outcome == Outcome::Passed;

@@ -4,8 +4,8 @@
 //! don't start in one moment, in which nothing else would find a CPU. The second run comes half an interval to one and a half
 //! after the first one.
 //!
-//! The grid never moves, so nothing drifts, however late a timer fires and however long a run takes. What was missed
-//! is missed: after a pause there is one run, not many.
+//! The grid moves only when a run out of turn finds something new ([`crate::Input::Hasten`]). So nothing drifts, however
+//! late a timer fires and however long a run takes. What was missed is missed: after a pause there is one run, not many.
 
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ impl Grid {
         let share = interval.as_nanos().saturating_mul(u128::from(fraction)) >> u64::BITS;
         let share = Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX));
         Self { first: Some(now), next: now + interval / 2 + share, interval }
+    }
+
+    /// Begins anew, with `now` used up.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        (self.first, self.next) = (None, now + self.interval);
     }
 
     /// The next moment; it may be in the past, then the check is due.

@@ -32,6 +32,8 @@ enum Event {
     Due,
     Ended(RunNumber, Outcome),
     Overdue(RunNumber),
+    /// A run now would come to something else.
+    Hasten,
     Stop,
 }
 
@@ -41,6 +43,8 @@ struct Entry {
     phase: Phase,
     grid: Grid,
     runs: RunNumber,
+    /// The run that is active was made out of turn.
+    hastened: bool,
     judge: Judge,
     last_outcome: Option<Outcome>,
 }
@@ -106,6 +110,7 @@ impl Checks {
             phase: if self.stopped { Phase::Stopped } else { Phase::Waiting },
             grid: Grid::new(now, config.interval, id.0),
             runs: RunNumber::default(),
+            hastened: false,
             judge: Judge::new(config),
             last_outcome: None,
         };
@@ -130,6 +135,7 @@ impl Checks {
             Input::Wake => self.wake(now),
             Input::Ended { check, run, outcome } => self.step(now, check, Event::Ended(run, outcome)),
             Input::Overdue { check, run } => self.step(now, check, Event::Overdue(run)),
+            Input::Hasten { check } => self.step(now, check, Event::Hasten),
             Input::Stop => {
                 self.stopped = true;
                 for check in self.entries.keys().copied().collect::<Vec<_>>() {
@@ -175,7 +181,11 @@ impl Checks {
             self.deadlines.remove(&(deadline, check));
         }
         match (entry.phase, event) {
-            (Phase::Waiting, Event::Due) => Self::on_start(&mut self.outputs, entry, check, now),
+            (Phase::Waiting, Event::Due) => {
+                entry.grid.advance(now);
+                Self::on_start(&mut self.outputs, entry, check, false);
+            }
+            (Phase::Waiting, Event::Hasten) => Self::on_start(&mut self.outputs, entry, check, true),
             (Phase::Overdue { run, .. }, Event::Due) => {
                 entry.grid.advance(now);
                 Self::on_overdue(&mut self.outputs, entry, (check, run), now);
@@ -185,7 +195,12 @@ impl Checks {
             }
             (Phase::Running(active), Event::Ended(run, outcome)) if active == run => {
                 entry.phase = Phase::Waiting;
-                Self::on_result(&mut self.outputs, entry, check, outcome);
+                if !entry.hastened {
+                    Self::on_result(&mut self.outputs, entry, check, outcome);
+                } else if !entry.judge.is_no_news(&outcome) {
+                    entry.grid.restart(now);
+                    Self::on_result(&mut self.outputs, entry, check, outcome);
+                }
             }
             // What it comes to in the end doesn't matter any more.
             (Phase::Overdue { run: active, .. }, Event::Ended(run, _)) if active == run => {
@@ -197,19 +212,22 @@ impl Checks {
                 Event::Ended(..) | Event::Overdue(_),
             ) => {}
             // The run decides when the next one starts: never two at once.
-            (Phase::Running(_), Event::Due) => {}
+            (Phase::Running(_), Event::Due | Event::Hasten) | (Phase::Overdue { .. }, Event::Hasten) => {}
             (Phase::Waiting | Phase::Running(_) | Phase::Overdue { .. }, Event::Stop) => {
                 entry.phase = Phase::Stopped;
             }
-            (Phase::Stopped, Event::Due | Event::Ended(..) | Event::Overdue(_) | Event::Stop) => {}
+            (
+                Phase::Stopped,
+                Event::Due | Event::Ended(..) | Event::Overdue(_) | Event::Hasten | Event::Stop,
+            ) => {}
         }
         if let Some(deadline) = entry.deadline() {
             self.deadlines.insert((deadline, check));
         }
     }
 
-    fn on_start(outputs: &mut VecDeque<Output>, entry: &mut Entry, check: CheckId, now: Instant) {
-        entry.grid.advance(now);
+    fn on_start(outputs: &mut VecDeque<Output>, entry: &mut Entry, check: CheckId, hastened: bool) {
+        entry.hastened = hastened;
         entry.runs = RunNumber(entry.runs.0.wrapping_add(1));
         entry.phase = Phase::Running(entry.runs);
         outputs.push_back(Output::Start { check, run: entry.runs });

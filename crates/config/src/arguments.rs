@@ -33,6 +33,7 @@ pub(crate) enum Value<'a> {
     Command(Command),
     Hook(Command, Option<UserSpec>),
     Text(Word<'a>),
+    Words(Vec<Word<'a>>),
 }
 
 /// The value, or `None` after a complaint.
@@ -48,7 +49,7 @@ pub(crate) fn read<'a>(
         }
         Argument::Bool if statement.arguments.is_empty() => return Some(Value::Bool(true)),
         Argument::Flag(_) if statement.arguments.is_empty() => return Some(Value::Nothing),
-        Argument::Command | Argument::Hook => usize::MAX,
+        Argument::Command | Argument::Hook | Argument::Words(_) => usize::MAX,
         Argument::Weight(_) | Argument::User => 2,
         Argument::Number(..) | Argument::Seconds(..) | Argument::OneOf(_) => 1,
         Argument::Bool | Argument::Flag(_) | Argument::Address | Argument::Link | Argument::Text(_) => 1,
@@ -68,7 +69,9 @@ pub(crate) fn read<'a>(
             return hook.map(|(command, user)| Value::Hook(command, user));
         }
         Argument::Bool => boolean(first.text).map(Value::Bool),
-        Argument::Flag(words) => words.contains(&first.text).then_some(Value::Nothing),
+        Argument::Flag(words) => {
+            words.iter().find(|word| **word == first.text).map(|word| Value::Choice(word))
+        }
         Argument::Number(min, max) => number(first.text, min, max).map(Value::Number),
         Argument::Seconds(min, max) => seconds(first.text, min, max).map(Value::Seconds),
         Argument::Weight(limit) => weight(first.text, second, limit).map(Value::Weight),
@@ -79,6 +82,7 @@ pub(crate) fn read<'a>(
         Argument::Link => LinkName::new(first.text).ok().map(Value::Link),
         Argument::User => user(first, second).map(Value::User),
         Argument::Text(_) => Some(Value::Text(*first)),
+        Argument::Words(_) => Some(Value::Words(statement.arguments.clone())),
         Argument::Nothing | Argument::Free => None,
     };
     if value.is_none() {
@@ -243,7 +247,7 @@ pub(crate) fn wanted(argument: Argument) -> String {
         Argument::User => "a user and perhaps a group".to_owned(),
         Argument::Command => "a command in quotes".to_owned(),
         Argument::Hook => "a command in quotes, and perhaps a user and a group".to_owned(),
-        Argument::Text(what) => what.to_owned(),
+        Argument::Text(what) | Argument::Words(what) => what.to_owned(),
         Argument::Free => "words".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ mod group;
 mod instance;
 mod manners;
 mod probe;
+mod process;
 mod reach;
 mod rules;
 mod strict;
@@ -23,6 +24,7 @@ use std::collections::HashSet;
 use model::{CheckName, ProtocolVersion};
 
 use self::defaults::Defaults;
+use self::tracking::Kind;
 use crate::arguments;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::Place;
@@ -32,7 +34,7 @@ use crate::section::{Section, admit, guess};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
 
-/// A `vrrp_script`, `vrrp_instance` or `vrrp_sync_group`, not read yet.
+/// A `vrrp_script`, `vrrp_track_process`, `vrrp_instance` or `vrrp_sync_group`, not read yet.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     name: Word<'a>,
@@ -44,13 +46,18 @@ struct Named<'a> {
 /// The meaning of a file's statements; right only if nothing was complained about as an error.
 pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Complaints) -> Config {
     let mut global = Section::new(Place::Global);
-    let (mut scripts, mut instances, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut trackers, mut instances, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (order, statement) in statements.iter().enumerate() {
         let row = admit(Place::Root, statement, complaints);
         let Some(row) = row.or_else(|| guess(Place::Root, statement, complaints)) else { continue };
         let Some(block) = &statement.block else { continue };
         match row.name {
-            "vrrp_script" => scripts.extend(named(statement, block, order, complaints)),
+            "vrrp_script" => {
+                trackers.extend(named(statement, block, order, complaints).map(|it| (Kind::Script, it)));
+            }
+            "vrrp_track_process" => {
+                trackers.extend(named(statement, block, order, complaints).map(|it| (Kind::Process, it)));
+            }
             "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
             "vrrp_sync_group" => groups.extend(named(statement, block, order, complaints)),
             "global_defs" => {
@@ -62,8 +69,8 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     }
     let defaults = Defaults::new(&global, complaints);
     let global = defaults::global_defs(&global, complaints);
-    let checks: Vec<_> = scripts.iter().map(|script| check::check(script, complaints)).collect();
-    let known = tracking::Known::new(&scripts, &checks, complaints);
+    let checks: Vec<_> = trackers.iter().map(|(kind, block)| kind.read(block, complaints)).collect();
+    let known = tracking::Known::new(&trackers, &checks, complaints);
     let mut drafts: Vec<_> = instances
         .iter()
         .filter_map(|instance| instance::instance(instance, &defaults, &known, complaints))
@@ -81,12 +88,15 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::shared_addresses(&drafts, complaints);
     tracked.extend(joined.iter().flat_map(|group| check_names(&group.checks)));
     if !instances.is_empty() && complaints.errors() == 0 {
-        tell_untracked(checks.iter().flatten().filter(|check| !tracked.contains(&check.name)), complaints);
+        let untracked = |(_, check): &(Kind, &Check)| !tracked.contains(&check.name);
+        let known =
+            trackers.iter().zip(&checks).filter_map(|((kind, _), check)| Some((*kind, check.as_ref()?)));
+        tell_untracked(known.filter(untracked), complaints);
     }
     if instances.is_empty() && complaints.errors() == 0 {
         let message = "there is no `vrrp_instance`, so no address will move";
         // With checks it is a file for checkerd alone.
-        complaints.push(match scripts.as_slice() {
+        complaints.push(match trackers.as_slice() {
             [] => Diagnostic::warning("no-instance", None, message),
             [_, ..] => Diagnostic::note("no-instance", None, message),
         });
@@ -99,11 +109,12 @@ fn check_names(tracked: &[TrackedCheck]) -> impl Iterator<Item = CheckName> {
     tracked.iter().map(|tracked| tracked.check.clone())
 }
 
-fn tell_untracked<'c>(checks: impl Iterator<Item = &'c Check>, complaints: &mut Complaints) {
-    for check in checks {
+fn tell_untracked<'c>(checks: impl Iterator<Item = (Kind, &'c Check)>, complaints: &mut Complaints) {
+    for (kind, check) in checks {
+        let list = kind.list();
         let message =
             format!("nobody tracks the check {}, so its result changes nothing", quote(check.name.as_str()));
-        let help = format!("add it to a `track_script` block: track_script {{ {} }}", check.name);
+        let help = format!("add it to a `{list}` block: {list} {{ {} }}", check.name);
         complaints.push(Diagnostic::warning("untracked-check", check.span, message).help(help));
     }
 }

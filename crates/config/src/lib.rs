@@ -50,10 +50,10 @@ pub use self::fingerprint::Fingerprint;
 pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
-    Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, HttpGet,
-    Instance, Manners, Pacing, Peer, Probe, Role, SyncGroup, Target, TrackedCheck, TrackedLink, UserSpec,
-    Weight,
+    Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance,
+    Manners, Pacing, Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
+pub use self::model::{CommandLine, Fit, HttpGet, Probe, Processes, Target};
 pub use self::report::Report;
 pub use self::source::{Position, Span};
 

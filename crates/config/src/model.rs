@@ -17,7 +17,7 @@ use model::{
 use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
-pub use self::probe::{HttpGet, Probe, Target};
+pub use self::probe::{CommandLine, Fit, HttpGet, Probe, Processes, Target};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Given {
 pub struct Config {
     /// `global_defs`.
     pub global: Global,
-    /// Every `vrrp_script`, in the order of the file.
+    /// Every `vrrp_script` and `vrrp_track_process`, in the order of the file.
     pub checks: Vec<Check>,
     /// Every `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
@@ -104,7 +104,7 @@ pub struct Command {
     pub span: Span,
 }
 
-/// `vrrp_script`: a health check.
+/// `vrrp_script` or `vrrp_track_process`: a health check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// Its name, unique among checks.
@@ -154,13 +154,13 @@ pub enum Role {
 /// negative subtracts while it is down (keepalived.conf(5), `weight`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
-    /// -253 to 253.
+    /// -253 to 253; one more each way for processes.
     pub value: i16,
     /// Success and failure change places.
     pub reverse: bool,
 }
 
-/// One line of a `track_script` block.
+/// One line of a `track_script` or `track_process` block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedCheck {
     /// Which check; it exists in [`Config::checks`].
@@ -261,7 +261,7 @@ pub struct Instance {
     /// `virtual_ipaddress_excluded`, and what of `virtual_ipaddress` no advert has room for: held like the others, and not
     /// advertised. Of either family.
     pub excluded: Vec<Address>,
-    /// `track_script`.
+    /// `track_script`, then `track_process`.
     pub checks: Vec<TrackedCheck>,
     /// `track_interface`, and those of its addresses without `no_track`: interfaces besides its own that count.
     pub links: Vec<TrackedLink>,
@@ -308,7 +308,7 @@ pub struct SyncGroup {
     pub name: GroupName,
     /// `group`: each exists in [`Config::instances`], and none is in two groups.
     pub members: Vec<InstanceName>,
-    /// `track_script`: for every member, besides its own.
+    /// `track_script`, then `track_process`: for every member, besides its own.
     pub checks: Vec<TrackedCheck>,
     /// `track_interface`: for every member, besides its own.
     pub links: Vec<TrackedLink>,

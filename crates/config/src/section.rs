@@ -210,6 +210,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The words given; none after a complaint.
+    pub(crate) fn texts(&self, name: &'static str) -> &[Word<'a>] {
+        match self.value(name) {
+            Some(Value::Words(words)) => words,
+            Some(_) | None => &[],
+        }
+    }
+
     pub(crate) fn blocks(&self, name: &'static str) -> &[&'a Block<'a>] {
         self.field(name).map_or(&[], |field| &field.blocks)
     }

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use handover_config::{self as config, HttpGet, Probe, Role, Target};
+use handover_config::{self as config, Check, CommandLine, Fit, HttpGet, Probe, Processes, Role, Target};
 
 use support::{check_all, with};
 
@@ -64,7 +64,7 @@ fn what_a_check_asks_without_a_process() {
     };
     assert_eq!(probe("tcp_connect [::1]:80\n source ::2\n interface eth1"), Probe::TcpConnect(from));
     assert_eq!(probe("unix_connect /run/x.sock"), Probe::UnixConnect("/run/x.sock".into()));
-    assert_eq!(probe("process haproxy"), Probe::Process("haproxy".into()));
+    assert_eq!(probe("process haproxy"), Probe::Process(Processes::named("haproxy".into())));
     assert_eq!(probe("file /run/ready"), Probe::File("/run/ready".into()));
     assert_eq!(probe("ping 10.0.0.1").words(), ["ping", "10.0.0.1"]);
     let get = HttpGet {
@@ -106,5 +106,83 @@ fn what_is_no_probe() {
             ("tcp_connect 10.0.0.1:80\n http_body x", &["warning no-effect"]),
         ],
         |lines| format!("{}vrrp_script s {{\n{lines}\n}}\n", with("")),
+    );
+}
+
+fn track_process(lines: &str) -> String {
+    format!("vrrp_track_process p {{\n{lines}\n}}\n{}", with("track_process {\np\n}"))
+}
+
+fn tracked(lines: &str) -> Check {
+    let loaded = config::parse("t.conf", track_process(lines));
+    let complaints = loaded.report.render(false);
+    loaded.config.expect(&complaints).checks.into_iter().find(|it| it.name.as_str() == "p").expect("p")
+}
+
+#[test]
+fn what_a_tracked_process_is() {
+    let processes = |lines: &str| match tracked(lines).probe {
+        Probe::Process(processes) => processes,
+        other => unreachable!("{other:?}"),
+    };
+    let line = |fit, arguments: &[&str]| {
+        Some(CommandLine { arguments: arguments.iter().map(|it| (*it).to_owned()).collect(), fit })
+    };
+    assert_eq!(processes("process haproxy"), Processes::named("haproxy".into()));
+    assert_eq!(processes("process \"/a b\" x").program, "/a b");
+    for (lines, wanted) in [
+        ("process a x y", line(Fit::Exact, &["x", "y"])),
+        ("process a x y\nparam_match partial", line(Fit::Partial, &["x", "y"])),
+        ("process a x\nparam_match initial", line(Fit::Initial, &["x"])),
+        ("process a\nparam_match", line(Fit::Exact, &[])),
+        ("process a\nfull_command", line(Fit::Partial, &[])),
+        ("process /bin/a", line(Fit::Partial, &[])),
+    ] {
+        assert_eq!(processes(lines).command_line, wanted, "{lines}");
+    }
+    let counted = processes("process a\nquorum 2\nquorum_max 5");
+    assert_eq!((counted.least, counted.most), (2, Some(5)));
+    let forbidden = processes("process a\nquorum_max 0");
+    assert_eq!((forbidden.least, forbidden.most), (0, Some(0)));
+}
+
+/// The first and the last of so many looks are at least the delay apart.
+#[test]
+fn the_delays_of_a_tracked_process_are_looks_in_a_row() {
+    let looks = |lines: &str| {
+        let check = tracked(&format!("process a\n{lines}"));
+        (check.interval.as_millis(), check.rise, check.fall)
+    };
+    assert_eq!(looks(""), (1000, 1, 1));
+    assert_eq!(looks("terminate_delay 2.5"), (1000, 1, 4));
+    assert_eq!(looks("delay 0.25"), (250, 2, 2));
+    assert_eq!(looks("delay 3\nfork_delay 0.000001"), (100, 2, 31));
+}
+
+#[test]
+fn what_is_no_tracked_process() {
+    check_all(
+        &[
+            ("process a\nweight -254 reverse", &[]),
+            ("", &["error missing-word"]),
+            ("process", &["error missing-value"]),
+            ("process a\nparam_match exact", &["error bad-value"]),
+            ("process a\nquorum 3\nquorum_max 2", &["error conflict"]),
+            ("process a\nquorum 0", &["error out-of-range"]),
+            ("process a\n}\nvrrp_script p {\nscript /bin/true", &["error duplicate-name"]),
+        ],
+        track_process,
+    );
+    check_all(
+        &[
+            ("track_process {\np weight 254\n}", &[]),
+            ("track_process {\ns\n}", &["error unknown-check"]),
+            ("track_script {\np\n}", &["error unknown-check"]),
+            ("track_script {\ns weight 254\n}\ntrack_process {\np\n}", &["error out-of-range"]),
+        ],
+        |lines| {
+            let checks = "vrrp_track_process p {\nprocess a\n}\nvrrp_script s {\nscript /bin/true\n}\n";
+            format!("{checks}{}", with(lines))
+        },
     );
 }

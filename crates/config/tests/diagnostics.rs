@@ -41,7 +41,7 @@ fn words() {
             // Trap 12: an unknown or unsupported block ends at its own brace.
             (
                 "track_process {\n sshd weight 3\n}\n priority 0",
-                &["error not-supported", "error out-of-range"],
+                &["error unknown-check", "error out-of-range"],
             ),
             ("unkown_block {\n prioirty 3\n}\n priority 0", &["error unknown-word", "error out-of-range"]),
             ("lvs_sync_daemon_interface eth0", &["warning not-ours"]),

@@ -10,13 +10,14 @@ use reactor::Ready;
 use super::*;
 
 const FIRST: Token = Token(7);
+const WATCHES: Token = Token(1 << 20);
 const CHECK: CheckId = CheckId(3);
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Asks, and waits for the answer as the daemon does.
 fn ask(probe: &Probe, timeout: Duration) -> Outcome {
     let mut reactor = Reactor::new().unwrap();
-    let mut probes = Probes::new(FIRST);
+    let mut probes = Probes::new(FIRST, WATCHES);
     let tag = (CHECK, RunNumber(1));
     if let Some(answer) = probes.start(&reactor, sys::clock::now(), tag, (probe, timeout)) {
         return answer.outcome;

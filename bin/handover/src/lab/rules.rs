@@ -78,8 +78,8 @@ pub(super) fn master_after<'a>(contenders: &[Contender<'a>], before: Option<&str
 
 /// The process that a check asks for by name, such as in `killall -0 haproxy`.
 pub(super) fn process_asked_for(probe: &Probe) -> Option<&str> {
-    if let Probe::Process(name) = probe {
-        return Some(name);
+    if let Probe::Process(wanted) = probe {
+        return wanted.program.rsplit('/').next();
     }
     let command = probe.command()?;
     let program = Path::new(&command.program).file_name()?.to_str()?;

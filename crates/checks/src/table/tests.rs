@@ -53,6 +53,40 @@ fn a_long_run_delays_the_next_start_to_its_end_and_no_further() {
     assert_eq!(checks.next_deadline(), Some(at(4000)));
 }
 
+fn hastened(checks: &mut Checks, now: Instant, outcome: Outcome) -> Vec<Output> {
+    checks.handle(now, Input::Hasten { check: CheckId(0) });
+    let run = drain(checks).into_iter().find_map(|output| match output {
+        Output::Start { run, .. } => Some(run),
+        Output::Verdict { .. } => None,
+    });
+    checks.handle(now, ended(run.unwrap(), outcome));
+    drain(checks)
+}
+
+/// Four workers that end together are one failure, not four in a row.
+#[test]
+fn a_run_out_of_turn_counts_only_if_it_finds_something_else() {
+    let mut checks = Checks::new(at(0), &[config(2 * SECOND, 1, 3)]);
+    let run = started(&mut checks, at(0)).unwrap();
+    checks.handle(at(1), ended(run, Outcome::Passed));
+    drain(&mut checks);
+    assert!(hastened(&mut checks, at(500), Outcome::Passed).is_empty());
+    assert_eq!((checks.view(CheckId(0)).unwrap().tally.runs, checks.next_deadline()), (1, Some(at(2000))));
+    for _ in 0..4 {
+        assert!(hastened(&mut checks, at(700), Outcome::Exited(1)).is_empty());
+    }
+    let view = checks.view(CheckId(0)).unwrap();
+    assert_eq!((view.tally.consecutive, view.verdict), (1, Verdict::Up));
+    assert_eq!(checks.next_deadline(), Some(at(2700)), "the grid begins with what was found");
+    let run = started(&mut checks, at(2700)).unwrap();
+    checks.handle(at(2700), Input::Hasten { check: CheckId(0) });
+    assert!(drain(&mut checks).is_empty(), "one run at a time");
+    checks.handle(at(2701), ended(run, Outcome::Exited(1)));
+    let run = started(&mut checks, at(4700)).unwrap();
+    checks.handle(at(4700), ended(run, Outcome::Exited(1)));
+    assert_eq!(checks.view(CheckId(0)).unwrap().verdict, Verdict::Down);
+}
+
 #[test]
 fn a_time_out_counts_at_its_moment_and_the_end_of_the_run_does_not_count() {
     let mut checks = Checks::new(at(0), &[config(2 * SECOND, 1, 1)]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Named;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::lexer::Word;
-use crate::model::{HttpGet, Probe, Target};
+use crate::model::{HttpGet, Probe, Processes, Target};
 use crate::section::Section;
 
 /// Every word that says what is done.
@@ -117,7 +117,7 @@ fn process(name: Word<'_>, complaints: &mut Complaints) -> Option<Probe> {
     if name.text.contains('/') {
         return bad(&name, "a name without its directory, as `ps -o comm` shows it", complaints);
     }
-    Some(Probe::Process(name.text.to_owned()))
+    Some(Probe::Process(Processes::named(name.text.to_owned())))
 }
 
 fn path(word: Word<'_>, complaints: &mut Complaints) -> Option<PathBuf> {

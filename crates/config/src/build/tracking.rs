@@ -1,4 +1,4 @@
-//! `track_script` and `track_interface`: what an instance or a group follows.
+//! `track_script`, `track_process` and `track_interface`: what an instance or a group follows.
 //!
 //! keepalived drops a tracker that it doesn't know and runs on without it, so a typing mistake turns a check
 //! off. Here it is an error.
@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use model::{CheckName, LinkName};
 
-use super::{Named, bad_name};
+use super::{Named, bad_name, check, process};
 use crate::arguments;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
-use crate::directives::{self, Argument, Place};
+use crate::directives::{self, Argument, Directive, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
 use crate::model::{Address, Check, Instance, TrackedCheck, TrackedLink, Weight};
@@ -18,12 +18,59 @@ use crate::section::Section;
 use crate::source::Span;
 use crate::suggest::nearest;
 
+/// How much an interface or a script may weigh, each way.
+const MOST: i64 = 253;
+
+/// What defines a check that instances can follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Script,
+    Process,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Script, Self::Process];
+
+    /// The block that defines one.
+    const fn block(self) -> &'static str {
+        match self {
+            Self::Script => "vrrp_script",
+            Self::Process => "vrrp_track_process",
+        }
+    }
+
+    /// The block that says who follows it.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::Script => "track_script",
+            Self::Process => "track_process",
+        }
+    }
+
+    /// `None` after a complaint.
+    pub(super) fn read(self, block: &Named<'_>, complaints: &mut Complaints) -> Option<Check> {
+        match self {
+            Self::Script => check::check(block, complaints),
+            Self::Process => process::check(block, complaints),
+        }
+    }
+
+    /// How much an entry may weigh.
+    const fn most(self) -> i64 {
+        match self {
+            Self::Script => MOST,
+            Self::Process => MOST + 1,
+        }
+    }
+}
+
 /// The checks that the file defines, by name.
 pub(super) struct Known<'a> {
     checks: HashMap<&'a str, Definition>,
 }
 
 struct Definition {
+    kind: Kind,
     span: Span,
     order: usize,
     weight: Weight,
@@ -31,22 +78,31 @@ struct Definition {
 }
 
 impl<'a> Known<'a> {
-    /// `checks` are what became of `scripts`, one by one. Complains about names that are defined twice.
-    pub(super) fn new(scripts: &[Named<'a>], checks: &[Option<Check>], complaints: &mut Complaints) -> Self {
-        let mut known: HashMap<&'a str, Definition> = HashMap::with_capacity(scripts.len());
-        for (script, check) in scripts.iter().zip(checks) {
-            let (name, span) = (script.name.text, script.name.span);
+    /// `checks` are what became of `blocks`, one by one. Complains about names that are defined twice.
+    pub(super) fn new(
+        blocks: &[(Kind, Named<'a>)],
+        checks: &[Option<Check>],
+        complaints: &mut Complaints,
+    ) -> Self {
+        let mut known: HashMap<&'a str, Definition> = HashMap::with_capacity(blocks.len());
+        for ((kind, block), check) in blocks.iter().zip(checks) {
+            let (name, span) = (block.name.text, block.name.span);
             let weight = check.as_ref().map(|check| check.weight).unwrap_or_default();
             let weight_span = check.as_ref().and_then(|check| check.given.at("weight"));
             if let Some(first) = known.get(name) {
-                let message = format!("there are two scripts of the name {}", quote(name));
+                let message = if (first.kind, *kind) == (Kind::Script, Kind::Script) {
+                    format!("there are two scripts of the name {}", quote(name))
+                } else {
+                    format!("there is a check of the name {} already", quote(name))
+                };
                 complaints.push(
                     Diagnostic::error("duplicate-name", span, message)
                         .related(first.span, "the first one")
                         .help("give them different names"),
                 );
             } else {
-                known.insert(name, Definition { span, order: script.order, weight, weight_span });
+                let (kind, order) = (*kind, block.order);
+                known.insert(name, Definition { kind, span, order, weight, weight_span });
             }
         }
         Self { checks: known }
@@ -60,12 +116,21 @@ pub(super) fn checks(
     known: &Known<'_>,
     complaints: &mut Complaints,
 ) -> Vec<TrackedCheck> {
+    Kind::ALL.into_iter().flat_map(|kind| of_kind(kind, (block, section), known, complaints)).collect()
+}
+
+fn of_kind(
+    kind: Kind,
+    (block, section): (&Named<'_>, &Section<'_>),
+    known: &Known<'_>,
+    complaints: &mut Complaints,
+) -> Vec<TrackedCheck> {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     let mut tracked = Vec::new();
-    for entry in entries(Place::TrackEntry, section.blocks("track_script"), complaints) {
+    for entry in entries(Place::TrackEntry, section.blocks(kind.list()), complaints) {
         let (name, span) = (entry.head.text, entry.head.span);
-        let Some(definition) = known.checks.get(name) else {
-            complaints.push(unknown_check(&entry.head, known, complaints));
+        let Some(definition) = known.checks.get(name).filter(|definition| definition.kind == kind) else {
+            complaints.push(unknown_check(kind, &entry.head, known, complaints));
             continue;
         };
         if is_repeated(&mut seen, &entry.head, complaints) {
@@ -76,11 +141,11 @@ pub(super) fn checks(
             complaints.push(
                 Diagnostic::note("forward-reference", span, message)
                     .related(definition.span, "defined here")
-                    .keepalived("demands the script first, and drops the tracker otherwise")
+                    .keepalived("demands the definition first, and drops the tracker otherwise")
                     .help("nothing, unless keepalived reads the file too"),
             );
         }
-        let weight = weight(&entry, definition.weight, complaints);
+        let weight = weight(&entry, (definition.weight, kind.most()), complaints);
         let weight_span = weight_span(&entry).or(definition.weight_span);
         if let Ok(check) = CheckName::new(name) {
             tracked.push(TrackedCheck { check, weight, weight_span, span: entry.span });
@@ -102,7 +167,7 @@ pub(super) fn links(section: &Section<'_>, complaints: &mut Complaints) -> Vec<T
             }
         };
         if !is_repeated(&mut seen, &entry.head, complaints) {
-            let weight = weight(&entry, Weight::default(), complaints);
+            let weight = weight(&entry, (Weight::default(), MOST), complaints);
             tracked.push(TrackedLink { link, weight, weight_span: weight_span(&entry), span: entry.span });
         }
     }
@@ -145,15 +210,20 @@ fn is_repeated<'a>(seen: &mut HashMap<&'a str, Span>, head: &Word<'a>, complaint
     true
 }
 
-fn unknown_check(head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) -> Diagnostic {
-    let message = format!("there is no `vrrp_script` of the name {}", quote(head.text));
-    let near = if complaints.is_full() { None } else { nearest(head.text, known.checks.keys().copied()) };
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if directives::find(Place::Root, head.text).is_some() => {
+fn unknown_check(kind: Kind, head: &Word<'_>, known: &Known<'_>, complaints: &Complaints) -> Diagnostic {
+    let message = format!("there is no `{}` of the name {}", kind.block(), quote(head.text));
+    let of_kind =
+        || known.checks.iter().filter(|(_, definition)| definition.kind == kind).map(|(name, _)| *name);
+    let near = if complaints.is_full() { None } else { nearest(head.text, of_kind()) };
+    let help = match (known.checks.get(head.text), near) {
+        (Some(other), _) => {
+            format!("it is a `{}`: list it in a `{}` block", other.kind.block(), other.kind.list())
+        }
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) if directives::find(Place::Root, head.text).is_some() => {
             "is the `}` of the list missing?".to_owned()
         }
-        None => format!("define it: vrrp_script {} {{ ... }}", head.text),
+        (None, None) => format!("define it: {} {} {{ ... }}", kind.block(), head.text),
     };
     Diagnostic::error("unknown-check", head.span, message)
         .keepalived("drops this tracker and goes on without it")
@@ -165,18 +235,20 @@ fn weight_span(entry: &Entry<'_>) -> Option<Span> {
     (!entry.options.is_empty()).then_some(entry.span)
 }
 
-/// Without a weight of its own an entry has the script's; `reverse` and `noreverse` change only that.
-fn weight(entry: &Entry<'_>, own: Weight, complaints: &mut Complaints) -> Weight {
+/// Without a weight of its own an entry has the check's; `reverse` and `noreverse` change only that. `most` is the limit each
+/// way: the table's is that of most kinds.
+fn weight(entry: &Entry<'_>, (own, most): (Weight, i64), complaints: &mut Complaints) -> Weight {
     let mut weight = own;
     for (row, value) in &entry.options {
         match (row.name, row.argument, value) {
             ("reverse", ..) => weight.reverse = true,
             ("noreverse", ..) => weight.reverse = false,
-            (_, Argument::Number(min, max), Some(word)) => {
-                let number = arguments::number(word.text, min, max);
+            (_, Argument::Number(..), Some(word)) => {
+                let row = Directive { argument: Argument::Number(-most, most), ..**row };
+                let number = arguments::number(word.text, -most, most);
                 match number.and_then(|number| i16::try_from(number).ok()) {
                     Some(value) => weight.value = value,
-                    None => complaints.push(arguments::unfit(row, word)),
+                    None => complaints.push(arguments::unfit(&row, word)),
                 }
             }
             _ => {}

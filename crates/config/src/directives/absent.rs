@@ -35,9 +35,6 @@ pub(super) const OLD_UNICAST_CHECKSUM: &str = "checksums are those of every keep
 pub(super) const VRF: &str = "adverts would leave by another routing domain";
 pub(super) const ANSWERS: &str =
     "the addresses answer here; drop the traffic to them with nftables in a `notify_master` hook";
-pub(super) const NO_PROCESS: &str = "\
-    a process that ends would change nothing; write a `vrrp_script` with `process NAME`, and track \
-    that";
 pub(super) const NO_SESSION: &str = "a session that ends would change nothing";
 pub(super) const WATCHED_BY_NOBODY: &str = "it is watched by nobody; who tracks it is told of it";
 pub(super) const BFD_INSTANCE: &str = "there is no session; who tracks it is told of it";

@@ -115,7 +115,7 @@ pub(super) const ROWS: &[Directive] = &[
         .without(absent::NO_VMAC),
     not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface").without(absent::NO_VMAC),
     used("track_interface", AT, Nothing, "lists interfaces that count").entries(TrackEntry),
-    not_yet("track_process", AT, Nothing, "lists processes that count").harms(absent::NO_PROCESS),
+    used("track_process", AT, Nothing, "lists processes that count").entries(Place::TrackEntry),
     not_yet("track_file", AT, Nothing, "lists files that count").harms(absent::NO_FILE),
     not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count").harms(absent::NO_SESSION),
     not_yet("debug", AT, Number(0, 4), "logs more").without("set HANDOVER_LOG in the systemd unit"),

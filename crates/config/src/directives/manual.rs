@@ -105,7 +105,7 @@ fn metavariable(argument: Argument) -> String {
         Argument::User => "USER [GROUP]".to_owned(),
         Argument::Command => "\"COMMAND ...\"".to_owned(),
         Argument::Hook => "\"COMMAND ...\" [USER [GROUP]]".to_owned(),
-        Argument::Text(what) => what.to_owned(),
+        Argument::Text(what) | Argument::Words(what) => what.to_owned(),
         Argument::Free => "...".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
-use super::Place::{Anywhere, GarpGroup, Global, Instance, Root, Script, SyncGroup, TrackGroup};
+use super::Place::{Anywhere, GarpGroup, Global, Instance, Process, Root, Script, SyncGroup, TrackGroup};
 use super::{Again, Body, Directive, absent, not_ours, not_yet, used};
 
 const AT: &[super::Place] = &[Root];
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Directive] = &[
     named("vrrp_script", Statements(Script), "is a health check"),
     named("vrrp_instance", Statements(Instance), "is a virtual router"),
     named("vrrp_sync_group", Statements(SyncGroup), "makes instances move together"),
-    not_yet("vrrp_track_process", AT, Text("NAME"), "watches processes").without(absent::WATCHED_BY_NOBODY),
+    named("vrrp_track_process", Statements(Process), "watches processes"),
     not_yet("track_file", AT, Text("NAME"), "watches a number in a file").without(absent::WATCHED_BY_NOBODY),
     not_yet("vrrp_track_file", AT, Text("NAME"), "is the old name of `track_file`")
         .without(absent::WATCHED_BY_NOBODY),

@@ -1,7 +1,8 @@
 //! The words of `vrrp_script`, of the other trackers, and of `vrrp_sync_group`.
 
 use super::Argument::{
-    Address, Bool, Command, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Weight,
+    Address, Bool, Command, Flag, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Weight,
+    Words,
 };
 use super::Place::TrackEntry;
 use super::root::MAX_TIMER;
@@ -48,15 +49,35 @@ pub(super) const ROWS: &[Directive] = &[
     used("penalty", SCRIPT, Seconds(0, HOUR), "is how long a failure counts after its end, in seconds")
         .default("60")
         .own(),
-    not_yet("process", PROCESS, Free, "is the process to look for"),
-    not_yet("param_match", PROCESS, Free, "says how its arguments are compared"),
-    not_yet("full_command", PROCESS, Nothing, "compares the whole command line"),
-    not_yet("weight", PROCESS, Weight(254), "is what it does to the priority").default("0"),
-    not_yet("quorum", PROCESS, Number(1, 65_535), "is how many there must be").default("1"),
-    not_yet("quorum_max", PROCESS, Number(0, 65_535), "is how many there may be"),
-    not_yet("delay", PROCESS, Seconds(1, HOUR), "delays both ways"),
-    not_yet("terminate_delay", PROCESS, Seconds(1, HOUR), "delays the end"),
-    not_yet("fork_delay", PROCESS, Seconds(1, HOUR), "delays the start"),
+    used("process", PROCESS, Words("PROGRAM [ARGUMENT ...]"), "is the process to look for"),
+    used(
+        "param_match",
+        PROCESS,
+        Flag(&["initial", "partial"]),
+        "says how its arguments are compared; alone: it has none",
+    ),
+    used(
+        "full_command",
+        PROCESS,
+        Nothing,
+        "looks for the name as it was started, not as the kernel shortens it",
+    ),
+    used("weight", PROCESS, Weight(254), "is what it does to the priority"),
+    used("quorum", PROCESS, Number(1, 65_535), "is how many there must be").default("1"),
+    used("quorum_max", PROCESS, Number(0, 65_535), "is how many there may be"),
+    used("delay", PROCESS, Seconds(1, HOUR), "is both of the next two, in seconds"),
+    used(
+        "terminate_delay",
+        PROCESS,
+        Seconds(1, HOUR),
+        "is how long they may be too few or too many before that counts, in seconds",
+    ),
+    used(
+        "fork_delay",
+        PROCESS,
+        Seconds(1, HOUR),
+        "is how long they must be as many as wanted before that counts, in seconds",
+    ),
     not_yet("file", FILE, Text("PATH"), "is the file to read"),
     not_yet("weight", FILE, Weight(254), "multiplies the file's number").default("1"),
     not_yet("init_file", FILE, Free, "creates the file at the start"),
@@ -79,7 +100,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("track_interface", GROUP, Nothing, "lists interfaces for all members").entries(TrackEntry),
     used("track_script", GROUP, Nothing, "lists checks for all members").entries(TrackEntry),
     not_yet("track_file", GROUP, Nothing, "lists files for all members").harms(absent::NO_FILE),
-    not_yet("track_process", GROUP, Nothing, "lists processes for all members").harms(absent::NO_PROCESS),
+    used("track_process", GROUP, Nothing, "lists processes for all members").entries(TrackEntry),
     not_yet("track_bfd", GROUP, Nothing, "lists BFD sessions for all members").harms(absent::NO_SESSION),
     used("notify", GROUP, Hook, "runs for every state of the group").again(Again::FirstWins),
     used("notify_master", GROUP, Hook, "runs when the group is MASTER").again(Again::FirstWins),

@@ -21,8 +21,8 @@ pub enum Probe {
     HttpGet(HttpGet),
     /// `unix_connect`: passes when something listens on that stream socket.
     UnixConnect(PathBuf),
-    /// `process`: passes while a process of that name runs.
-    Process(String),
+    /// `process`: passes while as many such processes run as are wanted.
+    Process(Processes),
     /// `file`: passes while that file exists.
     File(PathBuf),
     /// `ping`: passes when an ICMP echo is answered. The port means nothing.
@@ -38,6 +38,47 @@ pub struct Target {
     pub source: Option<IpAddr>,
     /// `interface`: the interface to ask through.
     pub link: Option<LinkName>,
+}
+
+/// Which processes are counted, and how many there have to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Processes {
+    /// The program's name, or how it was started.
+    pub program: String,
+    /// What has to be so of the command line; `None` where only the name counts, as the kernel has it.
+    pub command_line: Option<CommandLine>,
+    /// `quorum`: how many there must be at least.
+    pub least: u32,
+    /// `quorum_max`: how many there may be at most.
+    pub most: Option<u32>,
+}
+
+/// What a command line has to be like, its first word being the program as given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The words after the program.
+    pub arguments: Vec<String>,
+    /// How these are compared.
+    pub fit: Fit,
+}
+
+/// `param_match`: how arguments are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// They are these.
+    Exact,
+    /// `partial`: they begin with these.
+    Partial,
+    /// `initial`: likewise, and the last one of these need only be the beginning of one.
+    Initial,
+}
+
+impl Processes {
+    /// At least one process of a name.
+    #[must_use]
+    pub const fn named(program: String) -> Self {
+        Self { program, command_line: None, least: 1, most: None }
+    }
 }
 
 /// An HTTP request and the answer that is wanted.
@@ -81,7 +122,11 @@ impl Probe {
             Self::TcpConnect(target) => target.address.to_string(),
             Self::HttpGet(get) => format!("http://{}{}", get.target.address, get.path),
             Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
-            Self::Process(name) => name.clone(),
+            Self::Process(wanted) => {
+                let arguments = wanted.command_line.iter().flat_map(|line| &line.arguments);
+                let program = [self.word().to_owned(), wanted.program.clone()];
+                return program.into_iter().chain(arguments.cloned()).collect();
+            }
             Self::Ping(target) => target.address.ip().to_string(),
         };
         vec![self.word().to_owned(), about]
