@@ -1,5 +1,5 @@
-//! What several test programs need: the programs under test, nodes that run them (or keepalived) on a lab's hosts, and an
-//! observer who tells from outside whether there were two masters.
+//! What several test programs need: the programs under test and their package, nodes that run them (or keepalived) on a lab's
+//! hosts, machines that boot systemd, and an observer who tells from outside whether there were two masters.
 //!
 //! Tests that need more than one crate live in `tests/` beside this folder; each file there is a program of its own.
 
@@ -10,9 +10,11 @@
     reason = "a test helper fails by panicking"
 )]
 
+mod cgroup;
 pub mod completions;
 pub mod helptext;
 pub mod keepalived;
+pub mod machine;
 pub mod manual;
 pub mod node;
 pub mod observer;
