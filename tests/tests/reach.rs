@@ -173,3 +173,35 @@ fn announcements_keep_their_distance_and_delay_no_advert() {
         b.stop();
     }
 }
+
+/// A1: a node whose unicast source is on none of its interfaces hears nobody. It must not take silence for an answer, when it
+/// starts like that and when the address goes later; an address on `lo` is as good as any.
+#[test]
+fn a_unicast_source_that_is_not_there_makes_no_second_master() {
+    let lab = start_lab();
+    let config = |own: &str, peer: &str, priority| {
+        let unicast = format!("unicast_src_ip {own}\n  unicast_peer {{ {peer} }}");
+        instance(priority, "192.168.1.100/24", &unicast)
+    };
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config("192.168.1.11", "192.168.1.99", 100));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config("192.168.1.99", "192.168.1.11", 150));
+    let change = |verb: &str, link: &str| {
+        let _ = b.sh(&format!("ip addr {verb} 192.168.1.99/32 dev {link}"));
+    };
+    let becomes = |what: &str, states: [&str; 2]| {
+        eventually(&lab, &[&a, &b], what, || [a.state(), b.state()] == states);
+    };
+    a.start();
+    b.start();
+    becomes("b has no source", ["MASTER", "FAULT"]);
+    assert_eq!(b.at("/instances/0/reasons/0/code"), "source-gone", "{}", b.story());
+    // Its priority is the higher one: with its source it hears the other and takes over.
+    change("add", "lo");
+    becomes("b's source is on lo", ["BACKUP", "MASTER"]);
+    change("del", "lo");
+    becomes("b's source went", ["MASTER", "FAULT"]);
+    change("add", "eth0");
+    becomes("b's source is on eth0", ["BACKUP", "MASTER"]);
+    a.stop();
+    b.stop();
+}

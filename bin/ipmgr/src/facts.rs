@@ -50,15 +50,15 @@ pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured, carr
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }),
-        sources: usable
-            .iter()
-            .map(|found| found.address)
-            .filter(|address| sources.contains(address))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .take(MAX_SOURCES)
-            .collect(),
+        sources: among(sources, usable.iter().copied()),
+        hosted: among(sources, world.addresses().iter().filter(|found| !found.tentative)),
     }
+}
+
+/// The configured sources that are among these addresses.
+fn among<'a>(sources: &HashSet<IpAddr>, found: impl Iterator<Item = &'a HostAddress>) -> Vec<IpAddr> {
+    let there = found.map(|found| found.address).filter(|address| sources.contains(address));
+    there.collect::<BTreeSet<_>>().into_iter().take(MAX_SOURCES).collect()
 }
 
 /// The first address of the wanted kind that doesn't move; else, for the owner of the addresses (priority 255), one that
@@ -157,6 +157,8 @@ mod tests {
         ];
         let link = HostLink { index: 2, name: eth0(), up: true, multicast: true, mac: None, carrier_ups: 1 };
         let fact = fact(&eth0(), &World::new(vec![link], all), &configured(), true);
-        assert_eq!(fact.sources, ["fe80::7".parse::<IpAddr>().unwrap()]);
+        let parsed = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(fact.sources, [parsed("fe80::7")]);
+        assert_eq!(fact.hosted, [parsed("192.0.2.7"), parsed("fe80::7")], "the other is on another link");
     }
 }

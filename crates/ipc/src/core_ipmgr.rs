@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -223,6 +223,7 @@ mod tests {
             ipv4: Some("192.0.2.1".parse().unwrap()),
             ipv6: None,
             sources: vec!["192.0.2.1".parse().unwrap()],
+            hosted: Vec::new(),
         };
         // An address is a tuple of bytes, so it has no length in front.
         let fact_hex = format!("02000000{ETH0}0107000000010001020000000001");
@@ -230,7 +231,7 @@ mod tests {
         let all = [
             (Report::Hello { protocol: 1, fingerprint: 2 }, "00000000010000000200000000000000".to_owned()),
             (Report::Held { instances: vec![instance()] }, format!("01000000{text}{VI_1}")),
-            (Report::Link(fact), format!("{fact_hex}01c000020100{text}00000000c0000201")),
+            (Report::Link(fact), format!("{fact_hex}01c000020100{text}00000000c00002010000000000000000")),
             (
                 Report::AdvertSocket { link: link(), transport: Transport::V6 },
                 format!("03000000{ETH0}01000000"),

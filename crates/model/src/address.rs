@@ -115,6 +115,8 @@ pub struct LinkFact {
     /// Of the sources that are configured for adverts (`unicast_src_ip`, `mcast_src_ip`), those that are usable on this
     /// interface, in order; [`MAX_SOURCES`] at most.
     pub sources: Vec<IpAddr>,
+    /// Of the same, those that are usable on any interface of this host, such as a router's address on `lo`; likewise.
+    pub hosted: Vec<IpAddr>,
 }
 
 impl LinkFact {
@@ -130,6 +132,7 @@ impl LinkFact {
             ipv4: None,
             ipv6: None,
             sources: Vec::new(),
+            hosted: Vec::new(),
         }
     }
 }

@@ -268,6 +268,7 @@ impl Host {
             ipv4: Some(ipv4),
             ipv6: Some(ipv6),
             sources: self.config.instances.iter().filter_map(|one| one.source).collect(),
+            hosted: self.config.instances.iter().filter_map(|one| one.source).collect(),
         })
     }
 

@@ -99,6 +99,8 @@ pub(crate) enum Reason {
     LinkUp(LinkName),
     NoSource(LinkName, Family),
     SourceGone(LinkName, IpAddr),
+    /// Unicast answers to it go elsewhere.
+    SourceElsewhere(IpAddr),
     ManagerGone,
     CheckFailed(CheckName, Verdict),
     /// A check that counts while MASTER failed there, and counts for so long after that.
@@ -121,6 +123,7 @@ impl Reason {
             | Self::LinkUp(_)
             | Self::NoSource(..)
             | Self::SourceGone(..)
+            | Self::SourceElsewhere(_)
             | Self::ManagerGone
             | Self::CheckFailed(..)
             | Self::FailedAsMaster(..)
@@ -149,6 +152,7 @@ impl Reason {
             | Self::LinkUp(_)
             | Self::NoSource(..)
             | Self::SourceGone(..)
+            | Self::SourceElsewhere(_)
             | Self::ManagerGone
             | Self::CheckFailed(..)
             | Self::FailedAsMaster(..)
@@ -173,6 +177,13 @@ impl Reason {
             Self::SourceGone(link, source) => {
                 ("source-gone", format!("{source}, which adverts are to be sent from, is not on {link}"))
             }
+            Self::SourceElsewhere(source) => (
+                "source-gone",
+                format!(
+                    "{source}, which adverts are to be sent from, is on no interface of this host: no peer's advert \
+                     would arrive"
+                ),
+            ),
             Self::NoSource(link, Family::V4) => {
                 ("no-source", format!("interface {link} has no IPv4 address to send adverts from"))
             }
@@ -251,6 +262,10 @@ fn link_reason(config: &InstanceConfig, facts: &Facts<'_>) -> Option<Reason> {
         (Some(wanted), Some(_)) if config.follows_source && !is_there(fact, wanted) => {
             Some(Reason::SourceGone(name(), wanted))
         }
+        // Whoever can't be answered hears nobody, and silence would make it a second master.
+        (Some(wanted), Some(_)) if !config.peers.is_empty() && !is_hosted(fact, wanted) => {
+            Some(Reason::SourceElsewhere(wanted))
+        }
         (Some(_) | None, Some(_)) => None,
     };
     match facts.link.down_reason() {
@@ -262,6 +277,10 @@ fn link_reason(config: &InstanceConfig, facts: &Facts<'_>) -> Option<Reason> {
 
 fn is_there(link: Option<&LinkFact>, source: IpAddr) -> bool {
     link.is_some_and(|link| link.sources.contains(&source))
+}
+
+fn is_hosted(link: Option<&LinkFact>, source: IpAddr) -> bool {
+    link.is_some_and(|link| link.hosted.contains(&source))
 }
 
 fn tracked_link_reason(tracked: &TrackedLink, facts: &Facts<'_>) -> Option<Reason> {

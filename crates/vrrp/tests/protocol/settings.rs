@@ -250,6 +250,31 @@ fn dont_track_primary_needs_an_address_and_no_carrier() {
 }
 
 #[test]
+fn a_unicast_source_that_the_host_has_not_got_keeps_it_out_of_elections() {
+    // A1: deaf to its peers, it would be a second master.
+    let source = "198.51.100.7".parse().unwrap();
+    let on_loopback = LinkFact { hosted: vec![source], ..eth0() };
+    let peers = vec![Peer::from("198.51.100.8".parse::<std::net::IpAddr>().unwrap())];
+    let config = InstanceConfig { source: Some(source), peers, ..v3(100) };
+    let mut host = Host::new(config.clone());
+    assert_eq!(host.state(), Some(State::Fault));
+    let reason = &host.view().reasons[0];
+    assert_eq!(reason.code, "source-gone");
+    assert!(
+        reason.text.starts_with("198.51.100.7, which adverts are to be sent from, is on no interface"),
+        "{reason:?}"
+    );
+    assert!(host.pass(ms(60_000)).is_empty(), "silence says nothing to the deaf");
+    assert_eq!(told(&host.give(Input::Link(&on_loopback))), [Some(State::Backup)]);
+    assert_eq!(transmits(&host.pass(ms(4000)))[0].source, source);
+    assert_eq!(host.state(), Some(State::Master));
+    assert_eq!(told(&host.give(Input::Link(&eth0()))), [Some(State::Fault)], "it was taken away");
+    // Adverts by multicast come in whatever they are answered from.
+    let multicast = InstanceConfig { peers: Vec::new(), ..config };
+    assert_eq!(Host::new(multicast).state(), Some(State::Backup));
+}
+
+#[test]
 fn track_src_ip_wants_the_configured_source_on_the_link() {
     // V3-PKT-6, D2
     let source = "192.0.2.77".parse().unwrap();

@@ -96,6 +96,7 @@ pub(crate) fn eth0() -> LinkFact {
         ipv4: Some(Ipv4Addr::new(192, 0, 2, 2)),
         ipv6: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2)),
         sources: Vec::new(),
+        hosted: Vec::new(),
     }
 }
 
