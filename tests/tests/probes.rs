@@ -69,3 +69,62 @@ fn a_tracked_process_decides_on_a_host_of_its_own() {
     let _ = node.sh(&format!("kill {pid}"));
     eventually(&lab, &[&node], "it has ended", || node.state() == "FAULT" && !node.holds("10.0.0.9"));
 }
+
+/// A certificate for `web.example` and 10.0.0.1, signed by an authority of our own, and haproxy that shows it.
+const HAPROXY: &str = r#"
+set -e; cd /tmp
+key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=ours -days 2
+openssl req -x509 $key -keyout web.key -out web.crt -subj /CN=web -days 2 -CA ca.pem -CAkey ca.key \
+    -addext subjectAltName=DNS:web.example,IP:10.0.0.1 -addext basicConstraints=critical,CA:FALSE
+cat web.crt web.key > web.pem
+cat > haproxy.cfg <<END
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend secure
+    bind 10.0.0.1:8443 ssl crt /tmp/web.pem
+    http-request return status 200 content-type text/plain string ready if { path /health } { ssl_fc_sni web.example }
+    http-request return status 200 content-type text/plain string hello if { path / }
+frontend plain
+    bind 10.0.0.1:8080
+    http-request return status 200 content-type text/plain string plain
+END
+haproxy -D -f haproxy.cfg
+"#;
+
+#[test]
+fn https_is_believed_only_from_who_was_asked() {
+    let lab = start_lab();
+    let ours = "http_host web.example\n tls_ca /tmp/ca.pem";
+    let config = check("name", &format!("http_get https://10.0.0.1:8443/health\n http_body ready\n {ours}"))
+        + &check("address", "http_get https://10.0.0.1:8443\n http_body hello\n tls_ca /tmp/ca.pem")
+        + &check("anybody", "http_get https://10.0.0.1:8443\n tls_verify off")
+        + &check("unknown", "http_get https://10.0.0.1:8443")
+        + &check("other", "http_get https://10.0.0.1:8443\n http_host other.example\n tls_ca /tmp/ca.pem")
+        + &check("plain", "http_get https://10.0.0.1:8080\n tls_ca /tmp/ca.pem")
+        + &check("wrong", &format!("http_get https://10.0.0.1:8443/wrong\n {ours}"))
+        + &check("nothing", "http_get https://10.0.0.1:8443\n tls_ca /tmp/none.pem")
+        + "vrrp_instance v {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 10.0.0.9/32\n }\n}\n";
+    let node = Node::new(&lab, "a", &["10.0.0.1/24"], &config);
+    let _ = node.sh(HAPROXY);
+    node.start();
+    let wanted = [
+        ("up", "passed"),
+        ("up", "passed"),
+        ("up", "passed"),
+        ("down", "UnknownIssuer"),
+        ("down", "not valid for name \"other.example\""),
+        ("down", "ask 10.0.0.1:8080: received corrupt message"),
+        ("down", "status 503, not 200 to 299"),
+        ("unrunnable", "authorities of /tmp/none.pem"),
+    ];
+    eventually(&lab, &[&node], "each says what it met", || {
+        wanted.iter().enumerate().all(|(at, (verdict, outcome))| {
+            node.at(&format!("/checks/{at}/verdict")) == *verdict
+                && node.at(&format!("/checks/{at}/last_outcome")).contains(outcome)
+        })
+    });
+}

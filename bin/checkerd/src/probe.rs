@@ -7,6 +7,7 @@
 mod http;
 mod net;
 mod process;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +22,7 @@ use reactor::{Interest, Reactor, Token};
 
 use self::net::{Attempt, Progress};
 use self::process::Census;
+use self::tls::Trust;
 
 /// A probe that is over.
 #[derive(Debug)]
@@ -47,12 +49,13 @@ pub(crate) struct Probes {
     watches: Token,
     running: BTreeMap<CheckId, Running>,
     census: Census,
+    trust: Trust,
 }
 
 impl Probes {
     /// Uses `first` and the tokens above it, one for each check, and likewise those from `watches` on, which are above.
     pub(crate) fn new(first: Token, watches: Token) -> Self {
-        Self { first, watches, running: BTreeMap::new(), census: Census::default() }
+        Self { first, watches, running: BTreeMap::new(), census: Census::default(), trust: Trust::default() }
     }
 
     /// Whether a token is one of ours.
@@ -87,7 +90,7 @@ impl Probes {
             Probe::File(path) => return at_once(file(path)),
             Probe::UnixConnect(path) => return at_once(net::unix_connect(path)),
             Probe::TcpConnect(target) => Attempt::tcp(target),
-            Probe::HttpGet(get) => Attempt::http(get),
+            Probe::HttpGet(get) => Attempt::http(get, &mut self.trust),
             Probe::Ping(target) => Attempt::ping(target),
             // The crew's.
             Probe::Script(_) => return None,

@@ -345,6 +345,8 @@ mod tests {
             "http_status",
             "http_body",
             "http_host",
+            "tls_verify",
+            "tls_ca",
             "unix_connect",
             "process",
             "file",

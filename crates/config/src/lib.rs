@@ -53,7 +53,7 @@ pub use self::model::{
     Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance,
     Manners, Pacing, Peer, Role, SyncGroup, TrackedCheck, TrackedLink, UserSpec, Weight,
 };
-pub use self::model::{CommandLine, Fit, HttpGet, Probe, Processes, Target};
+pub use self::model::{CommandLine, Fit, HttpGet, Probe, Processes, Target, Tls};
 pub use self::report::Report;
 pub use self::source::{Position, Span};
 

@@ -17,7 +17,7 @@ use model::{
 use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
-pub use self::probe::{CommandLine, Fit, HttpGet, Probe, Processes, Target};
+pub use self::probe::{CommandLine, Fit, HttpGet, Probe, Processes, Target, Tls};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

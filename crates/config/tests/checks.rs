@@ -6,7 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use handover_config::{self as config, Check, CommandLine, Fit, HttpGet, Probe, Processes, Role, Target};
+use handover_config::{
+    self as config, Check, CommandLine, Fit, HttpGet, Probe, Processes, Role, Target, Tls,
+};
 
 use support::{check_all, with};
 
@@ -69,6 +71,7 @@ fn what_a_check_asks_without_a_process() {
     assert_eq!(probe("ping 10.0.0.1").words(), ["ping", "10.0.0.1"]);
     let get = HttpGet {
         target: target("10.0.0.1:80"),
+        tls: None,
         host: "10.0.0.1".into(),
         path: "/".into(),
         status: None,
@@ -77,6 +80,7 @@ fn what_a_check_asks_without_a_process() {
     assert_eq!(probe("http_get http://10.0.0.1"), Probe::HttpGet(get.clone()));
     let get = HttpGet {
         target: target("[::1]:8080"),
+        tls: None,
         host: "web.example".into(),
         path: "/health?full".into(),
         status: Some(204),
@@ -84,6 +88,17 @@ fn what_a_check_asks_without_a_process() {
     };
     let lines = "http_get http://[::1]:8080/health?full\n http_status 204\n http_host web.example\n http_body \"all well\"";
     assert_eq!(probe(lines), Probe::HttpGet(get));
+    let tls = |lines: &str| match probe(lines) {
+        Probe::HttpGet(get) => (get.target.address.port(), get.tls.expect("TLS")),
+        other => unreachable!("{other:?}"),
+    };
+    let by_address = Tls { name: "10.0.0.1".into(), verify: true, authorities: None };
+    assert_eq!(tls("http_get https://10.0.0.1"), (443, by_address));
+    let by_name = Tls { name: "web.example".into(), verify: true, authorities: Some("/ca.pem".into()) };
+    let lines = "http_get https://10.0.0.1:8443/x\n http_host web.example:8443\n tls_ca /ca.pem";
+    assert_eq!(tls(lines), (8443, by_name));
+    assert!(!tls("http_get https://[::1]/\n tls_verify off").1.verify);
+    assert_eq!(probe("http_get https://[::1]/x").words(), ["http_get", "https://[::1]:443/x"]);
 }
 
 #[test]
@@ -98,7 +113,10 @@ fn what_is_no_probe() {
             ("unix_connect run/x", &["error bad-value"]),
             ("process /usr/sbin/haproxy", &["error bad-value"]),
             ("ping web", &["error bad-value"]),
-            ("http_get https://10.0.0.1/", &["error not-supported"]),
+            ("http_get https://10.0.0.1/\n tls_ca ca.pem", &["error bad-value"]),
+            ("http_get https://10.0.0.1/\n tls_ca /ca.pem\n tls_verify off", &["warning no-effect"]),
+            ("http_get http://10.0.0.1/\n tls_verify off", &["warning no-effect"]),
+            ("ping 10.0.0.1\n tls_verify off", &["warning no-effect"]),
             ("http_get http://web/", &["error bad-value"]),
             ("http_get http://10.0.0.1/\n http_status 99", &["error out-of-range"]),
             ("process a\n user root", &["warning no-effect"]),

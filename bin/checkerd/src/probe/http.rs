@@ -90,7 +90,14 @@ mod tests {
 
     fn get(status: Option<u16>, body: Option<&str>) -> HttpGet {
         let target = Target { address: ([127, 0, 0, 1], 80).into(), source: None, link: None };
-        HttpGet { target, host: "h".into(), path: "/".into(), status, body: body.map(str::to_owned) }
+        HttpGet {
+            target,
+            tls: None,
+            host: "h".into(),
+            path: "/".into(),
+            status,
+            body: body.map(str::to_owned),
+        }
     }
 
     fn said(get: &HttpGet, answer: &str, over: bool) -> String {

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::http::{self, Judgement};
 use super::no_resources;
+use super::tls::{Stream, Trust};
 
 /// How much is read at once, in bytes.
 const READ_SIZE: usize = 4096;
@@ -44,7 +45,7 @@ enum Stage {
 /// A question that was asked.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    socket: Socket,
+    stream: Stream,
     /// For people.
     address: SocketAddr,
     stage: Stage,
@@ -52,29 +53,38 @@ pub(super) struct Attempt {
 
 impl AsFd for Attempt {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.stream.as_fd()
     }
 }
 
 impl Attempt {
     /// Connects, and no more.
     pub(super) fn tcp(target: &Target) -> Result<Self, Outcome> {
-        let attempt = Self::connect(target, None)?;
+        let attempt = Self::connect(target, None, |socket| Ok(Stream::Plain(socket)))?;
         // A connection that ends with a reset leaves no TIME_WAIT behind: a thousand a second would use up all ports.
-        attempt.socket.set_linger(Some(Duration::ZERO)).map_err(|error| no_resources(&error))?;
+        attempt.stream.socket().set_linger(Some(Duration::ZERO)).map_err(|error| no_resources(&error))?;
         Ok(attempt)
     }
 
     /// Connects, and then asks.
-    pub(super) fn http(get: &HttpGet) -> Result<Self, Outcome> {
-        Self::connect(&get.target, Some(get.clone()))
+    pub(super) fn http(get: &HttpGet, trust: &mut Trust) -> Result<Self, Outcome> {
+        Self::connect(&get.target, Some(get.clone()), |socket| match &get.tls {
+            Some(tls) => trust.begin(tls, socket).map_err(Outcome::CannotRun),
+            None => Ok(Stream::Plain(socket)),
+        })
     }
 
-    fn connect(target: &Target, then: Option<HttpGet>) -> Result<Self, Outcome> {
+    fn connect(
+        target: &Target,
+        then: Option<HttpGet>,
+        over: impl FnOnce(Socket) -> Result<Stream, Outcome>,
+    ) -> Result<Self, Outcome> {
         let socket = open(target, Type::STREAM, Protocol::TCP)?;
         match socket.connect(&target.address.into()) {
             Err(error) if !is_under_way(&error) => Err(refused(target.address, &error)),
-            Ok(()) | Err(_) => Ok(Self { socket, address: target.address, stage: Stage::Connecting(then) }),
+            Ok(()) | Err(_) => {
+                Ok(Self { stream: over(socket)?, address: target.address, stage: Stage::Connecting(then) })
+            }
         }
     }
 
@@ -87,7 +97,9 @@ impl Attempt {
             .connect(&target.address.into())
             .and_then(|()| socket.send(if v4 { &ECHO_V4 } else { &ECHO_V6 }));
         match sent {
-            Ok(_) => Ok(Self { socket, address: target.address, stage: Stage::Pinging }),
+            Ok(_) => {
+                Ok(Self { stream: Stream::Plain(socket), address: target.address, stage: Stage::Pinging })
+            }
             Err(error) => Err(Outcome::Failed(format!("ping {}: {error}", target.address.ip()))),
         }
     }
@@ -97,7 +109,7 @@ impl Attempt {
         loop {
             let next = match &mut self.stage {
                 Stage::Connecting(then) => {
-                    match connected(&self.socket) {
+                    match connected(self.stream.socket()) {
                         Ok(false) => return Progress::Waits,
                         Err(error) => return Progress::Over(refused(self.address, &error)),
                         Ok(true) => {}
@@ -106,7 +118,7 @@ impl Attempt {
                     let request = http::request(&get);
                     Stage::Asking(get, request)
                 }
-                Stage::Asking(get, request) => match self.socket.write(request) {
+                Stage::Asking(get, request) => match self.stream.write(request) {
                     Ok(length) if length < request.len() => {
                         request.drain(..length);
                         continue;
@@ -117,7 +129,7 @@ impl Attempt {
                 },
                 Stage::Listening(get, answer) => {
                     let mut buffer = [0; READ_SIZE];
-                    let over = match self.socket.read(&mut buffer) {
+                    let over = match self.stream.read(&mut buffer) {
                         Ok(length) => {
                             answer.extend(buffer.get(..length).unwrap_or_default());
                             length == 0
@@ -133,7 +145,7 @@ impl Attempt {
                 }
                 Stage::Pinging => {
                     let mut buffer = [0; READ_SIZE];
-                    return match self.socket.read(&mut buffer) {
+                    return match self.stream.read(&mut buffer) {
                         // The kernel hands over only answers to the identifier of this socket, from whom it is connected to.
                         Ok(_) => Progress::Over(Outcome::Passed),
                         Err(error) if is_in_vain(&error) => Progress::Waits,

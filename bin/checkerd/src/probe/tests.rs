@@ -69,7 +69,14 @@ fn serve(answer: &'static [u8]) -> (std::thread::JoinHandle<String>, Target) {
 
 fn get(target: Target, body: Option<&str>) -> Probe {
     let body = body.map(str::to_owned);
-    Probe::HttpGet(HttpGet { target, host: "web".into(), path: "/health".into(), status: None, body })
+    Probe::HttpGet(HttpGet {
+        target,
+        tls: None,
+        host: "web".into(),
+        path: "/health".into(),
+        status: None,
+        body,
+    })
 }
 
 #[test]
@@ -129,6 +136,58 @@ fn an_endless_answer_is_read_to_its_bound() {
     let outcome = ask(&get(target, None), TIMEOUT).to_string();
     assert!(outcome.starts_with("not an HTTP answer: \"xxx"), "{outcome}");
     server.join().unwrap();
+}
+
+/// One byte at a time, each in time, and never an end: the timeout is for all of it.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the server is slow on purpose; nothing waits for it")]
+fn an_answer_that_trickles_is_given_up() {
+    for secure in [false, true] {
+        let (listener, target) = listen();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // A TLS record of 16 KiB that is about to come, or a first line of HTTP.
+            let beginning: &[u8] = if secure { &[22, 3, 3, 64, 0] } else { b"HTTP/1.1 " };
+            let mut bytes = beginning.iter().copied().chain(std::iter::repeat(b' '));
+            while bytes.next().is_some_and(|byte| stream.write_all(&[byte]).is_ok()) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let probe = if secure { https(target) } else { get(target, None) };
+        assert_eq!(ask(&probe, Duration::from_millis(150)), Outcome::TimedOut);
+        server.join().unwrap();
+    }
+}
+
+fn https(target: Target) -> Probe {
+    let tls = config::Tls { name: "web".into(), verify: false, authorities: None };
+    let Probe::HttpGet(get) = get(target, None) else { unreachable!() };
+    Probe::HttpGet(HttpGet { tls: Some(tls), ..get })
+}
+
+#[test]
+fn what_is_no_tls_is_told() {
+    static ENDLESS: [u8; 1 << 20] = [22; 1 << 20];
+    for (answer, said) in [
+        (&b"SSH-2.0-OpenSSH_9\r\n"[..], "corrupt message"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "alert: HandshakeFailure"),
+        (b"", "end of file"),
+        (&ENDLESS, "corrupt message"),
+    ] {
+        let (listener, target) = listen();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 512]).unwrap();
+            // The probe may have gone already.
+            let _ = stream.write_all(answer);
+        });
+        let address = target.address;
+        let outcome = ask(&https(target), TIMEOUT);
+        let text = outcome.to_string();
+        assert!(matches!(outcome, Outcome::Failed(_)) && text.contains(said), "{text}");
+        assert!(text.starts_with(&format!("ask {address}: ")), "{text}");
+        server.join().unwrap();
+    }
 }
 
 #[test]

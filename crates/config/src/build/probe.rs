@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use super::Named;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::lexer::Word;
-use crate::model::{HttpGet, Probe, Processes, Target};
+use crate::model::{HttpGet, Probe, Processes, Target, Tls};
 use crate::section::Section;
 
 /// Every word that says what is done.
 const KINDS: [&str; 7] = ["script", "tcp_connect", "http_get", "unix_connect", "process", "file", "ping"];
 /// Where HTTP servers listen unless the URL says otherwise.
 const HTTP_PORT: u16 = 80;
+/// The same with TLS.
+const HTTPS_PORT: u16 = 443;
 
 /// `None` after a complaint.
 pub(super) fn probe(script: &Named<'_>, section: &Section<'_>, complaints: &mut Complaints) -> Option<Probe> {
@@ -61,6 +63,8 @@ fn judge_idle_words(section: &Section<'_>, kind: &str, complaints: &mut Complain
         ("http_status", kind == "http_get", "it is for http_get"),
         ("http_body", kind == "http_get", "it is for http_get"),
         ("http_host", kind == "http_get", "it is for http_get"),
+        ("tls_verify", kind == "http_get", "it is for http_get"),
+        ("tls_ca", kind == "http_get", "it is for http_get"),
     ];
     for (word, fits, why) in idle {
         if let (Some(span), false) = (section.given(word), fits) {
@@ -84,33 +88,58 @@ fn target(section: &Section<'_>, address: SocketAddr, complaints: &mut Complaint
     Some(Target { address, source, link: section.link("interface") })
 }
 
-/// `http://ADDRESS[:PORT][/PATH]`.
+/// `http://ADDRESS[:PORT][/PATH]`, or with https.
 fn http_get(section: &Section<'_>, url: Word<'_>, complaints: &mut Complaints) -> Option<HttpGet> {
     let wanted = "a URL with a literal address: http://10.0.0.1:8080/health";
-    if url.text.starts_with("https:") {
-        let message = "`http_get` doesn't speak TLS yet";
-        let help = "use a script: /usr/bin/curl -fsS --max-time 2 https://...";
-        complaints.push(Diagnostic::error("not-supported", url.span, message).help(help));
-        return None;
-    }
-    let rest =
-        url.text.strip_prefix("http://").filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    let secure = url.text.strip_prefix("https://");
+    let rest = secure.or_else(|| url.text.strip_prefix("http://"));
+    let rest = rest.filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
     let Some(rest) = rest else { return bad(&url, wanted, complaints) };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let literal = authority.trim_start_matches('[').trim_end_matches(']');
-    let bare = || literal.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, HTTP_PORT));
+    let port = if secure.is_some() { HTTPS_PORT } else { HTTP_PORT };
+    let bare = || literal.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port));
     let Some(address) = authority.parse().ok().or_else(bare) else { return bad(&url, wanted, complaints) };
     let host = section.text("http_host").map_or(authority, |word| word.text);
     if !host.bytes().all(|byte| byte.is_ascii_graphic()) {
         return bad(&section.text("http_host")?, "a host's name, and perhaps a port", complaints);
     }
+    let tls = match secure {
+        Some(_) => Some(tls(section, address, complaints)?),
+        None => {
+            for word in ["tls_verify", "tls_ca"] {
+                if let Some(span) = section.given(word) {
+                    let message = format!("`{word}` has no effect on a URL with http://");
+                    complaints.push(Diagnostic::warning("no-effect", span, message).help("write https://"));
+                }
+            }
+            None
+        }
+    };
     Some(HttpGet {
         target: target(section, address, complaints)?,
+        tls,
         host: host.to_owned(),
         path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
         status: section.number("http_status").and_then(|status| u16::try_from(status).ok()),
         body: section.text("http_body").map(|word| word.text.to_owned()),
     })
+}
+
+/// `None` after a complaint.
+fn tls(section: &Section<'_>, address: SocketAddr, complaints: &mut Complaints) -> Option<Tls> {
+    let host = section.text("http_host");
+    let name = host.map(|word| word.text.rsplit_once(':').map_or(word.text, |(name, _)| name).to_owned());
+    let verify = section.flag("tls_verify").unwrap_or(true);
+    let authorities = match section.text("tls_ca") {
+        Some(word) => Some(path(word, complaints)?),
+        None => None,
+    };
+    if let (Some(span), false) = (section.given("tls_ca"), verify) {
+        let message = "`tls_ca` has no effect with `tls_verify off`";
+        complaints.push(Diagnostic::warning("no-effect", span, message).help("remove one of them"));
+    }
+    Some(Tls { name: name.unwrap_or_else(|| address.ip().to_string()), verify, authorities })
 }
 
 fn process(name: Word<'_>, complaints: &mut Complaints) -> Option<Probe> {

@@ -30,6 +30,16 @@ pub(super) const ROWS: &[Directive] = &[
     .own(),
     used("http_body", SCRIPT, Text("TEXT"), "is a text that the answer to `http_get` has to contain").own(),
     used("http_host", SCRIPT, Text("NAME"), "is what `http_get` says in its Host header").own(),
+    used("tls_verify", SCRIPT, Bool, "says whether the certificate of an https server is judged")
+        .default("on")
+        .own(),
+    used(
+        "tls_ca",
+        SCRIPT,
+        Text("PATH"),
+        "is a file with the authorities to trust; the system's if not given",
+    )
+    .own(),
     used("unix_connect", SCRIPT, Text("PATH"), "passes when something listens on that socket").own(),
     used("process", SCRIPT, Text("NAME"), "passes while a process of that name runs").own(),
     used("file", SCRIPT, Text("PATH"), "passes while that file exists").own(),

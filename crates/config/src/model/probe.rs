@@ -73,6 +73,18 @@ pub enum Fit {
     Initial,
 }
 
+/// How a request is encrypted, and who is believed to be the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The name that is asked for (SNI), and that the certificate has to be for: `http_host` without its port, else the
+    /// address.
+    pub name: String,
+    /// False with `tls_verify off`: any certificate will do.
+    pub verify: bool,
+    /// `tls_ca`: a file with the certificates of who is trusted; the system's where it isn't given.
+    pub authorities: Option<PathBuf>,
+}
+
 impl Processes {
     /// At least one process of a name.
     #[must_use]
@@ -86,6 +98,8 @@ impl Processes {
 pub struct HttpGet {
     /// Whom to ask.
     pub target: Target,
+    /// `https://`: how it is encrypted.
+    pub tls: Option<Tls>,
     /// What the `Host` header says: `http_host`, else what stands in the URL.
     pub host: String,
     /// The path and the query.
@@ -120,7 +134,10 @@ impl Probe {
                 return std::iter::once(program).chain(command.arguments.iter().cloned()).collect();
             }
             Self::TcpConnect(target) => target.address.to_string(),
-            Self::HttpGet(get) => format!("http://{}{}", get.target.address, get.path),
+            Self::HttpGet(get) => {
+                let scheme = if get.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}{}", get.target.address, get.path)
+            }
             Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
             Self::Process(wanted) => {
                 let arguments = wanted.command_line.iter().flat_map(|line| &line.arguments);
