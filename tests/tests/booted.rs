@@ -164,3 +164,64 @@ fn an_uninstall_leaves_nothing(lab: &Lab, machine: &Machine) {
     );
     assert_eq!(left, "", "left behind");
 }
+
+/// docs/systemd.md, "One unit alone".
+#[test]
+fn each_unit_is_useful_alone() {
+    if !is_possible() {
+        return;
+    }
+    let Some(package) = package::build("1.0.2") else { return };
+    let lab = start_lab();
+    let machine = Machine::boot(&lab, "alone", &["192.168.1.13/24"]);
+    machine.wait_until_up(&lab);
+    let _ = machine.must(&format!("dpkg -i {}", Machine::path_of(&package)));
+    // What the package brings says nothing yet, and that is said; a restart would not help.
+    let said = machine.output(
+        "systemctl start vrrp-core; systemctl is-failed vrrp-core; journalctl -b -u vrrp-core --no-pager",
+    );
+    assert!(said.stdout.contains("there is nothing in this file"), "{}", said.stdout);
+    assert_eq!(machine.unit("vrrp-core", "NRestarts"), "0");
+    machine.write("/etc/handover/handover.conf", &config(100), 0o640);
+    let _ = machine
+        .must("chgrp _handover /etc/handover/handover.conf; systemctl stop ipmgr; systemctl reset-failed");
+
+    let _ = machine.must("systemctl start checkerd");
+    eventually(&lab, &[&machine], "checkerd tells verdicts", || {
+        machine.sh("checkerd watch --once").contains("up")
+    });
+    assert_eq!(running(&machine), ["checkerd"]);
+    let _ = machine.must("systemctl stop checkerd && systemctl start notifierd");
+    assert_eq!(running(&machine), ["notifierd"]);
+    let _ = machine.must("systemctl stop notifierd && systemctl start ipmgr");
+    assert_eq!(running(&machine), ["ipmgr"]);
+    let _ =
+        machine.must("systemctl stop ipmgr && systemctl mask --runtime ipmgr && systemctl start vrrp-core");
+    eventually(&lab, &[&machine], "vrrp-core says what it lacks", || {
+        machine.state() == "INIT" && machine.at("/processes/ipmgr/trouble").contains("ipmgr.sock")
+    });
+    assert!(machine.sh("handover status").contains("not eligible: waiting for ipmgr"));
+    let _ = machine
+        .must("systemctl unmask --runtime ipmgr && systemctl restart vrrp-core && systemctl start checkerd");
+    eventually(&lab, &[&machine], "vrrp-core has brought ipmgr along", || {
+        machine.state() == "MASTER" && machine.holds(VIP)
+    });
+    a_loop_that_hangs_is_started_again(&lab, &machine);
+}
+
+fn running(machine: &Machine) -> Vec<&'static str> {
+    UNITS.into_iter().filter(|unit| machine.unit(unit, "ActiveState") == "active").collect()
+}
+
+/// `WatchdogSec=`, shortened for a test that has no patience.
+fn a_loop_that_hangs_is_started_again(lab: &Lab, machine: &Machine) {
+    machine.write("/run/systemd/system/checkerd.service.d/soon.conf", "[Service]\nWatchdogSec=2s", 0o644);
+    let _ = machine.must("systemctl daemon-reload && systemctl restart checkerd");
+    let before = machine.unit("checkerd", "MainPID");
+    let _ = machine.must("systemctl kill -s STOP checkerd");
+    eventually(lab, &[machine], "the watchdog bites", || {
+        let now = machine.unit("checkerd", "MainPID");
+        now != before && now != "0" && machine.unit("checkerd", "ActiveState") == "active"
+    });
+    assert!(machine.sh("journalctl -b --no-pager").contains("checkerd.service: Watchdog timeout"));
+}
