@@ -14,6 +14,8 @@ use config::ConfigId;
 use model::Instant;
 use reactor::{Interest, Reactor, Ready, Token};
 use service::{Exit, Failure};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use sys::privilege::{self, Capability};
 use sys::process::{Child, Signal, spawn};
 
 use crate::recipe::Recipe;
@@ -26,7 +28,7 @@ const SHARED_MODE: u32 = 0o1775;
 /// How often it is looked whether all daemons serve their sockets, until they do.
 const READY_POLL: Duration = Duration::from_millis(20);
 /// What ends everything, in order.
-const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT];
+const TERMINATION: [i32; 2] = [SIGTERM, SIGINT];
 
 /// Runs until SIGTERM or SIGINT, or until a daemon says that restarting it won't help.
 ///
@@ -35,6 +37,7 @@ const TERMINATION: [i32; 2] = [signal_hook::consts::SIGTERM, signal_hook::consts
 pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Failure> {
     service::log::start("handover");
     let real_time = crate::check::valid(&reading.path, &reading.id, Exit::Configuration)?.global.real_time;
+    has_rights()?;
     prepare(&directories.runtime)?;
     if let Err(failure) = prepare(&directories.state) {
         // Only what an operator orders is remembered there, and that order will say so, too.
@@ -43,6 +46,25 @@ pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Fa
     let _lock = lock(&directories.runtime)?;
     let programs = beside_us()?;
     Supervisor::new(reading, directories, &programs, real_time)?.serve()
+}
+
+/// Whether we have what ipmgr can't do without: said at once and whole, since in a container somebody has to add it by name.
+fn has_rights() -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for right in [Capability::NetAdmin, Capability::NetRaw] {
+        if !privilege::has(right).map_err(|error| Failure::io("read own capabilities", &error))? {
+            missing.push(right.to_string());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "missing: {}; without, no address can be held. Start it as root, or in a container with the capabilities NET_ADMIN and \
+         NET_RAW (docs/containers.md)",
+        missing.join(", ")
+    );
+    Err(Failure::new(Exit::Rights, message))
 }
 
 /// What every daemon reads, and as whom.
@@ -78,7 +100,8 @@ fn prepare(path: &Path) -> Result<(), Failure> {
     let doing = |what: &str| format!("{what} the directory {}", path.display());
     fs::create_dir_all(path).map_err(|error| Failure::io(doing("make"), &error))?;
     let group = sys::user::group(GROUP).unwrap_or_default();
-    if let Some(group) = group.filter(|_| is_root()) {
+    // Where we can't give anybody a user of their own, all daemons run as we do, and it is theirs already.
+    if let Some(group) = group.filter(|_| is_root() && privilege::has(Capability::SetUid).unwrap_or(false)) {
         chown(path, None, Some(group)).map_err(|error| Failure::io(doing("change the group of"), &error))?;
         fs::set_permissions(path, fs::Permissions::from_mode(SHARED_MODE))
             .map_err(|error| Failure::io(doing("change the mode of"), &error))?;
@@ -173,7 +196,7 @@ impl Supervisor {
         real_time: Option<u8>,
     ) -> Result<Self, Failure> {
         let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
-        let signals = [&TERMINATION[..], &[signal_hook::consts::SIGHUP]].concat();
+        let signals = [&TERMINATION[..], &[SIGHUP, SIGCHLD]].concat();
         reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
         let now = sys::clock::now();
         let wards = Daemon::ALL.map(|daemon| Ward {
@@ -216,6 +239,7 @@ impl Supervisor {
                     Ready::Signal(signal) if TERMINATION.contains(&signal) => {
                         self.stop("asked to by a signal")
                     }
+                    Ready::Signal(SIGCHLD) => self.reap_orphans(sys::clock::now()),
                     Ready::Signal(_) => {
                         service::reload::coordinate_in_a_thread(&self.runtime_dir, &self.reloads);
                     }
@@ -275,6 +299,28 @@ impl Supervisor {
         }
         let remedy = ward.deaths.ended(how, since, now, !self.announced);
         self.heal(token.0, remedy, &format!("has ended ({how})"), now);
+    }
+
+    /// As process 1 of a container we are the parent of whoever has lost theirs, and nobody else takes their remains away.
+    fn reap_orphans(&mut self, now: Instant) {
+        // Each turn takes one off the kernel's list, or is the last.
+        while let Ok(Some(ended)) = sys::namespace::ended_child() {
+            let is_it = |ward: &Ward| {
+                ward.running
+                    .as_ref()
+                    .is_some_and(|it| i64::from(it.child.pid()) == i64::from(ended.as_raw_pid()))
+            };
+            let done = match self.wards.iter().position(is_it) {
+                Some(number) => {
+                    self.reap(Token(number), now);
+                    self.wards.get(number).is_some_and(|ward| ward.running.is_none())
+                }
+                None => sys::namespace::reap(ended).is_ok(),
+            };
+            if !done {
+                return;
+            }
+        }
     }
 
     /// Starts it again in time, or stops everything.

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::mount::MountFlags;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 /// The first process of a pid namespace.
 const INIT: u32 = 1;
@@ -117,11 +117,33 @@ pub fn kill_everybody_else() -> io::Result<()> {
 /// # Errors
 /// `ECHILD` while there are no children at all.
 pub fn wait_for_any_child() -> io::Result<Pid> {
+    look_for_ended_child(0)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ECHILD))
+}
+
+/// A child that has ended, without waiting for one; it stays to be reaped. As process 1 of a container we are the parent of
+/// whoever has lost theirs.
+///
+/// # Errors
+/// `ECHILD` while there are no children at all.
+pub fn ended_child() -> io::Result<Option<Pid>> {
+    look_for_ended_child(libc::WNOHANG)
+}
+
+/// Takes a child that has ended off the kernel's list; nobody will know how it ended.
+///
+/// # Errors
+/// `ECHILD` if it isn't a child of ours, or was reaped already.
+pub fn reap(child: Pid) -> io::Result<()> {
+    Ok(waitpid(Some(child), WaitOptions::NOHANG).map(drop)?)
+}
+
+fn look_for_ended_child(flags: libc::c_int) -> io::Result<Option<Pid>> {
     // SAFETY: all zeroes is a valid siginfo_t, and the call only writes it.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: `info` outlives the call.
-        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+        let result =
+            unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT | flags) };
         if result == 0 {
             break;
         }
@@ -130,9 +152,8 @@ pub fn wait_for_any_child() -> io::Result<Pid> {
             return Err(error);
         }
     }
-    // SAFETY: waitid filled the structure for a child, for which si_pid is the valid member.
-    let pid = unsafe { info.si_pid() };
-    Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ECHILD))
+    // SAFETY: waitid filled the structure for a child, for which si_pid is the valid member, or left it zero.
+    Ok(Pid::from_raw(unsafe { info.si_pid() }))
 }
 
 #[cfg(test)]
