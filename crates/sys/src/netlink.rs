@@ -1,4 +1,4 @@
-//! rtnetlink: links and addresses of this network namespace, read and changed.
+//! rtnetlink: links, addresses, routes and rules of this network namespace, read and changed.
 //!
 //! [`Route`] asks and changes, one request at a time; [`Monitor`] says that something changed, never what: whoever
 //! hears it lists everything again and compares (levels, not edges). A list that was torn by a change, or of which a part
@@ -13,6 +13,10 @@ mod error;
 mod exchange;
 mod link;
 mod monitor;
+mod path;
+#[cfg(test)]
+mod path_tests;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +24,14 @@ pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
 pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
+pub use path::{Hop, Path, PathChange, PathKind};
+pub use rule::{Rule, RuleChange, Verdict};
 
 use std::io;
 
-use exchange::Exchange;
+use exchange::{Exchange, MAX_BATCH, Request};
 
-/// A socket that asks the kernel about links and addresses, and changes them.
+/// A socket that asks the kernel about links, addresses, routes and rules, and changes them.
 #[derive(Debug)]
 pub struct Route {
     exchange: Exchange,
@@ -39,5 +45,25 @@ impl Route {
     /// socket(2), setsockopt(2): no descriptors left.
     pub fn open() -> io::Result<Self> {
         Ok(Self { exchange: Exchange::open()? })
+    }
+
+    /// Makes changes in order, many per system call; one answer each. `said` is what is done, and to what.
+    fn make<C>(
+        &mut self,
+        changes: &[C],
+        request: impl Fn(&C) -> Request,
+        said: impl Fn(&C) -> (&'static str, String),
+    ) -> Vec<Result<(), KernelError>> {
+        let mut answers = Vec::with_capacity(changes.len());
+        for batch in changes.chunks(MAX_BATCH) {
+            let results = self.exchange.acknowledged(batch.iter().map(&request).collect());
+            answers.extend(batch.iter().zip(results).map(|(change, result)| {
+                result.map_err(|refusal| {
+                    let (op, target) = said(change);
+                    KernelError::new(op, target, refusal)
+                })
+            }));
+        }
+        answers
     }
 }

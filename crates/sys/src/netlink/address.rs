@@ -13,7 +13,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::Route;
 use super::error::KernelError;
-use super::exchange::{MAX_BATCH, Request};
+use super::exchange::Request;
 
 /// The size of `struct ifaddrmsg`, after which the attributes begin.
 const HEADER: usize = 8;
@@ -244,14 +244,7 @@ impl Route {
     /// # Errors
     /// Per change, with the kernel's words. `ENOBUFS` means that the answer was lost: only [`Route::addresses`] knows.
     pub fn apply(&mut self, changes: &[Change]) -> Vec<Result<(), KernelError>> {
-        let mut answers = Vec::with_capacity(changes.len());
-        for batch in changes.chunks(MAX_BATCH) {
-            let results = self.exchange.acknowledged(batch.iter().map(Change::request).collect());
-            answers.extend(batch.iter().zip(results).map(|(change, result)| {
-                result.map_err(|refusal| KernelError::new(change.op(), change.place().to_string(), refusal))
-            }));
-        }
-        answers
+        self.make(changes, Change::request, |it| (it.op(), it.place().to_string()))
     }
 
     /// All IPv4 and IPv6 addresses, in the kernel's order: of one interface, primary ones first.

@@ -43,10 +43,10 @@ impl KernelError {
         Self { op, target, errno: refusal.errno, kernel_words: refusal.words }
     }
 
-    /// Whether the thing that was to be changed isn't there: no such address or no such interface.
+    /// Whether the thing that was to be changed isn't there: no such address, interface, route or rule.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
-        matches!(self.errno, libc::EADDRNOTAVAIL | libc::ENODEV)
+        matches!(self.errno, libc::EADDRNOTAVAIL | libc::ENODEV | libc::ESRCH | libc::ENOENT)
     }
 }
 

@@ -54,6 +54,8 @@ impl Exchange {
         socket.set_ext_ack(true)?;
         // Without it an error repeats the whole request, and the kernel's words come after that.
         socket.set_cap_ack(true)?;
+        // Then the kernel leaves out of a list what was not asked for; where it can't (before Linux 4.20), decoding does.
+        let _ = socket.set_netlink_get_strict_chk(true);
         Ok(Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
     }
 

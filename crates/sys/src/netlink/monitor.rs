@@ -1,4 +1,4 @@
-//! Hears that links or addresses changed (rtnetlink(7), multicast groups).
+//! Hears that links, addresses, rules or some routes changed (rtnetlink(7), multicast groups).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,9 +6,20 @@ use std::os::fd::{AsFd, BorrowedFd};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt;
+use socket2::{SockFilter, SockRef};
+
+use crate::bpf::{BYTE, DROP, IF_EQUAL, PASS};
 
 /// The groups that tell of links and of addresses of both families (`RTMGRP_*`, linux/rtnetlink.h).
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// Those that tell of routes and rules of both families: `RTNLGRP_IPV4_ROUTE`, `..._IPV6_ROUTE`, `..._IPV4_RULE`, `..._IPV6_RULE`.
+const PATH_GROUPS: u32 = 1 << 6 | 1 << 10 | 1 << 7 | 1 << 18;
+/// Where the low byte of a message's type is (`struct nlmsghdr`).
+const TYPE: u32 = if cfg!(target_endian = "little") { 4 } else { 5 };
+/// Where a route's origin is: `rtm_protocol` after that header.
+const ORIGIN: u32 = 16 + 5;
+/// `RTM_NEWROUTE` and `RTM_DELROUTE`.
+const ROUTES: [u32; 2] = [24, 25];
 /// Room for about 2,000 changes at once, in bytes; more than that end in [`Changed::Lost`], which is no worse.
 const RECEIVE_BUFFER: usize = 1 << 20;
 /// Messages that are taken in one go, so that a host in which interfaces come and go for ever can't hold the caller.
@@ -35,13 +46,32 @@ impl Monitor {
     /// # Errors
     /// socket(2), bind(2): no descriptors left.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.set_non_blocking(true)?;
-        // Beyond the administrator's limit only with CAP_NET_ADMIN; without it as large as may be.
-        if sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
-            sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
-        }
-        socket.bind(&SocketAddr::new(0, GROUPS))?;
+        let socket = socket()?;
+        Self::bound(socket, GROUPS)
+    }
+
+    /// The same, and it hears of rules, and of routes of that origin. Those of a busy routing daemon are dropped in the kernel.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_paths(origin: u8) -> io::Result<Self> {
+        let socket = socket()?;
+        let [new, old] = ROUTES;
+        SockRef::from(&socket).attach_filter(&[
+            SockFilter::new(BYTE, 0, 0, TYPE),
+            SockFilter::new(IF_EQUAL, 2, 0, new),
+            SockFilter::new(IF_EQUAL, 1, 0, old),
+            PASS,
+            SockFilter::new(BYTE, 0, 0, ORIGIN),
+            SockFilter::new(IF_EQUAL, 0, 1, origin.into()),
+            PASS,
+            DROP,
+        ])?;
+        Self::bound(socket, GROUPS | PATH_GROUPS)
+    }
+
+    fn bound(mut socket: Socket, groups: u32) -> io::Result<Self> {
+        socket.bind(&SocketAddr::new(0, groups))?;
         Ok(Self(socket))
     }
 
@@ -64,6 +94,16 @@ impl Monitor {
         }
         Ok(changed)
     }
+}
+
+fn socket() -> io::Result<Socket> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.set_non_blocking(true)?;
+    // Beyond the administrator's limit only with CAP_NET_ADMIN; without it as large as may be.
+    if sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
+        sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
+    }
+    Ok(socket)
 }
 
 impl AsFd for Monitor {

@@ -15,7 +15,7 @@ const ORIGIN: u8 = 18;
 const MINUTE: Lifetime = Lifetime { valid: Some(60), preferred: Some(60) };
 
 /// A namespace with a veth pair, `v0` and `v1`, both up; `None` where that isn't allowed.
-fn pair() -> Option<Route> {
+pub(super) fn pair() -> Option<Route> {
     if namespace().is_none() {
         eprintln!("skipped: this test needs root, to make a network namespace");
         return None;
