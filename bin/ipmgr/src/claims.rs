@@ -57,6 +57,8 @@ impl Entry {
 pub(crate) struct Claims {
     entries: Vec<Entry>,
     heard: Instant,
+    /// What stands still is wanted until we go.
+    statics: bool,
 }
 
 impl Claims {
@@ -66,7 +68,7 @@ impl Claims {
             claim: Claim::Nobody,
             grace: interval.saturating_mul(GRACE_INTERVALS),
         };
-        Self { entries: advert_intervals.into_iter().map(entry).collect(), heard: now }
+        Self { entries: advert_intervals.into_iter().map(entry).collect(), heard: now, statics: true }
     }
 
     /// The same claims for another configuration: the advertisement interval of each instance, and which one it was.
@@ -139,8 +141,14 @@ impl Claims {
         over
     }
 
+    /// Whether what stands still is to be there.
+    pub(crate) const fn keeps_statics(&self) -> bool {
+        self.statics
+    }
+
     /// Nobody wants anything any more.
     pub(crate) fn clear(&mut self) {
+        self.statics = false;
         for entry in &mut self.entries {
             entry.claim = Claim::Nobody;
         }

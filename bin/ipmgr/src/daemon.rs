@@ -3,6 +3,7 @@
 //! Every turn ends in [`Daemon::settle`], which compares everything with everything. So no order, answer or event is ever
 //! "handled": it only makes the next comparison come sooner.
 
+mod apply;
 mod door;
 mod reload;
 
@@ -18,7 +19,7 @@ use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
 use service::reload::Participant;
 use service::{Exit, Failure, Readiness, Start, Turn};
-use sys::netlink::{Changed, Monitor, Place, Route};
+use sys::netlink::{Changed, Monitor, Route};
 use sys::privilege::{self, Capability};
 use sys::seqpacket::Listener;
 
@@ -28,7 +29,8 @@ use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
 use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
-use crate::plan::{self, Plan, Reason, Spot};
+use crate::paths;
+use crate::plan::{self, Spot, Thing};
 use crate::sockets::{self, Use};
 use crate::world::World;
 use door::Greeting;
@@ -107,13 +109,15 @@ struct Daemon {
     /// What the last answer to an order said, of instances that are still ordered.
     answered: BTreeMap<InstanceId, Answered>,
     /// What failed in the last comparison, so that the log says it once.
-    failures: HashMap<Spot, String>,
+    failures: HashMap<Thing, String>,
     /// The comparison may come out differently than the last time.
     dirty: bool,
     /// When the kernel is asked next if nothing happens.
     look_at: Instant,
     /// Before this a mere change is no reason to ask.
     rest_until: Instant,
+    /// The indices of the links on which `promote_secondaries` was set.
+    promoted: HashSet<u32>,
     repairs: Limiter,
     strangers: Limiter,
     complaints: Limiter,
@@ -140,8 +144,10 @@ impl Daemon {
         let reactor = service::event_loop()?;
         let mut route = Route::open().map_err(failed("open a netlink socket"))?;
         // Before the first look, so that no change falls between the two.
-        let monitor = Monitor::open().map_err(failed("watch links and addresses"))?;
-        let world = World::look(&mut route).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        let monitor =
+            Monitor::open_with_paths(paths::ORIGIN).map_err(failed("watch links, addresses and routes"))?;
+        let world =
+            World::look(&mut route, true).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let config = &start.config;
         let mut claims = Claims::new(config.instances.iter().map(|instance| instance.advert_interval), now);
         for instance in plan::left_over(config, &world) {
@@ -171,6 +177,7 @@ impl Daemon {
             dirty: true,
             look_at: now + LOOK_EVERY,
             rest_until: now,
+            promoted: HashSet::new(),
             repairs: Limiter::default(),
             strangers: Limiter::default(),
             complaints: Limiter::default(),
@@ -306,8 +313,10 @@ impl Daemon {
         }
         self.look(now);
         self.evidence.look(&self.world, &self.reactor);
+        self.promote(now);
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
-        self.make(plan, now);
+        let paths = paths::paths(&self.config, &self.claims, &self.world);
+        self.make(plan, paths, now);
         self.answer();
         self.tell(now);
     }
@@ -322,7 +331,9 @@ impl Daemon {
             self.dirty = false;
             return;
         }
-        match World::look(&mut self.route) {
+        // Ours may have been left by an earlier life, or by an earlier configuration.
+        let has_paths = paths::are_wanted(&self.config) || self.world.has_paths();
+        match World::look(&mut self.route, has_paths) {
             Ok(world) => {
                 self.world = world;
                 self.dirty = false;
@@ -336,35 +347,6 @@ impl Daemon {
         }
     }
 
-    /// Makes the changes of a plan, and says what failed that did not fail the last time.
-    fn make(&mut self, plan: Plan, now: Instant) {
-        let (changes, reasons): (Vec<_>, Vec<_>) = plan.changes.into_iter().unzip();
-        let results = self.route.apply(&changes);
-        let asked: HashSet<InstanceId> = self.answers.iter().map(Answer::instance).collect();
-        let mut failures: HashMap<Spot, String> = plan.impossible.into_iter().collect();
-        for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
-            match (result, reason) {
-                (Ok(()), Reason::Missing(instance)) if !asked.contains(&instance) => {
-                    self.remark_on_repair(instance, change.place(), now);
-                }
-                (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
-                (Err(error), Reason::Unwanted) if error.is_absent() => {}
-                (Err(error), _) => {
-                    failures.insert(Spot::changed_by(change), error.to_string());
-                }
-            }
-        }
-        for (spot, failure) in &failures {
-            if self.failures.get(spot) != Some(failure) {
-                log::error!("{failure}");
-            }
-        }
-        if self.failures != failures {
-            self.failures = failures;
-            self.answer_again(&asked);
-        }
-    }
-
     /// Answers once more whom an answer was given that isn't so any more: something failed since, or came to its place.
     fn answer_again(&mut self, asked: &HashSet<InstanceId>) {
         for (id, before) in &self.answered {
@@ -375,15 +357,6 @@ impl Daemon {
         }
     }
 
-    /// An address that was ordered before had to be added again.
-    fn remark_on_repair(&mut self, instance: InstanceId, place: &Place, now: Instant) {
-        self.rest_until = now + AFTER_REPAIR;
-        let instances = &self.config.instances;
-        let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
-        self.repairs
-            .mention(now, || log::warn!("({name}) put back {place}: it was gone, and not by our doing"));
-    }
-
     /// Answers the orders that the comparison was for.
     fn answer(&mut self) {
         for answer in std::mem::take(&mut self.answers) {
@@ -391,7 +364,8 @@ impl Daemon {
             let Some(instance) = self.config.instances.get(id.0) else { continue };
             let name = instance.name.clone();
             let mut failures = failures_of(instance, &self.failures);
-            let mut nothing = failures.len() == instance.held().count();
+            let mut nothing =
+                instance.held().all(|it| self.failures.contains_key(&Thing::Address(Spot::of(it))));
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     if self.claims.of(id) != Claim::Ordered {
@@ -437,7 +411,8 @@ impl Daemon {
         self.look(now);
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let count = plan.changes.len();
-        self.make(plan, now);
+        let paths = paths::paths(&self.config, &self.claims, &self.world);
+        self.make(plan, paths, now);
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
         // Nobody listens there any more; a file that stays is removed by the next ipmgr.
         let _ = std::fs::remove_file(&self.path);
@@ -497,9 +472,16 @@ impl service::Daemon for Daemon {
     }
 }
 
-/// What failed of an instance's addresses.
-fn failures_of(instance: &Instance, failures: &HashMap<Spot, String>) -> Vec<String> {
-    instance.held().map(Spot::of).filter_map(|spot| failures.get(&spot).cloned()).collect()
+/// What failed of all that an instance holds.
+fn failures_of(instance: &Instance, failures: &HashMap<Thing, String>) -> Vec<String> {
+    // Printing every route is not worth it while all is well.
+    if failures.is_empty() {
+        return Vec::new();
+    }
+    let addresses = instance.held().map(|it| Thing::Address(Spot::of(it)));
+    let things =
+        addresses.chain(instance.routes.iter().map(Thing::of)).chain(instance.rules.iter().map(Thing::of));
+    things.filter_map(|thing| failures.get(&thing).cloned()).collect()
 }
 
 /// The number of each instance.

@@ -19,6 +19,8 @@ pub(crate) struct Configured {
     pub(crate) moving: HashSet<IpAddr>,
     /// Those that adverts are to be sent from.
     pub(crate) sources: HashSet<IpAddr>,
+    /// Those that we add and that don't move: as good as the administrator's own.
+    pub(crate) standing: HashSet<IpAddr>,
 }
 
 impl Configured {
@@ -27,6 +29,7 @@ impl Configured {
         Self {
             moving: config.instances.iter().flat_map(config::Instance::held).map(|it| it.address).collect(),
             sources: config.instances.iter().filter_map(|it| it.source).collect(),
+            standing: config.statics.addresses.iter().map(|it| it.address).collect(),
         }
     }
 }
@@ -34,7 +37,7 @@ impl Configured {
 /// How that link is now. `carries`: somebody else's frame has come in ([`crate::evidence`]).
 pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured, carries: bool) -> LinkFact {
     let Some(link) = world.link(name) else { return LinkFact::absent(name.clone()) };
-    let Configured { moving, sources } = configured;
+    let Configured { moving, sources, standing } = configured;
     let usable: Vec<&HostAddress> = world.on_link(link.index).filter(|found| !found.tentative).collect();
     LinkFact {
         name: name.clone(),
@@ -42,11 +45,11 @@ pub(crate) fn fact(name: &LinkName, world: &World, configured: &Configured, carr
         up: link.up,
         carries,
         mac: link.mac,
-        ipv4: source(&usable, moving, |address| match address {
+        ipv4: source(&usable, (moving, standing), |address| match address {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         }),
-        ipv6: source(&usable, moving, |address| match address {
+        ipv6: source(&usable, (moving, standing), |address| match address {
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }),
@@ -65,14 +68,14 @@ fn among<'a>(sources: &HashSet<IpAddr>, found: impl Iterator<Item = &'a HostAddr
 /// the administrator put there although it is configured to move. None that we put there.
 fn source<T>(
     usable: &[&HostAddress],
-    moving: &HashSet<IpAddr>,
+    (moving, stays): (&HashSet<IpAddr>, &HashSet<IpAddr>),
     kind: impl Fn(IpAddr) -> Option<T>,
 ) -> Option<T> {
     let standing = usable.iter().filter(|found| !moving.contains(&found.address));
     let own = usable.iter().filter(|found| moving.contains(&found.address));
     standing
         .chain(own)
-        .filter(|found| !is_ours(found, moving.contains(&found.address)))
+        .filter(|found| stays.contains(&found.address) || !is_ours(found, moving.contains(&found.address)))
         .find_map(|found| kind(found.address))
 }
 
@@ -104,7 +107,11 @@ mod tests {
 
     fn configured() -> Configured {
         let set = |texts: [&str; 2]| texts.map(|text| text.parse().unwrap()).into();
-        Configured { moving: set(["192.0.2.5", "fe80::5"]), sources: set(["192.0.2.7", "fe80::7"]) }
+        Configured {
+            moving: set(["192.0.2.5", "fe80::5"]),
+            sources: set(["192.0.2.7", "fe80::7"]),
+            standing: HashSet::new(),
+        }
     }
 
     fn told(addresses: Vec<HostAddress>) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {

@@ -1,5 +1,5 @@
 //! ipmgr is the only hand on the kernel's network state: it opens the raw sockets and passes them to vrrp-core, adds and
-//! removes the addresses of the instances that vrrp-core names, and says how the links are.
+//! removes the addresses, routes and rules of the instances that vrrp-core names, and says how the links are.
 //!
 //! It must never do what a message says but only what the configuration says: an order is the name of an instance, and
 //! what that means stands in the administrator's file. It keeps the addresses by itself as long as vrrp-core lives, and
@@ -13,6 +13,7 @@ mod evidence;
 mod facts;
 mod gate;
 mod limiter;
+mod paths;
 mod plan;
 mod sockets;
 mod world;

@@ -8,6 +8,7 @@
 //! keeps no marks, a configured one with a short lifetime); what an administrator or another program added lives longer.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -60,11 +61,36 @@ impl Spot {
     }
 }
 
+/// What an instance holds, for what is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Thing {
+    /// An address.
+    Address(Spot),
+    /// A route or a rule, as the configuration prints it.
+    Path(String),
+}
+
+impl Thing {
+    /// A route or a rule.
+    pub(crate) fn of(path: &impl fmt::Display) -> Self {
+        Self::Path(path.to_string())
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(Spot { link, address, .. }) => write!(f, "{address} on {link}"),
+            Self::Path(text) => f.write_str(text),
+        }
+    }
+}
+
 /// Why a change is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// This instance wants it, and it isn't there.
-    Missing(InstanceId),
+    /// This instance wants it, or it stands still, and it isn't there.
+    Missing(Option<InstanceId>),
     /// Its time is running out.
     Renewal,
     /// The configuration wants it otherwise than it is: it goes and comes in one batch.
@@ -84,7 +110,8 @@ pub(crate) struct Plan {
 
 /// Every place that a configuration may use.
 pub(crate) fn spots(config: &Config) -> HashSet<Spot> {
-    config.instances.iter().flat_map(Instance::held).map(Spot::of).collect()
+    let moving = config.instances.iter().flat_map(Instance::held);
+    moving.chain(&config.statics.addresses).map(Spot::of).collect()
 }
 
 /// Compares what should be with what is. `former` are the places of configurations before: what is ours there has to go.
@@ -100,11 +127,17 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
         for address in instance.held() {
             // Two instances may want the same; once is enough.
             if claim == Claim::Ordered && !wanted.contains(&Spot::of(address)) {
-                plan.want(id, address, world);
+                plan.want(Some(id), address, world);
                 wanted.insert(Spot::of(address));
             }
             spared.insert(Spot::of(address));
         }
+    }
+    for address in config.statics.addresses.iter().filter(|_| claims.keeps_statics()) {
+        if wanted.insert(Spot::of(address)) {
+            plan.want(None, address, world);
+        }
+        spared.insert(Spot::of(address));
     }
     let configured = spots(config);
     for found in world.addresses() {
@@ -137,7 +170,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
 }
 
 impl Plan {
-    fn want(&mut self, instance: InstanceId, wanted: &Address, world: &World) {
+    fn want(&mut self, instance: Option<InstanceId>, wanted: &Address, world: &World) {
         let Address { address, prefix, link: name, .. } = wanted;
         let shape = shape(wanted);
         let Some(link) = world.link(name) else {

@@ -1,4 +1,4 @@
-//! What the kernel said last about links and addresses, ready to be searched.
+//! What the kernel said last about links, addresses, and our routes and rules, ready to be searched.
 //!
 //! A picture, never the truth: it is replaced as a whole whenever something changed, and every so often even if nothing
 //! seems to have.
@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use model::LinkName;
-use sys::netlink::{HostAddress, HostLink, KernelError, Route};
+use sys::netlink::{HostAddress, HostLink, KernelError, Path, Route, Rule};
+
+use crate::paths::ORIGIN;
 
 /// All links and addresses of the namespace at one moment.
 #[derive(Debug, Default)]
@@ -17,14 +19,42 @@ pub(crate) struct World {
     addresses: Vec<HostAddress>,
     by_place: HashMap<(u32, IpAddr), Vec<usize>>,
     by_link: HashMap<u32, Vec<usize>>,
+    paths: Vec<Path>,
+    rules: Vec<Rule>,
 }
 
 impl World {
-    /// Asks the kernel.
-    pub(crate) fn look(route: &mut Route) -> Result<Self, KernelError> {
+    /// Asks the kernel; for our routes and rules only if there may be any, since it looks through all that it has.
+    pub(crate) fn look(route: &mut Route, has_paths: bool) -> Result<Self, KernelError> {
         // Links first: an address of a link that was made in between is seen the next time, as its link is.
         let links = route.links()?;
-        Ok(Self::new(links, route.addresses()?))
+        let mut world = Self::new(links, route.addresses()?);
+        if has_paths {
+            world.paths = route.paths(ORIGIN)?;
+            world.rules = route.rules(ORIGIN)?;
+        }
+        Ok(world)
+    }
+
+    /// The same with these routes and rules of ours.
+    #[cfg(test)]
+    pub(crate) fn with_paths(self, paths: Vec<Path>, rules: Vec<Rule>) -> Self {
+        Self { paths, rules, ..self }
+    }
+
+    /// Our routes.
+    pub(crate) fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// Our rules.
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether there is any route or rule of ours.
+    pub(crate) fn has_paths(&self) -> bool {
+        !self.paths.is_empty() || !self.rules.is_empty()
     }
 
     pub(crate) fn new(links: Vec<HostLink>, addresses: Vec<HostAddress>) -> Self {

@@ -11,7 +11,10 @@ mod election;
 mod family;
 mod group;
 mod instance;
+mod line;
 mod manners;
+mod paths;
+mod policy;
 mod probe;
 mod process;
 mod reach;
@@ -29,7 +32,7 @@ use crate::arguments;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::Place;
 use crate::lexer::Word;
-use crate::model::{Check, Config, SyncGroup, TrackedCheck};
+use crate::model::{Check, Config, Statics, SyncGroup, TrackedCheck};
 use crate::section::{Section, admit, guess};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
@@ -47,6 +50,7 @@ struct Named<'a> {
 pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Complaints) -> Config {
     let mut global = Section::new(Place::Global);
     let (mut trackers, mut instances, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    let mut still = Still::default();
     for (order, statement) in statements.iter().enumerate() {
         let row = admit(Place::Root, statement, complaints);
         let Some(row) = row.or_else(|| guess(Place::Root, statement, complaints)) else { continue };
@@ -60,6 +64,9 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
             }
             "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
             "vrrp_sync_group" => groups.extend(named(statement, block, order, complaints)),
+            "static_ipaddress" => still.addresses.push(block),
+            "static_routes" => still.routes.push(block),
+            "static_rules" => still.rules.push(block),
             "global_defs" => {
                 arguments::refuse_more(row, statement, 0, complaints);
                 global.read(block, complaints);
@@ -82,6 +89,8 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         .iter()
         .filter_map(|block| group::group(block, &mut members, &mut drafts, &known, complaints))
         .collect();
+    let mut statics = still.read(&defaults, complaints);
+    policy::number(&mut statics, drafts.iter_mut().map(|draft| &mut draft.instance), complaints);
     rules::names(&instances, "instances", complaints);
     rules::names(&groups, "sync groups", complaints);
     rules::virtual_routers(&drafts, complaints);
@@ -102,7 +111,26 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         });
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
-    Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined }
+    Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined, statics }
+}
+
+/// The blocks of what stands still.
+#[derive(Default)]
+struct Still<'a> {
+    addresses: Vec<&'a Block<'a>>,
+    routes: Vec<&'a Block<'a>>,
+    rules: Vec<&'a Block<'a>>,
+}
+
+impl Still<'_> {
+    fn read(&self, defaults: &Defaults, complaints: &mut Complaints) -> Statics {
+        let link = defaults.link.as_ref().map(|(link, _)| link);
+        Statics {
+            addresses: addresses::standing(&self.addresses, link, complaints),
+            routes: paths::routes(&self.routes, complaints),
+            rules: policy::rules(&self.rules, complaints),
+        }
+    }
 }
 
 fn check_names(tracked: &[TrackedCheck]) -> impl Iterator<Item = CheckName> {

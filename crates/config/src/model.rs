@@ -4,6 +4,7 @@
 //! keeps the place it came from, so that a later complaint can point at it.
 
 mod address;
+mod path;
 mod probe;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use model::{
 use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
+pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
 pub use self::probe::{CommandLine, Fit, HttpGet, Probe, Processes, Target, Tls};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
@@ -54,6 +56,8 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// Every `vrrp_sync_group`, in the order of the file.
     pub groups: Vec<SyncGroup>,
+    /// What stands still.
+    pub statics: Statics,
 }
 
 /// What `global_defs` sets.
@@ -261,9 +265,15 @@ pub struct Instance {
     /// `virtual_ipaddress_excluded`, and what of `virtual_ipaddress` no advert has room for: held like the others, and not
     /// advertised. Of either family.
     pub excluded: Vec<Address>,
+    /// `virtual_routes`.
+    pub routes: Vec<VirtualRoute>,
+    /// `virtual_rules`.
+    pub rules: Vec<VirtualRule>,
+    /// `promote_secondaries`: an IPv4 address that goes takes no others of its network with it.
+    pub promotes_secondaries: bool,
     /// `track_script`, then `track_process`.
     pub checks: Vec<TrackedCheck>,
-    /// `track_interface`, and those of its addresses without `no_track`: interfaces besides its own that count.
+    /// `track_interface`, and those of its addresses, routes and rules without `no_track`: interfaces besides its own that count.
     pub links: Vec<TrackedLink>,
     /// False with `dont_track_primary`: it doesn't matter whether its own interface is up.
     pub follows_link: bool,

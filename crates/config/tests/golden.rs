@@ -137,6 +137,8 @@ fn instance(text: &mut String, instance: &Instance) {
         let address = format!("{}/{} on {}", address.address, address.prefix, address.link);
         line(text, "excluded", &address);
     }
+    instance.routes.iter().for_each(|route| line(text, "holds", &route.to_string()));
+    instance.rules.iter().for_each(|rule| line(text, "holds", &rule.to_string()));
     trackers(text, &instance.checks, &instance.links);
     line(text, "follows", &format!("link {}, source {}", instance.follows_link, instance.follows_source));
     line(text, "preempt", &format!("{} after {:?}", instance.preempt, instance.preempt_delay));

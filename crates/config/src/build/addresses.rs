@@ -57,6 +57,23 @@ pub(super) fn virtual_addresses(
     Lists { advertised, excluded }
 }
 
+/// `static_ipaddress`: each of them says where it is, or `default_interface` does.
+pub(super) fn standing(
+    blocks: &[&Block<'_>],
+    link: Option<&LinkName>,
+    complaints: &mut Complaints,
+) -> Vec<Address> {
+    let found = addresses(blocks, link, &mut HashMap::new(), complaints);
+    let lines = blocks.iter().map(|block| block.statements.len()).sum::<usize>();
+    if let (None, true, Some(block)) = (link, found.len() < lines && complaints.errors() == 0, blocks.first())
+    {
+        let message = "an address that stands still needs an interface";
+        let help = "write `dev` and its name after each address, or `default_interface` into `global_defs`";
+        complaints.push(Diagnostic::error("missing-word", block.open, message).help(help));
+    }
+    found
+}
+
 /// The addresses of some blocks.
 fn addresses(
     blocks: &[&Block<'_>],

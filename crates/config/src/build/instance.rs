@@ -4,7 +4,7 @@ use model::{Credential, InstanceName, LinkName, ProtocolVersion, Secret, Vrid};
 
 use super::defaults::Defaults;
 use super::tracking::{self, Known};
-use super::{Named, addresses, bad_name, election, family, manners, reach, strict};
+use super::{Named, addresses, bad_name, election, family, manners, paths, policy, reach, strict};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::{Hooks, Instance};
@@ -48,7 +48,10 @@ pub(super) fn instance(
     let reach = reach::reach(section, family, defaults, complaints);
     let checks = tracking::checks(block, section, known, complaints);
     let mut links = tracking::links(section, complaints);
-    tracking::follow_addresses(&mut links, link.as_ref(), addresses.iter().chain(&excluded));
+    let routes = paths::routes(section.blocks("virtual_routes"), complaints);
+    let rules = policy::rules(section.blocks("virtual_rules"), complaints);
+    let held = addresses.iter().chain(&excluded);
+    tracking::follow(&mut links, link.as_ref(), tracking::links_of(held, &routes, &rules));
     let instance = Instance {
         advert_interval: election::advert_interval(section, version, complaints),
         credential: credential(section, version, complaints),
@@ -63,6 +66,9 @@ pub(super) fn instance(
         family,
         addresses,
         excluded,
+        routes,
+        rules,
+        promotes_secondaries: section.given("promote_secondaries").is_some(),
         checks,
         links,
         follows_link: section.given("dont_track_primary").is_none(),

@@ -13,7 +13,7 @@ use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Directive, Place};
 use crate::entries::{Entry, entries};
 use crate::lexer::Word;
-use crate::model::{Address, Check, Instance, TrackedCheck, TrackedLink, Weight};
+use crate::model::{Address, Check, Instance, TrackedCheck, TrackedLink, VirtualRoute, VirtualRule, Weight};
 use crate::section::Section;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -174,17 +174,31 @@ pub(super) fn links(section: &Section<'_>, complaints: &mut Complaints) -> Vec<T
     tracked
 }
 
-/// Who holds an address on another interface can't be master while that one is down, unless the file says otherwise.
-pub(super) fn follow_addresses<'a>(
+/// The interfaces of what an instance holds, unless the file says that they don't matter.
+pub(super) fn links_of<'a>(
+    addresses: impl Iterator<Item = &'a Address>,
+    routes: &'a [VirtualRoute],
+    rules: &'a [VirtualRule],
+) -> impl Iterator<Item = (&'a LinkName, Span)> {
+    let addresses = addresses.filter(|it| it.options.follows_link).map(|it| (&it.link, it.span));
+    let routes = routes.iter().filter(|it| it.follows_link);
+    let hops = routes.flat_map(|it| it.hops.iter().filter_map(|hop| Some((hop.link.as_ref()?, it.span))));
+    let rules = rules.iter().filter(|it| it.follows_link);
+    let ends = rules.flat_map(|it| it.incoming.iter().chain(&it.outgoing).map(|link| (link, it.span)));
+    addresses.chain(hops).chain(ends)
+}
+
+/// Who can't hold something, since its interface is down, isn't fit to be master.
+pub(super) fn follow<'a>(
     tracked: &mut Vec<TrackedLink>,
     own: Option<&LinkName>,
-    addresses: impl Iterator<Item = &'a Address>,
+    links: impl Iterator<Item = (&'a LinkName, Span)>,
 ) {
     let mut known: HashSet<LinkName> = tracked.iter().map(|it| it.link.clone()).chain(own.cloned()).collect();
-    for Address { link, span, .. } in addresses.filter(|it| it.options.follows_link) {
+    for (link, span) in links {
         if known.insert(link.clone()) {
             let (link, weight) = (link.clone(), Weight::default());
-            tracked.push(TrackedLink { link, weight, weight_span: None, span: *span });
+            tracked.push(TrackedLink { link, weight, weight_span: None, span });
         }
     }
 }

@@ -25,12 +25,6 @@ pub(super) const NEVER_DELETED: &str =
 pub(super) const NEVER_LOWER: &str = "the hook never runs";
 pub(super) const NOT_SIGNED: &str =
     "adverts are not signed, and routers that demand it would not listen: there would be two masters";
-pub(super) const NO_ROUTES: &str = "\
-    these routes would not move; write a `notify_master` and a `notify_backup` hook that run \
-    ip-route(8)";
-pub(super) const NO_RULES: &str =
-    "these rules would not move; write a `notify_master` and a `notify_backup` hook that run ip-rule(8)";
-pub(super) const BY_SYSCTL: &str = "set net.ipv4.conf.INTERFACE.promote_secondaries=1 in sysctl.d";
 pub(super) const OLD_UNICAST_CHECKSUM: &str = "checksums are those of every keepalived after 1.3.6";
 pub(super) const VRF: &str = "adverts would leave by another routing domain";
 pub(super) const ANSWERS: &str =
@@ -47,11 +41,7 @@ pub(super) const BY_KERNEL: &str = "the kernel's word on the carrier counts";
 pub(super) const INTERFACE_UP_DOWN_DELAYS: &str = "what interfaces report counts at once";
 pub(super) const EACH_INTERFACE: &str =
     "`vrrp_garp_interval` in `global_defs` spaces them out on each interface";
-pub(super) const NO_STATIC_ADDRESSES: &str =
-    "these addresses would not be there; write them into the network's own configuration";
-pub(super) const NO_STATIC_ROUTES: &str =
-    "these routes would not be there; write them into the network's own configuration";
-pub(super) const NO_STATIC_RULES: &str =
-    "these rules would not be there; write them into the network's own configuration";
 pub(super) const NO_VMAC: &str =
     "addresses have the interface's own MAC; neighbours learn of a takeover by gratuitous ARP";
+pub(super) const PART: &str =
+    "it would be another one without it; make it in a `notify_master` hook and remove it in `notify_backup`";

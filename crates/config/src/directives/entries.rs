@@ -1,6 +1,6 @@
 //! The options of address, peer, tracker, route and rule lines.
 
-use super::Argument::{Free, Link, Nothing, Number, Text};
+use super::Argument::{Address, Free, Link, Nothing, Number, Text};
 use super::{Directive, Place, absent, not_yet, used};
 
 const ADDRESS: &[Place] = &[Place::AddressEntry];
@@ -12,15 +12,15 @@ const ROUTE_RULE: &[Place] = &[Place::RouteEntry, Place::RuleEntry];
 const NO_TRACK: &[Place] = &[Place::AddressEntry, Place::RouteEntry, Place::RuleEntry];
 
 const fn route(name: &'static str) -> Directive {
-    not_yet(name, ROUTE, Free, "is part of a route (ip-route(8))")
+    not_yet(name, ROUTE, Free, "is part of a route (ip-route(8))").harms(absent::PART)
 }
 
 const fn rule(name: &'static str) -> Directive {
-    not_yet(name, RULE, Free, "is part of a rule (ip-rule(8))")
+    not_yet(name, RULE, Free, "is part of a rule (ip-rule(8))").harms(absent::PART)
 }
 
 const fn both(name: &'static str) -> Directive {
-    not_yet(name, ROUTE_RULE, Free, "is part of a route or rule")
+    not_yet(name, ROUTE_RULE, Free, "is part of a route or rule").harms(absent::PART)
 }
 
 pub(super) const ROWS: &[Directive] = &[
@@ -42,34 +42,44 @@ pub(super) const ROWS: &[Directive] = &[
         "is 0 if no connection is to begin from it, else `forever`",
     ),
     not_yet("use_vmac", ADDRESS, Nothing, "uses a virtual MAC").without(absent::NO_VMAC),
-    used("no_track", ADDRESS, Nothing, "doesn't follow its interface's state"),
-    not_yet("no_track", ROUTE_RULE, Nothing, "doesn't follow the interface's state"),
+    used("no_track", NO_TRACK, Nothing, "doesn't follow its interface's state"),
     not_yet("track_group", NO_TRACK, Text("NAME"), "is whose state a static item follows"),
     used("min_ttl", PEER, Number(0, 255), "is the least TTL from this peer").default("0"),
     used("max_ttl", PEER, Number(0, 255), "is the greatest TTL from this peer").default("255"),
     used("weight", TRACK, Number(-253, 253), "is what it does to the priority"),
     used("reverse", TRACK, Nothing, "makes success and failure change places"),
     used("noreverse", TRACK, Nothing, "leaves them in their places"),
-    both("inet"),
-    both("inet6"),
-    both("to"),
-    both("from"),
-    both("dev"),
-    both("oif"),
-    both("table"),
-    both("priority"),
-    both("preference"),
-    both("protocol"),
-    both("tos"),
-    both("dsfield"),
+    used("inet", ROUTE_RULE, Nothing, "says that IPv4 is meant"),
+    used("inet6", ROUTE_RULE, Nothing, "says that IPv6 is meant"),
+    used("to", ROUTE_RULE, Text("NETWORK"), "is where packets go"),
+    route("from"),
+    used("from", RULE, Text("NETWORK"), "is where packets come from"),
+    used("dev", ROUTE_RULE, Link, "is the interface"),
+    used("oif", ROUTE_RULE, Link, "is the interface that packets leave by"),
+    used("table", ROUTE_RULE, Text("TABLE"), "is the table: a number, `main`, `default` or `local`"),
+    used(
+        "priority",
+        ROUTE_RULE,
+        Number(0, 4_294_967_295),
+        "is the same as `metric` of a route, `preference` of a rule",
+    ),
+    used(
+        "preference",
+        ROUTE_RULE,
+        Number(0, 4_294_967_295),
+        "is when a rule is asked, the lowest first; of a route, `metric`",
+    ),
+    used("protocol", ROUTE_RULE, Text("NAME"), "changes nothing: ours have a number of their own"),
+    used("tos", ROUTE_RULE, Number(0, 255), "is the type of service that it is for"),
+    used("dsfield", ROUTE_RULE, Number(0, 255), "is the same as `tos`"),
     both("realms"),
-    route("via"),
-    route("src"),
+    used("via", ROUTE, Text("[inet|inet6] ADDRESS"), "is the router"),
+    used("src", ROUTE, Address, "is what connections begin from"),
     route("vrf"),
-    route("metric"),
-    route("scope"),
-    route("onlink"),
-    route("mtu"),
+    used("metric", ROUTE, Number(0, 4_294_967_295), "is the metric, the lowest counts"),
+    used("scope", ROUTE, Text("SCOPE"), "is how far the destination is"),
+    used("onlink", ROUTE, Nothing, "says that the router is on the link"),
+    used("mtu", ROUTE, Number(68, 4_294_967_295), "is the greatest packet, in bytes"),
     route("advmss"),
     route("rtt"),
     route("rttvar"),
@@ -93,20 +103,26 @@ pub(super) const ROWS: &[Directive] = &[
     route("add"),
     route("prepend"),
     route("append"),
-    route("nexthop"),
-    route("gw"),
+    used("weight", ROUTE, Number(1, 256), "is the share of this way among several"),
+    used("nexthop", ROUTE, Nothing, "begins one of several ways: via, dev, weight, onlink"),
+    used("gw", ROUTE, Text("ADDRESS"), "is the old name of `via`"),
     route("or"),
-    route("default"),
-    route("default6"),
-    rule("not"),
-    rule("lookup"),
-    rule("order"),
-    rule("fwmark"),
-    rule("suppress_prefixlength"),
-    rule("sup_pl"),
+    used("default", ROUTE, Nothing, "is everywhere"),
+    used("default6", ROUTE, Nothing, "is everywhere in IPv6"),
+    used("not", RULE, Nothing, "is for all packets but these"),
+    used("lookup", RULE, Text("TABLE"), "is the same as `table`"),
+    used("order", RULE, Number(1, 4_294_967_295), "is the same as `preference`"),
+    used("fwmark", RULE, Text("MARK[/MASK]"), "is the mark of the packets"),
+    used(
+        "suppress_prefixlength",
+        RULE,
+        Number(0, 128),
+        "ignores routes with a prefix of this length or less",
+    ),
+    used("sup_pl", RULE, Number(0, 128), "is the same as `suppress_prefixlength`"),
     rule("suppress_ifgroup"),
     rule("sup_group"),
-    rule("iif"),
+    used("iif", RULE, Link, "is the interface that packets come in by"),
     rule("tunnel-id"),
     rule("uidrange"),
     rule("l3mdev"),
@@ -115,8 +131,8 @@ pub(super) const ROWS: &[Directive] = &[
     rule("dport"),
     rule("goto"),
     rule("nop"),
-    rule("blackhole"),
-    rule("unreachable"),
-    rule("prohibit"),
+    used("blackhole", ROUTE_RULE, Nothing, "drops the packets"),
+    used("unreachable", ROUTE_RULE, Nothing, "tells the sender that there is no way"),
+    used("prohibit", ROUTE_RULE, Nothing, "tells the sender that it is forbidden"),
     rule("type"),
 ];

@@ -1,7 +1,7 @@
 //! The words of `vrrp_instance`.
 
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
-use super::Place::{AddressEntry, Authentication, PeerEntry, TrackEntry};
+use super::Place::{AddressEntry, Authentication, PeerEntry, RouteEntry, RuleEntry, TrackEntry};
 use super::root::MAX_TIMER;
 use super::{Again, Directive, Place, absent, not_ours, not_yet, used};
 
@@ -59,10 +59,9 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("no_virtual_ipaddress", AT, Nothing, "says that no address is meant to move")
         .without("an instance needs an address here")
         .since("2.2.8"),
-    not_yet("virtual_routes", AT, Nothing, "lists routes that move").harms(absent::NO_ROUTES),
-    not_yet("virtual_rules", AT, Nothing, "lists rules that move").harms(absent::NO_RULES),
-    not_yet("promote_secondaries", AT, Nothing, "sets the sysctl on the interface")
-        .without(absent::BY_SYSCTL),
+    used("virtual_routes", AT, Nothing, "lists routes that move").entries(RouteEntry),
+    used("virtual_rules", AT, Nothing, "lists rules that move").entries(RuleEntry),
+    used("promote_secondaries", AT, Nothing, "keeps an IPv4 address that goes from taking others with it"),
     used("mcast_src_ip", AT, Address, "is what adverts are sent from"),
     used("unicast_ttl", AT, Number(0, 255), "is the TTL of unicast adverts").default("255"),
     used("unicast_fault_no_peer", AT, Nothing, "forbids multicast when there are no peers"),

@@ -2,7 +2,10 @@
 
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
-use super::Place::{Anywhere, GarpGroup, Global, Instance, Process, Root, Script, SyncGroup, TrackGroup};
+use super::Place::{
+    AddressEntry, Anywhere, GarpGroup, Global, Instance, Process, Root, RouteEntry, RuleEntry, Script,
+    SyncGroup, TrackGroup,
+};
 use super::{Again, Body, Directive, absent, not_ours, not_yet, used};
 
 const AT: &[super::Place] = &[Root];
@@ -54,12 +57,11 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("interface", &[GarpGroup], Link, "is an interface of the group"),
     not_yet("interfaces", &[GarpGroup], Nothing, "lists interfaces of the group"),
     not_yet("track_group", AT, Text("NAME"), "lets static items follow instances")
-        .without("static items are not supported"),
+        .without("static items stand, whatever becomes of the instances"),
     not_yet("group", &[TrackGroup], Nothing, "lists instances"),
-    not_yet("static_ipaddress", AT, Nothing, "lists addresses that don't move")
-        .harms(absent::NO_STATIC_ADDRESSES),
-    not_yet("static_routes", AT, Nothing, "lists routes that don't move").harms(absent::NO_STATIC_ROUTES),
-    not_yet("static_rules", AT, Nothing, "lists rules that don't move").harms(absent::NO_STATIC_RULES),
+    used("static_ipaddress", AT, Nothing, "lists addresses that don't move").entries(AddressEntry),
+    used("static_routes", AT, Nothing, "lists routes that don't move").entries(RouteEntry),
+    used("static_rules", AT, Nothing, "lists rules that don't move").entries(RuleEntry),
     not_ours("net_namespace_ipvs", AT, "belongs to LVS"),
     not_ours("namespace_with_ipsets", AT, "belongs to old firewalls"),
     not_ours("virtual_server", AT, "belongs to LVS"),

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use model::{LinkName, MacAddress};
-use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_string, parse_u32};
+use netlink_packet_core::{
+    DecodeError, DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_string, parse_u32,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkLayerType,
@@ -17,6 +19,20 @@ use super::exchange::Request;
 
 /// The size of `struct ifinfomsg`, after which the attributes begin.
 const HEADER: usize = 16;
+
+/// A family (address_families(7)), the attribute with its settings (linux/if_link.h), and one of them (linux/ip.h).
+const AF_INET: u16 = 2;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
+
+/// An attribute by hand (`struct nlattr`), padded to four bytes.
+fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend_from_slice(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +184,21 @@ impl Route {
         let place = Place { link: link.index, name: link.name, address, prefix };
         let change = Change::Add { place, shape: Shape::default(), lifetime: FOREVER, origin: None };
         self.apply(&[change]).into_iter().collect()
+    }
+
+    /// Keeps an IPv4 address that goes from taking the others of its network with it (`promote_secondaries`, ip-sysctl.rst),
+    /// through netlink, since a hardened service can't write to /proc/sys.
+    ///
+    /// # Errors
+    /// `ENODEV` if there is no such interface.
+    pub fn promote_secondaries(&mut self, index: u32) -> Result<(), KernelError> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        let setting = nested(IPV4_DEVCONF_PROMOTE_SECONDARIES, &1_u32.to_ne_bytes());
+        let settings = nested(AF_INET, &nested(IFLA_INET_CONF, &setting));
+        link.attributes.push(LinkAttribute::Other(DefaultNla::new(libc::IFLA_AF_SPEC, settings)));
+        let request = Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 };
+        self.one("set promote_secondaries on interface", &index.to_string(), request)
     }
 
     /// Deletes the interface, and a veth's other end with it.

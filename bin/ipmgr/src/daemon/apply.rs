@@ -1,0 +1,120 @@
+//! Making the difference: the changes of a plan, in their order, and what is said about those that failed.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use model::Instant;
+use sys::netlink::KernelError;
+
+use super::{AFTER_REPAIR, Answer, Daemon};
+use crate::claims::InstanceId;
+use crate::paths::{Cause, ORIGIN, Paths};
+use crate::plan::{Plan, Reason, Spot, Thing};
+
+impl Daemon {
+    /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
+    /// addresses that they may need, and come after them.
+    pub(super) fn make(&mut self, plan: Plan, paths: Paths, now: Instant) {
+        let asked: HashSet<InstanceId> = self.answers.iter().map(Answer::instance).collect();
+        let mut failures: HashMap<Thing, String> =
+            plan.impossible.into_iter().map(|(spot, sentence)| (Thing::Address(spot), sentence)).collect();
+        failures.extend(paths.impossible);
+        let out = self.route.apply_rules(&paths.rules_out, ORIGIN).into_iter();
+        let out = out.chain(self.route.apply_paths(&paths.routes_out, ORIGIN));
+        for error in out.filter_map(Result::err).filter(|error| !error.is_absent()) {
+            failures.insert(Thing::Path(error.target.clone()), error.to_string());
+        }
+        self.make_addresses(plan.changes, &asked, &mut failures, now);
+        let (changes, causes): (Vec<_>, Vec<_>) = paths.routes.into_iter().unzip();
+        let results = self.route.apply_paths(&changes, ORIGIN);
+        self.judge(causes.into_iter().zip(results), &asked, &mut failures, now);
+        let (changes, causes): (Vec<_>, Vec<_>) = paths.rules.into_iter().unzip();
+        let results = self.route.apply_rules(&changes, ORIGIN);
+        self.judge(causes.into_iter().zip(results), &asked, &mut failures, now);
+        for (thing, failure) in &failures {
+            if self.failures.get(thing) != Some(failure) {
+                log::error!("{failure}");
+            }
+        }
+        if self.failures != failures {
+            self.failures = failures;
+            self.answer_again(&asked);
+        }
+    }
+
+    fn make_addresses(
+        &mut self,
+        changes: Vec<(sys::netlink::Change, Reason)>,
+        asked: &HashSet<InstanceId>,
+        failures: &mut HashMap<Thing, String>,
+        now: Instant,
+    ) {
+        let (changes, reasons): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+        let results = self.route.apply(&changes);
+        for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
+            match (result, reason) {
+                (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(&instance) => {
+                    self.remark_on_repair(instance, change.place(), now);
+                }
+                (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
+                (Err(error), Reason::Unwanted) if error.is_absent() => {}
+                (Err(error), _) => {
+                    failures.insert(Thing::Address(Spot::changed_by(change)), error.to_string());
+                }
+            }
+        }
+    }
+
+    /// What became of routes or of rules.
+    fn judge(
+        &mut self,
+        results: impl Iterator<Item = (Option<Cause>, Result<(), KernelError>)>,
+        asked: &HashSet<InstanceId>,
+        failures: &mut HashMap<Thing, String>,
+        now: Instant,
+    ) {
+        for (cause, result) in results {
+            match (result, cause) {
+                (Ok(()), Some(Cause { instance: Some(instance), thing })) if !asked.contains(&instance) => {
+                    self.remark_on_repair(instance, &thing, now);
+                }
+                (Ok(()), _) => {}
+                (Err(error), None) if error.is_absent() => {}
+                (Err(error), None) => {
+                    failures.insert(Thing::Path(error.target.clone()), error.to_string());
+                }
+                (Err(error), Some(Cause { thing, .. })) => {
+                    let error = KernelError { target: thing.to_string(), ..error };
+                    failures.insert(thing, error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Something that was ordered before had to be added again.
+    fn remark_on_repair(&mut self, instance: InstanceId, what: &impl fmt::Display, now: Instant) {
+        self.rest_until = now + AFTER_REPAIR;
+        let instances = &self.config.instances;
+        let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
+        self.repairs
+            .mention(now, || log::warn!("({name}) put back {what}: it was gone, and not by our doing"));
+    }
+
+    /// What `promote_secondaries` asks for, on each interface once.
+    pub(super) fn promote(&mut self, now: Instant) {
+        let promoting = self.config.instances.iter().filter(|instance| instance.promotes_secondaries);
+        let links: HashSet<u32> = promoting
+            .flat_map(|instance| instance.held().filter(|it| it.address.is_ipv4()).map(|it| &it.link))
+            .filter_map(|name| self.world.link(name))
+            .map(|link| link.index)
+            .collect();
+        for link in &links {
+            if !self.promoted.contains(link)
+                && let Err(error) = self.route.promote_secondaries(*link)
+            {
+                self.complaints.mention(now, || log::error!("{error}"));
+            }
+        }
+        self.promoted = links;
+    }
+}

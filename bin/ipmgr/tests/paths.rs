@@ -1,0 +1,226 @@
+//! Routes, rules and what stands still, in the kernel, beside an administrator's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stderr, reason = "a test may say why it was skipped and why it failed")]
+#![allow(dead_code, reason = "not every file of tests needs all of the harness")]
+
+mod harness;
+
+use std::process::Command;
+
+use harness::{Core, Host, VIP, eventually};
+use ipc::core_ipmgr::Order;
+use sys::netlink::Change;
+use sys::process::{Exit, Signal};
+
+/// What `ip` prints; the test's thread is on the host.
+#[allow(clippy::disallowed_methods, reason = "a test may start a program the short way")]
+fn ip(words: &str) -> String {
+    let output = Command::new("ip").args(words.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// An ipmgr whose `api_vip` has this beside its address, and these blocks behind all instances.
+fn started(block: &str, behind: &str) -> Option<(Host, Core)> {
+    let mut host = Host::new()?;
+    let fingerprint = configure(&host, block, behind);
+    host.start();
+    let (core, _) = host.core_that_runs(fingerprint);
+    Some((host, core))
+}
+
+fn configure(host: &Host, block: &str, behind: &str) -> u64 {
+    host.configure(|text| text.replacen("advert_int 30\n", &format!("advert_int 30\n{block}\n"), 1) + behind)
+}
+
+fn waits(core: &Core, what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || {
+        core.beat();
+        condition()
+    });
+}
+
+const ROUTES: &str = "virtual_routes {
+    198.51.100.0/24 via 192.0.2.9 src 192.0.2.100 mtu 1400
+    default via 192.0.2.9 dev eth0 table 1000
+    2001:db8:9::/48 dev eth0
+    blackhole 203.0.113.0/24
+}
+virtual_rules {
+    from 192.0.2.100 table 1000 preference 100
+    inet6 fwmark 7 prohibit preference 100
+}";
+
+/// The first route begins from the address that moves, so it can't be there before it.
+#[test]
+fn routes_and_rules_come_after_the_addresses_and_go_with_them() {
+    let Some((mut host, mut core)) = started(ROUTES, "") else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    let main = ip("route show proto 112");
+    assert!(
+        main.contains("198.51.100.0/24 via 192.0.2.9") && main.contains("src 192.0.2.100 mtu 1400"),
+        "{main}"
+    );
+    assert!(main.contains("blackhole 203.0.113.0/24"), "{main}");
+    assert!(ip("route show table 1000").contains("default via 192.0.2.9"));
+    assert!(ip("-6 route show proto 112").contains("2001:db8:9::/48 dev eth0"));
+    assert!(ip("rule show").contains("100:\tfrom 192.0.2.100 lookup 1000"));
+    assert!(ip("-6 rule show").contains("100:\tfrom all fwmark 0x7 prohibit"));
+    core.withdraw("api_vip", 2);
+    assert_eq!(ip("route show proto 112 table all") + &ip("-6 route show proto 112 table all"), "");
+    assert!(!ip("rule show").contains("100:") && !ip("-6 rule show").contains("100:"));
+    assert_eq!(host.found(VIP), None);
+}
+
+/// D1: whatever takes one away, it comes back.
+#[test]
+fn what_somebody_removes_or_a_link_loses_comes_back() {
+    let Some((mut host, mut core)) = started(ROUTES, "") else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    ip("route del 198.51.100.0/24");
+    waits(&core, "the route is back", || ip("route show proto 112").contains("198.51.100.0/24"));
+    ip("rule del priority 100");
+    waits(&core, "the rule is back", || ip("rule show").contains("from 192.0.2.100 lookup 1000"));
+    // The kernel takes the routes of a link that goes down, and tells nobody of IPv4 ones.
+    host.route.set_down("eth0").unwrap();
+    waits(&core, "the routes are gone", || !ip("route show proto 112").contains("198.51.100.0/24"));
+    host.route.set_up("eth0").unwrap();
+    waits(&core, "the routes are back", || {
+        ip("route show proto 112").contains("198.51.100.0/24")
+            && ip("-6 route show proto 112").contains("2001:db8:9::/48")
+            && ip("route show table 1000").contains("default")
+    });
+    let place = host.place("eth0", VIP, 32);
+    assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+    waits(&core, "the address is back, and the route that begins from it", || {
+        ip("route show proto 112").contains("src 192.0.2.100")
+    });
+}
+
+/// Nothing that the administrator set goes, also when it equals ours.
+#[test]
+fn the_administrators_routes_and_rules_stay() {
+    let Some((_host, mut core)) = started(ROUTES, "") else { return };
+    ip("route add blackhole 203.0.113.0/24 proto static");
+    ip("route add 198.51.100.0/24 via 192.0.2.8");
+    ip("rule add from 192.0.2.100 table 1000 preference 100");
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    assert!(ip("route get 198.51.100.1").contains("via 192.0.2.9"), "ours goes first, as with keepalived");
+    core.withdraw("api_vip", 2);
+    assert_eq!(ip("route show 203.0.113.0/24").trim(), "blackhole 203.0.113.0/24 proto static");
+    assert!(ip("route get 198.51.100.1").contains("via 192.0.2.8"));
+    assert_eq!(ip("rule show").matches("100:").count(), 1);
+}
+
+/// Each one that fails is named, and the others, and the address, are there.
+#[test]
+fn what_cannot_be_added_is_named_with_the_kernels_words() {
+    let block = "virtual_routes {
+        198.51.100.0/24 via 203.0.113.9
+        198.51.101.0/24 via 192.0.2.9
+        2001:db8:9::/48 dev eth0
+        10.0.0.0/8 dev eth9 no_track
+    }";
+    let Some((mut host, mut core)) = started(block, "") else { return };
+    ip("-6 route add 2001:db8:9::/48 dev eth0");
+    let failures = core.install("api_vip", 1);
+    let ends = ["Nexthop has invalid gateway", "EEXIST (File exists)", "there is no interface eth9"];
+    assert_eq!(failures.len(), ends.len(), "{failures:?}");
+    for (failure, end) in failures.iter().zip(ends) {
+        assert!(failure.starts_with("add route ") && failure.ends_with(end), "{failure}");
+    }
+    assert!(failures[0].contains("198.51.100.0/24 via 203.0.113.9"), "{}", failures[0]);
+    assert!(host.found(VIP).is_some() && ip("route show proto 112").contains("198.51.101.0/24"));
+}
+
+#[test]
+fn a_reload_exchanges_what_has_changed_and_leaves_the_rest() {
+    let Some((host, mut core)) = started(ROUTES, "") else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    configure(
+        &host,
+        &ROUTES.replace("via 192.0.2.9 src", "via 192.0.2.7 src").replace("fwmark 7", "fwmark 8"),
+        "",
+    );
+    let (fingerprint, error) = core.prepare();
+    assert_eq!(error, None);
+    core.say(&Order::Adopt { fingerprint });
+    waits(&core, "the new route and rule", || {
+        let routes = ip("route show proto 112");
+        let rules = ip("-6 rule show");
+        routes.contains("via 192.0.2.7")
+            && !routes.contains("via 192.0.2.9")
+            && rules.contains("fwmark 0x8")
+            && !rules.contains("0x7")
+    });
+    assert!(ip("route show table 1000").contains("default via 192.0.2.9"));
+}
+
+const STILL: &str = "
+static_ipaddress {
+    198.51.100.77/24 dev eth0
+}
+static_routes {
+    10.0.0.0/8 via 198.51.100.1
+}
+static_rules {
+    to 10.0.0.0/8 table main preference 50
+}
+";
+
+/// Nobody has to order it.
+#[test]
+fn what_stands_still_is_there_from_the_start_to_the_end() {
+    let Some((mut host, core)) = started("", STILL) else { return };
+    waits(&core, "everything is there", || {
+        host.found("198.51.100.77").is_some()
+            && ip("route show proto 112").contains("10.0.0.0/8")
+            && ip("rule show").contains("50:\tfrom all to 10.0.0.0/8 lookup main")
+    });
+    let place = host.place("eth0", "198.51.100.77", 24);
+    assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+    waits(&core, "it is back, and its route", || ip("route show proto 112").contains("10.0.0.0/8"));
+    host.signal(Signal::TERM);
+    drop(core);
+    assert_eq!(host.ended(), Exit::Code(0));
+    assert_eq!(host.found("198.51.100.77"), None);
+    assert_eq!(ip("route show proto 112"), "");
+    assert!(!ip("rule show").contains("50:"));
+}
+
+/// D3: a route has no lifetime, so the next ipmgr has to find what a killed one left, whatever the file says by then.
+#[test]
+fn what_a_killed_ipmgr_left_is_found_by_the_next_one() {
+    let Some((mut host, mut core)) = started(ROUTES, STILL) else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    host.signal(Signal::KILL);
+    host.ended();
+    drop(core);
+    assert!(ip("route show proto 112").contains("198.51.100.0/24"));
+    host.configure(str::to_owned);
+    host.start();
+    eventually("nothing of it is left", || {
+        ip("route show proto 112 table all").is_empty()
+            && ip("-6 route show proto 112 table all").is_empty()
+            && !ip("rule show").contains("100:")
+            && host.found("198.51.100.77").is_none()
+    });
+}
+
+/// Trap 18, from the other side: an address of ours that is the first of its network goes, and others stay.
+#[test]
+fn an_address_that_goes_takes_nobody_elses_with_it() {
+    let block = "promote_secondaries\nvirtual_ipaddress_excluded {\n 198.51.100.5/24\n}";
+    let Some(mut host) = Host::new() else { return };
+    let fingerprint = configure(&host, block, "");
+    std::fs::write("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", "0").unwrap();
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    host.route.add_address("eth0", "198.51.100.9".parse().unwrap(), 24).unwrap();
+    assert!(ip("address show dev eth0").contains("198.51.100.9/24 scope global secondary"));
+    core.withdraw("api_vip", 2);
+    assert_eq!(host.found("198.51.100.5"), None);
+    assert!(host.found("198.51.100.9").is_some(), "the administrator's");
+}
