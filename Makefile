@@ -9,7 +9,7 @@ SYSCONFDIR ?= /etc
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: demo test lint sim fuzz bench install deb build help
+.PHONY: demo test lint sim fuzz bench install deb rpm build help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,7 +34,7 @@ lint:            ## format, clippy, licences, shell scripts
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh \
-	    packaging/install packaging/deb/build packaging/deb/p*rm packaging/deb/postinst packaging/completions/*.bash; \
+	    packaging/install packaging/after-upgrade packaging/*/build packaging/deb/p*rm packaging/deb/postinst packaging/completions/*.bash; \
 	else echo 'lint: shellcheck is not installed: shell scripts NOT checked'; [ -z "$$CI" ]; fi
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
@@ -54,3 +54,6 @@ install: build   ## programs, units, manual pages, completions to $(DESTDIR)$(PR
 
 deb: build       ## the Debian package, to $(RELEASE)/..; VERSION=1.2.3 for another than Cargo.toml's
 	packaging/deb/build $(RELEASE) $(RELEASE)/.. $(VERSION)
+
+rpm: build       ## the same as an RPM; needs rpmbuild
+	packaging/rpm/build $(RELEASE) $(RELEASE)/.. $(VERSION)

@@ -36,6 +36,8 @@ rm -rf etc/handover var/lib/handover var/log/journal etc/rc[0-9S].d/*
 rm -rf etc/systemd/system/*.wants etc/systemd/system/networking.service
 mkdir -p etc/systemd/system
 : > etc/fstab
+# Virtual MACs and the like have settings in /proc/sys/net: it is the machine's own.
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --directory=/run/machine/root --machine="$(hostname)" --boot \
     --network-namespace-path=/proc/self/ns/net --register=no --keep-unit --link-journal=no \
     --capability=all --bind-ro=/run/lab/programs:/opt/programs --console=pipe

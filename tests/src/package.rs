@@ -1,4 +1,4 @@
-//! The Debian package of the programs under test, as `make deb` makes it of optimised ones.
+//! Packages of the programs under test, as `make deb` and `make rpm` make them of optimised ones.
 
 #![allow(
     clippy::disallowed_methods,
@@ -31,23 +31,37 @@ impl Drop for Package {
     }
 }
 
-/// Builds it under that version; `None` where there is no dpkg.
+/// Builds the Debian package under that version; `None` where there is no dpkg.
 ///
 /// # Panics
 /// It can't be built, or in CI there is no dpkg.
 #[must_use]
 pub fn build(version: &str) -> Option<Package> {
-    if !is_installed("dpkg-deb") {
-        return None;
-    }
+    is_installed("dpkg-deb").then(|| build_by("deb", version))
+}
+
+/// The same as an RPM; `None` where there is no rpmbuild.
+///
+/// # Panics
+/// As [`build`].
+#[must_use]
+pub fn build_rpm(version: &str) -> Option<Package> {
+    is_installed("rpmbuild").then(|| build_by("rpm", version))
+}
+
+fn build_by(kind: &str, version: &str) -> Package {
     let programs = program("handover").parent().expect("a directory").to_owned();
-    let directory = programs.join(format!("package-{version}-{}", std::process::id()));
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("packaging/deb/build");
-    // Nobody will download it.
-    let said =
-        run(Command::new(script).arg(&programs).arg(&directory).arg(version).env("COMPRESSION_LEVEL", "0"));
-    Some(Package { directory, path: said.trim().into() })
+    let directory = programs.join(format!("package-{kind}-{version}-{}", std::process::id()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut script = Command::new(root.join("packaging").join(kind).join("build"));
+    // Nobody will download it, so it is hardly compressed.
+    let said = run(script
+        .arg(&programs)
+        .arg(&directory)
+        .arg(version)
+        .env("COMPRESSION_LEVEL", "0")
+        .env("PAYLOAD", "w1.gzdio"));
+    Package { directory, path: said.trim().into() }
 }
 
 /// What a command printed.

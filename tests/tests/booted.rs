@@ -150,6 +150,13 @@ fn each_has_its_rights(machine: &Machine) {
     let network =
         |unit: &str| machine.must(&format!("readlink /proc/{}/ns/net", machine.unit(unit, "MainPID")));
     assert_ne!(network("vrrp-core"), network("ipmgr"), "vrrp-core has a network of its own");
+    // Settings of virtual MACs; the host's other settings are out of reach.
+    let inside = format!("nsenter -t {} -m", machine.unit("ipmgr", "MainPID"));
+    let _ = machine.must(&format!("{inside} test -w /proc/sys/net/ipv4/conf/all/arp_ignore"));
+    assert!(
+        !machine.output(&format!("{inside} test -w /proc/sys/kernel/hostname")).success(),
+        "ipmgr may set sysctls"
+    );
     let policy = machine.must(&format!("chrt -p {}", machine.unit("vrrp-core", "MainPID")));
     assert!(policy.contains("SCHED_RR") && policy.contains("priority: 10"), "{policy}");
 }

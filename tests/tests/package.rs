@@ -1,4 +1,4 @@
-//! The Debian package: lintian has nothing against it, and what belongs to it is in it.
+//! The packages: lintian has nothing against the Debian one, what belongs to it is in it, and the RPM has the same.
 
 #![allow(
     clippy::disallowed_methods,
@@ -45,4 +45,31 @@ fn the_debian_package_is_whole_and_lintian_finds_no_error() {
         Command::new("lintian").args(["--fail-on", "error", "--allow-root"]).arg(package.path()).output();
     let lintian = lintian.expect("lintian");
     assert!(lintian.status.success(), "{}", String::from_utf8_lossy(&lintian.stdout));
+}
+
+#[test]
+fn the_rpm_has_what_the_debian_package_has() {
+    let (Some(deb), Some(rpm)) = (package::build("0.0.2"), package::build_rpm("0.0.2")) else { return };
+    let deb = package::run(Command::new("dpkg-deb").arg("--contents").arg(deb.path()));
+    let paths =
+        deb.lines().filter(|line| !line.starts_with('d')).filter_map(|line| line.split_whitespace().nth(5));
+    // Each has its own idea of where some things go, and of compression.
+    let common = |path: &&str| !path.ends_with("/changelog.gz") && !path.ends_with("/copyright");
+    let normal = |path: &str| {
+        path.trim_start_matches('.')
+            .trim_end_matches(".gz")
+            .replace("/vendor-completions/", "/site-functions/")
+    };
+    let mut expected: Vec<String> = paths.filter(common).map(normal).collect();
+    expected.sort();
+    let rpm = package::run(
+        Command::new("rpm").args(["-qp", "--qf", "[%{FILEMODES:perms} %{FILENAMES}\n]"]).arg(rpm.path()),
+    );
+    let licence = |path: &str| path.contains("/LICENSE-");
+    let paths =
+        rpm.lines().filter(|line| !line.starts_with('d')).filter_map(|line| line.split_whitespace().nth(1));
+    let mut found: Vec<String> = paths.filter(|path| !licence(path)).map(normal).collect();
+    found.sort();
+    assert_eq!(found, expected);
+    assert!(rpm.contains("-rw-r----- /etc/handover/handover.conf"), "a password may be in it");
 }
