@@ -185,8 +185,10 @@ fn the_drop_in_of_the_page_is_the_one_that_systemd_accepts() {
     let units = image.join("etc/systemd/system");
     fs::create_dir_all(units.join("notifierd.service.d")).expect("a directory");
     for entry in fs::read_dir(root.join("packaging/systemd")).expect("our units") {
-        let entry = entry.expect("a unit");
-        fs::copy(entry.path(), units.join(entry.file_name())).expect("copy a unit");
+        let path = entry.expect("a unit").path();
+        if path.is_file() {
+            fs::copy(&path, units.join(path.file_name().expect("a name"))).expect("copy a unit");
+        }
     }
     // What every unit needs, and the programs that ours name.
     for unit in ["sysinit.target", "basic.target", "shutdown.target"] {
