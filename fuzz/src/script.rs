@@ -13,7 +13,9 @@ use model::{
     CheckName, Credential, Family, Instant, LinkFact, MacAddress, Priority, ProtocolVersion, State, Verdict,
 };
 use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
-use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet};
+use vrrp::{
+    Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet, Prelude,
+};
 
 /// One instance of every kind: with checks, with a password and patience, over IPv6, unicast, the owner, and two that
 /// move together.
@@ -26,6 +28,9 @@ vrrp_instance checked { interface eth0
   virtual_router_id 5
   advert_int 0.1
   virtual_ipaddress { 192.0.2.100/32 }
+  pre_master /bin/true
+  pre_backup /bin/true
+  pre_timeout 0.3
   track_script { fatal
     weighty } }
 vrrp_instance patient { interface eth0
@@ -154,7 +159,7 @@ impl Stage {
 
     /// The next thing that happens; `None` at the end of the script.
     fn step(&mut self, script: &mut Script<'_>) -> Option<()> {
-        match script.byte()? % 14 {
+        match script.byte()? % 15 {
             0 => self.pass(Duration::from_millis(u16::from_be_bytes(script.bytes()?).into())),
             1 => self.sleep_until_due(),
             2 => {
@@ -186,6 +191,7 @@ impl Stage {
                 self.give(Input::Shutdown);
             }
             12 => self.drain(script)?,
+            13 => self.finish_prelude(script)?,
             _ => self.overhear(script)?,
         }
         Some(())
@@ -285,6 +291,13 @@ impl Stage {
         Some(())
     }
 
+    /// A prelude is done, or one that nobody has asked for.
+    fn finish_prelude(&mut self, script: &mut Script<'_>) -> Option<()> {
+        let (instance, order) = (script.instance()?, OrderNumber(script.byte()?.into()));
+        self.give(Input::PreludeDone { instance, order });
+        Some(())
+    }
+
     /// One instance or all of them, out of the elections or back in.
     fn drain(&mut self, script: &mut Script<'_>) -> Option<()> {
         let (all, out, one) = (script.flag()?, script.flag()?, script.instance()?);
@@ -329,6 +342,9 @@ impl Stage {
         match output {
             Output::Install { instance, order } => self.note_order(instance, order, true),
             Output::Withdraw { instance, order } => self.note_order(instance, order, false),
+            Output::Prelude { instance, prelude, .. } => {
+                assert_eq!(self.ordered[instance.0], prelude == Prelude::Backup, "before what has been");
+            }
             Output::Transition(it) => {
                 let told = &mut self.told[it.instance.0];
                 assert_eq!(Some(it.from), *told, "a transition from elsewhere");

@@ -58,7 +58,9 @@ impl Daemon {
     pub(crate) const fn stop_limit(self) -> Duration {
         match self {
             Self::Ipmgr | Self::Checkerd => Duration::from_secs(6),
-            Self::VrrpCore | Self::Notifierd => Duration::from_secs(15),
+            Self::Notifierd => Duration::from_secs(15),
+            // It may wait for a prelude, and then for a successor.
+            Self::VrrpCore => Duration::from_secs(25),
         }
     }
 }

@@ -19,14 +19,16 @@ use crate::board::{Board, Kind, LaneId, Offered};
 use crate::feed::Feed;
 use crate::ledger::{Entry, Ledger};
 use crate::occasion::Occasion;
+use crate::preludes::Preludes;
 use crate::{plan, status};
 
 const FEED: Token = Token(0);
 const SERVER: Token = Token(1);
 /// Above the server's.
 const RELOAD: Token = Token(SERVER.0 + LineServer::TOKENS);
-/// This and all above.
-const SCRIPTS: Token = Token(RELOAD.0 + 1);
+const PRELUDES: Token = Token(RELOAD.0 + 1);
+/// This and all above. Preludes are few.
+const SCRIPTS: Token = Token(PRELUDES.0 + (1 << 16));
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
@@ -61,6 +63,7 @@ struct Daemon {
     server: LineServer,
     feed: Feed,
     crew: Crew<Tag>,
+    preludes: Preludes,
     board: Board,
     ledger: Ledger,
     /// Once we were asked to stop: when we go, whatever still runs.
@@ -76,11 +79,12 @@ impl Daemon {
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
-        let runner = Runner::new(start.config.global.script_user.clone());
+        let runner = || Runner::new(start.config.global.script_user.clone());
         let board = Board::new(&start.config);
         Ok(Self {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
-            crew: Crew::new(runner, SCRIPTS),
+            crew: Crew::new(runner(), SCRIPTS),
+            preludes: Preludes::new(runner(), PRELUDES),
             ledger: Ledger::default(),
             board,
             leave_at: None,
@@ -93,7 +97,8 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.feed.next_deadline(), self.crew.next_deadline(), self.leave_at].into_iter().flatten().min()
+        let scripts = [self.crew.next_deadline(), self.preludes.next_deadline()];
+        scripts.into_iter().chain([self.feed.next_deadline(), self.leave_at]).flatten().min()
     }
 
     /// Not before vrrp-core has said its last word and that has been told, or the time for it is up.
@@ -110,6 +115,7 @@ impl Daemon {
         }
         log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
         self.crew.abort(|_| true);
+        self.preludes.abort();
         self.killed = true;
         self.leave_at = Some(now + FAREWELL);
         false
@@ -117,6 +123,7 @@ impl Daemon {
 
     fn on_time(&mut self, now: Instant) {
         self.feed.on_time(now, &self.reactor);
+        self.preludes.on_time(now);
         for tag in self.crew.on_time(now) {
             let name = self.board.lane(tag.lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
             let seconds = HOOK_TIMEOUT.as_secs();
@@ -259,6 +266,7 @@ impl Daemon {
             let board = &self.board;
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
+            self.preludes.set_script_user(candidate.config.global.script_user.clone());
             self.config = candidate.config;
             self.feed.ask_again();
         }
@@ -270,6 +278,11 @@ impl Daemon {
     fn hear(&mut self, now: Instant) {
         for occasion in self.feed.on_ready(&mut self.reactor, now) {
             self.offer(occasion);
+        }
+        for prelude in self.feed.take_preludes() {
+            if let Some(done) = self.preludes.play(&self.reactor, &self.config, &prelude, now) {
+                self.feed.prelude_done(done.instance, done.order);
+            }
         }
     }
 
@@ -314,6 +327,10 @@ impl service::Daemon for Daemon {
         } else if self.crew.owns(token) {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
                 self.on_finished(tag, finished);
+            }
+        } else if self.preludes.owns(token) {
+            if let Some(done) = self.preludes.on_ready(&mut self.reactor, token, now) {
+                self.feed.prelude_done(done.instance, done.order);
             }
         } else {
             for event in self.server.on_ready(&mut self.reactor, token) {

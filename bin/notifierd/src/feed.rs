@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipc::events::{Message, Request};
+use ipc::events::{Message, Prelude, Request};
 use ipc::json::{self, PROTOCOL};
 use ipc::reload::{Answer, Step, Trigger};
-use model::Instant;
+use model::{InstanceName, Instant};
 use reactor::{LineClient, Reactor, Sent, ServerEvent, Token};
 use service::Trouble;
 
@@ -30,6 +30,8 @@ pub(crate) struct Feed {
     trouble: Trouble,
     /// No more connecting.
     closing: bool,
+    /// What vrrp-core waits for, and nobody has begun yet.
+    preludes: Vec<Prelude>,
 }
 
 impl Feed {
@@ -44,6 +46,7 @@ impl Feed {
             retry_after: FIRST_RETRY,
             trouble: Trouble::new("vrrp-core"),
             closing: false,
+            preludes: Vec::new(),
         }
     }
 
@@ -67,6 +70,16 @@ impl Feed {
     /// Asks for a snapshot once more: of somebody who was new to us we may have ignored events.
     pub(crate) fn ask_again(&mut self) {
         self.ask(&Request::Subscribe);
+    }
+
+    /// What vrrp-core has asked to be done since the last call, and waits for.
+    pub(crate) fn take_preludes(&mut self) -> Vec<Prelude> {
+        std::mem::take(&mut self.preludes)
+    }
+
+    /// It is done. Who has gone meanwhile waits no more.
+    pub(crate) fn prelude_done(&mut self, instance: InstanceName, order: u64) {
+        self.ask(&Request::PreludeDone { instance, order });
     }
 
     fn ask(&mut self, request: &Request) {
@@ -104,6 +117,7 @@ impl Feed {
             Ok(line) if client.send(&line) == Sent::Queued => {
                 log::info!("connected to vrrp-core");
                 self.client = Some(client);
+                self.ask(&Request::Preludes);
                 self.trouble.settle();
             }
             Ok(_) => self.trouble.complain("gone before it could be asked".to_owned()),
@@ -145,6 +159,7 @@ impl Feed {
             }
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
             Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
+            Ok(Message::Prelude(prelude)) => self.preludes.push(prelude),
             Ok(Message::Reload(Answer::Refused { error })) => {
                 self.trouble.complain(format!("it runs another configuration than we do: {error}"));
             }

@@ -10,6 +10,7 @@ mod feed;
 mod ledger;
 mod occasion;
 mod plan;
+mod preludes;
 mod status;
 
 use std::process::ExitCode;

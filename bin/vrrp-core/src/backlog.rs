@@ -43,7 +43,10 @@ impl Backlog {
 
 /// Whether a peer, or the address, waits for it: then it isn't put off.
 pub(crate) const fn is_urgent(output: &Output) -> bool {
-    matches!(output, Output::Transmit(_) | Output::Install { .. } | Output::Withdraw { .. })
+    matches!(
+        output,
+        Output::Transmit(_) | Output::Install { .. } | Output::Withdraw { .. } | Output::Prelude { .. }
+    )
 }
 
 #[cfg(test)]

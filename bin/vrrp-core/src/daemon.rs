@@ -4,6 +4,7 @@
 
 mod announcing;
 mod clients;
+mod preludes;
 mod reload;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::manager::Manager;
 use crate::pacing::Pacer;
 use crate::setup::{CarrierId, Setup};
 use crate::wire::{Drained, Wire};
+use preludes::Preludes;
 use reload::{Awaiting, Made};
 
 const MANAGER: Token = Token(0);
@@ -78,6 +80,7 @@ struct Daemon {
     server: LineServer,
     subscribers: Vec<ClientId>,
     drains: Drains,
+    preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
     backlog: Backlog,
@@ -128,6 +131,7 @@ impl Daemon {
             drains: Drains::load(&start.state_dir).map_err(|error| {
                 Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
             })?,
+            preludes: Preludes::new(),
             held: Vec::new(),
             backlog: Backlog::default(),
             lull: Lull::new(now),
@@ -333,6 +337,7 @@ impl Daemon {
             Output::Withdraw { instance, order } => {
                 self.order(instance, now, |instance| Order::Withdraw { instance, order: order.0 });
             }
+            Output::Prelude { instance, order, prelude } => self.ask_for(instance, order, prelude, now),
             Output::Announce(instance) => self.announce(instance, now),
             Output::Transition(transition) => self.on_transition(&transition),
             Output::GroupTransition(transition) => self.on_group_transition(&transition),

@@ -356,6 +356,9 @@ mod tests {
             "while",
             "grace",
             "penalty",
+            "pre_master",
+            "pre_backup",
+            "pre_timeout",
             "keep_until_taken_over",
             "link_patience",
         ];

@@ -51,7 +51,7 @@ pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
     Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance,
-    Manners, Pacing, Peer, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup, TrackedCheck,
+    Manners, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup, TrackedCheck,
     TrackedLink, UserSpec, VirtualRoute, VirtualRule, Weight,
 };
 pub use self::model::{CommandLine, Fit, HttpGet, Probe, Processes, Target, Tls};

@@ -298,6 +298,8 @@ pub struct Instance {
     pub manners: Manners,
     /// What runs when the state changes.
     pub hooks: Hooks,
+    /// What runs before the addresses come or go.
+    pub preludes: Preludes,
     /// Its words, those aside that strict mode doesn't count.
     pub given: Given,
     /// The block's name.
@@ -343,6 +345,17 @@ pub struct Hooks {
     pub fault: Option<Hook>,
     /// `notify_stop`.
     pub stop: Option<Hook>,
+}
+
+/// `pre_master` and `pre_backup`: what runs before the addresses of an instance come or go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preludes {
+    /// `pre_master`: the election is won, the addresses are not in place yet.
+    pub master: Option<Hook>,
+    /// `pre_backup`: before they go by an operator's choice (a drain, a stop).
+    pub backup: Option<Hook>,
+    /// `pre_timeout`: how long either may hold up the addresses, 10 ms to 10 s.
+    pub limit: Duration,
 }
 
 /// A program that is run for an event.

@@ -155,6 +155,13 @@ fn instance(text: &mut String, instance: &Instance) {
     );
     manners(text, instance);
     hooks(text, &instance.hooks);
+    for (name, found) in
+        [("pre_master", &instance.preludes.master), ("pre_backup", &instance.preludes.backup)]
+    {
+        if let Some(found) = found {
+            line(text, name, &format!("{}, waited for {:?}", hook(found), instance.preludes.limit));
+        }
+    }
 }
 
 fn manners(text: &mut String, instance: &Instance) {

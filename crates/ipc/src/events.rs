@@ -47,6 +47,16 @@ pub enum Request {
         #[serde(default)]
         instance: Option<InstanceName>,
     },
+    /// From now on this client is asked to do what comes before addresses come or go ([`Message::Prelude`]); nobody else
+    /// is. For root and for the users of vrrp-core and notifierd; answered by [`Message::Done`].
+    Preludes,
+    /// What [`Message::Prelude`] asked for is done, well or not.
+    PreludeDone {
+        /// As it was asked.
+        instance: InstanceName,
+        /// Likewise.
+        order: u64,
+    },
     /// A step of a reload; answered by one [`Message::Reload`].
     Reload(reload::Step),
 }
@@ -70,6 +80,8 @@ pub enum Message {
     Event(Event),
     /// One transition of a sync group.
     GroupEvent(GroupEvent),
+    /// Something is to be done before addresses come or go.
+    Prelude(Prelude),
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
     /// The answer to [`Request::Reload`].
@@ -227,6 +239,29 @@ pub struct GroupEvent {
     pub at: String,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub monotonic: u64,
+}
+
+/// What comes before a change of the addresses; by name only, what is to be done stands in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prelude {
+    /// Whose addresses.
+    pub instance: InstanceName,
+    /// Before what.
+    pub before: Before,
+    /// To be given back in [`Request::PreludeDone`].
+    pub order: u64,
+    /// Milliseconds for which the answer is waited for.
+    pub limit_ms: u64,
+}
+
+/// What a prelude comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Before {
+    /// The addresses are put in place.
+    Master,
+    /// They go.
+    Backup,
 }
 
 /// Everything vrrp-core knows about itself.
@@ -410,6 +445,9 @@ mod tests {
         let resume = json::parse::<Request>(br#"{"request":"resume","boot":"b0","after":41}"#).unwrap();
         assert_eq!(resume, Request::Resume { boot: "b0".into(), after: 41 });
         assert!(json::parse::<Request>(br#"{"request":"resume","after":-1,"boot":"b0"}"#).is_err());
+        let done = json::parse::<Request>(br#"{"request":"prelude-done","instance":"api_vip","order":7}"#);
+        let instance = InstanceName::new("api_vip").unwrap();
+        assert_eq!(done.unwrap(), Request::PreludeDone { instance, order: 7 });
         let drain = json::parse::<Request>(br#"{"request":"drain","instance":"api_vip"}"#).unwrap();
         assert_eq!(drain, Request::Drain { instance: InstanceName::new("api_vip").ok(), force: false });
         assert!(json::parse::<Request>(br#"{"request":"undrain","force":true}"#).is_err());

@@ -11,8 +11,8 @@ use config::{Check, Config, Instance, SyncGroup, TrackedCheck};
 use model::{CheckName, InstanceName, LinkName};
 use vrrp::packet::ChecksumForm;
 use vrrp::{
-    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, Role,
-    TrackedLink,
+    Announcements, CoreConfig, GroupConfig, InstanceConfig, InstanceId, LinkId, Manners, Peer, Preludes,
+    Role, TrackedLink,
 };
 
 /// What the core is made from. Instances keep their places; links are numbered in the order of their first appearance.
@@ -68,7 +68,7 @@ fn instance_config(instance: &Instance, checks: &Checks<'_>, links: &mut Links) 
         follows_source: instance.follows_source,
         follows_link: instance.follows_link,
         announcements: announcements(&instance.announcements),
-        manners: manners(&instance.manners),
+        manners: Manners { preludes: preludes(&instance.preludes), ..manners(&instance.manners) },
     }
 }
 
@@ -135,6 +135,15 @@ fn announcements(wanted: &config::Announcements) -> Announcements {
     }
 }
 
+/// That there is something to do is all that a core has to know of it.
+fn preludes(wanted: &config::Preludes) -> Preludes {
+    match (wanted.master.is_some(), wanted.backup.is_some()) {
+        // Then the limit is nobody's, and a change of it no change.
+        (false, false) => Preludes::default(),
+        (master, backup) => Preludes { master, backup, limit: wanted.limit },
+    }
+}
+
 fn manners(wanted: &config::Manners) -> Manners {
     Manners {
         down_timer_adverts: wanted.down_timer_adverts,
@@ -144,6 +153,7 @@ fn manners(wanted: &config::Manners) -> Manners {
         hand_over: wanted.keep_until_taken_over,
         link_patience: wanted.link_patience,
         compare_addresses: wanted.compare_addresses,
+        preludes: Preludes::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use vrrp::{Announcements, CoreConfig, InstanceConfig, LinkId, Manners, Role, Tra
 
 use crate::faults::forgiving_time;
 use crate::host::address;
+use crate::prelude;
 use crate::rng::Rng;
 use crate::scenario::{Fault, HostDelays, NodeId, Scenario, Weather};
 use crate::settle::settling_time;
@@ -76,6 +77,7 @@ pub fn random(seed: u64) -> Scenario {
     let routers: Vec<Plan> = (0..=rng.below(MAX_ROUTERS)).filter_map(|place| plan(&mut rng, place)).collect();
     let mut scenario = Scenario::new(rng.bits());
     scenario.seed = seed;
+    scenario.fickle_preludes = true;
     let mut configs = vec![CoreConfig { links: vec![names.link.clone()], ..CoreConfig::default() }; count];
     let grouped = if routers.len() > 1 && rng.chance(GROUPED_SHARE) { 2 } else { 0 };
     let mut places = Vec::new();
@@ -94,6 +96,7 @@ pub fn random(seed: u64) -> Scenario {
             }
         }
     }
+    prelude::draw(seed, &mut configs);
     let shortest = configs.iter().flat_map(|config| &config.instances).map(|one| one.advert_interval).min();
     let shortest = shortest.unwrap_or_default();
     scenario.delays(HostDelays {

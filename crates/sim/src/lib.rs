@@ -22,6 +22,7 @@ mod local;
 mod manager;
 mod neighbours;
 mod oracle;
+mod prelude;
 mod queue;
 mod reload;
 mod report;

@@ -210,9 +210,10 @@ fn untouched(before: &CoreConfig, after: &CoreConfig) -> Vec<(InstanceId, Instan
 fn concerns(output: &Output) -> Option<InstanceId> {
     match output {
         Output::Transmit(transmit) => Some(transmit.instance),
-        Output::Install { instance, .. } | Output::Withdraw { instance, .. } | Output::Announce(instance) => {
-            Some(*instance)
-        }
+        Output::Install { instance, .. }
+        | Output::Withdraw { instance, .. }
+        | Output::Prelude { instance, .. }
+        | Output::Announce(instance) => Some(*instance),
         Output::Transition(transition) => Some(transition.instance),
         Output::Notice(notice) => notice.instance,
         Output::GroupTransition(_) | Output::Finished => None,
@@ -237,6 +238,7 @@ fn readdress(event: Event, node: NodeId, moved: &Moved) -> Option<Event> {
                     Message::Installed(now_at(was)?, number, failures)
                 }
                 Message::Withdrawn(was, number) => Message::Withdrawn(now_at(was)?, number),
+                Message::PreludeDone(was, number) => Message::PreludeDone(now_at(was)?, number),
                 Message::Present(held) => Message::Present(held.into_iter().filter_map(now_at).collect()),
                 Message::Link(_)
                 | Message::Gone

@@ -137,6 +137,8 @@ pub struct Scenario {
     /// What [`Fault::Reload`] counts.
     pub(crate) reloads: Vec<CoreConfig>,
     pub(crate) length: Duration,
+    /// Preludes are late, or hang; else they are done at once.
+    pub(crate) fickle_preludes: bool,
 }
 
 impl Scenario {
@@ -153,6 +155,7 @@ impl Scenario {
             probes: Vec::new(),
             reloads: Vec::new(),
             length: Duration::ZERO,
+            fickle_preludes: false,
         }
     }
 

@@ -16,6 +16,8 @@ const MISSED: u32 = 3;
 const DOWN_INTERVALS: u32 = 2;
 /// How many adverts have to arrive along the way, each up to an interval after it could.
 const ADVERTS: u32 = 2;
+/// How many preludes can follow each other.
+const PRELUDES: u32 = 2;
 /// How many times a packet, a message within a host or a late timer can stand between two steps of an election.
 const HOPS: u32 = 10;
 
@@ -32,12 +34,13 @@ pub(crate) fn shortest_takeover(instance: &InstanceConfig) -> Duration {
 
 /// The time after the last disturbance by which one virtual router has exactly the master that it will have:
 ///
-/// `settling = 2 * D + P + 2 * I + 10 * (d + m + a + w)`
+/// `settling = 2 * D + P + 2 * I + 2 * L + 10 * (d + m + a + w)`
 ///
 /// - `I` is the longest advertisement interval among its nodes: VRRPv3 backups wait as long as the master says (V3-TMR-2).
 /// - `D = 3 * I + skew` is the longest down interval, with the skew below its limit: `I` in VRRPv3, 1 s in VRRPv2,
 ///   whatever the checks make of a priority.
 /// - `P` is the longest `preempt_delay` of a node that preempts.
+/// - `L` is the longest that a prelude is waited for: once before the addresses go, once before they come.
 /// - `d`, `m`, `a` and `w` are the longest delays of a packet, of a message between two processes of a host, of ipmgr's
 ///   answer to an order, of a timer.
 ///
@@ -54,7 +57,9 @@ pub fn settling_time<'a>(
     delays: HostDelays,
 ) -> Duration {
     let (mut interval, mut preempt_delay, mut skew) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let mut preludes = Duration::ZERO;
     for instance in instances {
+        preludes = preludes.max(instance.manners.preludes.limit);
         interval = interval.max(instance.advert_interval);
         if instance.preempt {
             preempt_delay = preempt_delay.max(instance.preempt_delay);
@@ -72,6 +77,7 @@ pub fn settling_time<'a>(
         .saturating_add(delays.wake);
     down.saturating_mul(DOWN_INTERVALS)
         .saturating_add(preempt_delay)
+        .saturating_add(preludes.saturating_mul(PRELUDES))
         .saturating_add(interval.saturating_mul(ADVERTS))
         .saturating_add(hop.saturating_mul(HOPS))
 }

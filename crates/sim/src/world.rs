@@ -46,6 +46,7 @@ pub(crate) enum Message {
     Reconnect,
     Installed(InstanceId, OrderNumber, Vec<String>),
     Withdrawn(InstanceId, Option<OrderNumber>),
+    PreludeDone(InstanceId, OrderNumber),
     Verdict(CheckName, Verdict),
     Drained(bool),
     Stop,
@@ -395,6 +396,7 @@ impl World {
             }
             Message::Drained(false) => self.feed(node, Input::Undrain { instance: None }),
             Message::Stop => self.feed(node, Input::Shutdown),
+            Message::PreludeDone(instance, order) => self.feed(node, Input::PreludeDone { instance, order }),
             Message::Installed(instance, order, failures) => {
                 running.count_under_way(instance, false);
                 self.feed(
@@ -467,6 +469,10 @@ impl World {
             Output::Announce(instance) => {
                 self.announce(node, instance);
                 self.chronicle.note(self.now, Line::Announced(node, instance));
+                Ok(())
+            }
+            Output::Prelude { instance, order, .. } => {
+                self.play_prelude(node, instance, order);
                 Ok(())
             }
             Output::Transition(transition) => self.hear_told(node, transition),

@@ -120,6 +120,9 @@ impl Core {
                 self.deliver(now, instance, Event::Installed(Installed { order, failures, nothing }));
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::PreludeDone { instance, order } => {
+                self.deliver(now, instance, Event::PreludeDone { order });
+            }
             Input::Claim { instance, address, mac } => {
                 self.deliver(now, instance, Event::Claim { address, mac });
             }

@@ -12,6 +12,7 @@ use model::{
     Priority, ProtocolVersion, State, Verdict, Vrid,
 };
 
+use crate::prelude::Prelude;
 use crate::settings::{Announcements, Manners, Peer, Role, TrackedLink};
 
 /// The longest text of an [`Input::Drain`], in bytes.
@@ -165,6 +166,13 @@ pub enum Input<'a> {
         /// Which order it answers, if any.
         order: Option<OrderNumber>,
     },
+    /// What [`Output::Prelude`] asked for is done, or nobody is there to do it.
+    PreludeDone {
+        /// Whose prelude.
+        instance: InstanceId,
+        /// Which one it answers.
+        order: OrderNumber,
+    },
     /// Another host says, by ARP or a neighbour advertisement, that one of the instance's addresses is its own.
     Claim {
         /// Whose address.
@@ -231,6 +239,16 @@ pub enum Output {
         instance: InstanceId,
         /// To be given back in the answer.
         order: OrderNumber,
+    },
+    /// Do what has to be done before the instance's addresses come or go; answered by [`Input::PreludeDone`]. It is waited for no
+    /// longer than [`crate::Preludes::limit`], and the answer may come too late.
+    Prelude {
+        /// Whose.
+        instance: InstanceId,
+        /// To be given back in the answer.
+        order: OrderNumber,
+        /// Before what.
+        prelude: Prelude,
     },
     /// Tell the neighbours where the instance's addresses live: one gratuitous ARP per IPv4 address, one
     /// unsolicited NA per IPv6 address (V3-FSM-4). The core repeats this output as often as it wants it sent.

@@ -31,8 +31,12 @@ pub(crate) struct Keeping {
 impl Instance {
     /// Lets go of the addresses for a successor that has yet to speak.
     pub(crate) fn leave_to_whom_it_concerns(&mut self, turn: &mut Turn<'_>, holding: &Holding) {
-        let bound = self.down_interval(self.interval()).min(MAX_KEEPING);
-        self.leave(turn, holding, Keeping { until: turn.now + bound });
+        self.leave(turn, holding, Keeping { until: turn.now + self.longest_keeping() });
+    }
+
+    /// How long addresses may be kept for a successor.
+    pub(crate) fn longest_keeping(&self) -> Duration {
+        self.down_interval(self.interval()).min(MAX_KEEPING)
     }
 
     /// Lets go of the addresses for a successor whose first advert has just come, with its interval.
@@ -67,7 +71,7 @@ impl Instance {
     }
 
     /// Whether requests that come here are answered as they should be.
-    fn serves(&self, turn: &Turn<'_>) -> bool {
+    pub(crate) fn serves(&self, turn: &Turn<'_>) -> bool {
         self.reasons.iter().all(Reason::leaves_service_fit)
             && eligibility::is_fit(&self.config, &turn.facts, &self.roles)
     }

@@ -325,9 +325,13 @@ impl Instance {
         }
     }
 
-    /// Until when the addresses may be kept for a successor.
+    /// Until when the addresses may be kept, for a prelude and then for a successor.
     pub(crate) fn kept_until(&self) -> Option<Instant> {
-        self.keeping.map(|keeping| keeping.until)
+        let paused_until = match self.state {
+            State::Active(Holding { pause: Some(pause), .. }) => Some(pause.until + self.longest_keeping()),
+            State::Initialize | State::Backup(_) | State::Active(_) => None,
+        };
+        self.keeping.map(|keeping| keeping.until).or(paused_until)
     }
 
     /// The state that was last told; `None` once it has stopped for good.

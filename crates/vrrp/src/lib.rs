@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket, a clock, a file or a random number. The way through the house:
 //! `door` is what goes in and comes out, `settings` how an instance behaves; [`Core`] finds whom an input concerns; `receive`, [`packet`] and [`ah`] judge
-//! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `refusal` waits for a kernel that says no; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
+//! what the network sent; `eligibility` weighs the facts, `roles` knows which checks count; `machine` decides; `refusal` waits for a kernel that says no; `prelude` waits for what comes before the addresses come or go; `handover` gives way without a hole; `instance` and `announcing` speak; `groups` sees to it that some move together; `cause` says why.
 //! Another configuration is taken in place: `plan` says what becomes of whom, `retune` how a running instance bears it.
 //! docs/conformance.md lists what of the RFCs is held, and by which test.
 
@@ -18,6 +18,7 @@ mod instance;
 mod machine;
 pub mod packet;
 mod plan;
+mod prelude;
 mod queue;
 mod receive;
 mod refusal;
@@ -34,6 +35,7 @@ pub use crate::core::{Core, Switched};
 pub use door::*;
 pub use eligibility::{Weight, weigh};
 pub use plan::{Aspect, Plan, Step, plan};
+pub use prelude::{Prelude, Preludes};
 pub use settings::{Announcements, Manners, Peer, Role, TrackedLink, default_group};
 pub use status::{GroupView, InstanceView, LinkView, MasterView, PenaltyView, RemarkView, Status};
 pub use timers::{down_interval, skew};

@@ -53,6 +53,8 @@ pub(crate) enum Event<'a> {
     Installed(Installed<'a>),
     /// [`crate::Input::Withdrawn`].
     Withdrawn { order: Option<OrderNumber> },
+    /// [`crate::Input::PreludeDone`].
+    PreludeDone { order: OrderNumber },
     /// Another member of the sync group has become Active.
     Rise(&'a Leader),
     /// Another member of the sync group is Active no more.
@@ -85,6 +87,8 @@ impl Instance {
             // Whoever left Active has ordered the addresses away since.
             (State::Initialize, Event::Installed(_)) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
+            // Whoever has left Active waits for nothing any more.
+            (State::Initialize, Event::PreludeDone { .. }) => {}
             // What keeps one member out keeps all out, and has been told as a fact.
             (State::Initialize, Event::Rise(_) | Event::Yield(_)) => {}
             (State::Initialize, Event::Retune(settings)) => self.on_retune_in_initialize(turn, settings),
@@ -104,6 +108,7 @@ impl Instance {
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
             (State::Backup(_), Event::Installed(_)) => {}
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
+            (State::Backup(_), Event::PreludeDone { .. }) => {}
             (State::Backup(_), Event::Rise(leader)) => self.on_rise_in_backup(turn, leader),
             (State::Backup(_), Event::Yield(_)) => {}
             (State::Backup(listening), Event::Retune(settings)) => {
@@ -111,7 +116,7 @@ impl Instance {
             }
             (State::Backup(_), Event::Dismiss(cause)) => self.on_dismiss_in_backup(turn, cause),
             (State::Backup(_), Event::Shutdown) => self.become_initialize(turn, Cause::Shutdown),
-            // Shutdown has left Backup and Active behind.
+            // Shutdown has left Backup behind.
             (State::Backup(_), Event::GiveUp) => {}
 
             (State::Active(holding), Event::Facts) => self.on_facts_in_active(turn, holding),
@@ -130,14 +135,17 @@ impl Instance {
                 self.on_installed_in_active(turn, holding, &answer);
             }
             (State::Active(_), Event::Withdrawn { order }) => self.on_withdrawn_in_active(turn, order),
+            (State::Active(holding), Event::PreludeDone { order }) => {
+                self.on_prelude_done_in_active(turn, holding, order);
+            }
             (State::Active(_), Event::Rise(_)) => {}
             (State::Active(holding), Event::Yield(leader)) => self.on_yield_in_active(turn, holding, leader),
             (State::Active(holding), Event::Retune(settings)) => {
                 self.on_retune_in_active(turn, holding, settings);
             }
             (State::Active(_), Event::Dismiss(cause)) => self.on_dismiss_in_active(turn, cause),
-            (State::Active(holding), Event::Shutdown) => self.resign(turn, holding, Cause::Shutdown),
-            (State::Active(_), Event::GiveUp) => {}
+            (State::Active(holding), Event::Shutdown) => self.part(turn, holding, Cause::Shutdown),
+            (State::Active(holding), Event::GiveUp) => self.on_give_up_in_active(turn, holding),
         }
     }
 
@@ -318,9 +326,11 @@ impl Instance {
 
     fn on_facts_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
         let changed = self.refresh(&turn.facts);
-        if self.is_unfit() {
-            self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
-        } else if changed {
+        match self.why_leave() {
+            Some(cause) => self.part(turn, holding, cause),
+            None => self.keep_holding(holding.stays()),
+        }
+        if changed && self.is_active() {
             // At once, besides the schedule: a peer may have to take over now.
             self.advertise(turn);
         }
@@ -328,6 +338,9 @@ impl Instance {
 
     /// A manager that is new to us gets the standing order again.
     fn on_manager_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
+        if holding.is_opening() {
+            return;
+        }
         let order = turn.out.order();
         turn.out.outputs.push_back(Output::Install { instance: self.id, order });
         self.keep_holding(Holding { order, ..holding });
@@ -408,6 +421,9 @@ impl Instance {
 
     fn on_due_in_active(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
         self.flush_remarks(turn);
+        if self.end_pause(turn, holding) {
+            return;
+        }
         if holding.install_by.is_some_and(|limit| turn.now >= limit) {
             self.refuse(turn, holding, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
             return;
@@ -456,6 +472,12 @@ impl Instance {
         self.become_backup(turn, self.interval(), None, Cause::Abandoned);
     }
 
+    /// The time for saying goodbye is over, whatever is waited for.
+    fn on_give_up_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
+        self.resign(turn, holding, Cause::Shutdown);
+        self.on_give_up_in_initialize(turn);
+    }
+
     /// Its own peers don't know yet that they are to take over.
     fn on_yield_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, leader: &Leader) {
         self.say_goodbye(turn);
@@ -501,6 +523,11 @@ impl Instance {
         accepted: Option<Sign>,
         cause: Cause,
     ) {
+        if let Some(cause) = self.why_leave() {
+            // It was about to leave anyway.
+            self.become_initialize(turn, cause);
+            return;
+        }
         self.decided = true;
         let down_at = turn.now + self.down_interval(interval);
         let listening = Listening {
@@ -515,13 +542,13 @@ impl Instance {
         self.transition(turn, State::Backup(listening), cause);
     }
 
-    /// Speaks first, and has the addresses put in place at the same time (V3-FSM-1, V3-FSM-4).
+    /// Speaks first, and has the addresses put in place (V3-FSM-1, V3-FSM-4).
     fn become_active(&mut self, turn: &mut Turn<'_>, cause: Cause) {
-        self.keeping = None;
-        let order = turn.out.order();
+        let in_place = self.keeping.take().is_some() || matches!(cause, Cause::Resumed);
         let holding = Holding {
             advert_at: turn.now + self.interval(),
-            order,
+            order: OrderNumber::default(),
+            pause: None,
             install_by: Some(turn.now + INSTALL_LIMIT),
             announce_again: None,
             refresh_at: None,
@@ -531,7 +558,7 @@ impl Instance {
         };
         self.transition(turn, State::Active(holding), cause);
         self.advertise(turn);
-        turn.out.outputs.push_back(Output::Install { instance: self.id, order });
+        self.open(turn, holding, in_place);
     }
 
     /// Moves Backup's timers; the state stays.
@@ -553,7 +580,7 @@ impl Instance {
             }
             State::Active(holding) => [
                 Some(holding.advert_at),
-                holding.install_by,
+                holding.install_by.into_iter().chain(holding.pause.map(|pause| pause.until)).min(),
                 holding.announce_again.map(|round| round.at),
                 holding.refresh_at.into_iter().chain(holding.rival_again).min(),
             ],

@@ -66,11 +66,11 @@ impl Instance {
         let installs_differently = self.installs_differently(settings);
         let renamed = self.config.name != settings.name;
         let says_differently = self.adopt(settings.clone(), &turn.facts);
-        if self.is_unfit() {
-            self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
+        if let Some(cause) = self.why_leave() {
+            self.part(turn, holding, cause);
             return;
         }
-        let mut holding = holding;
+        let mut holding = holding.stays();
         if says_differently {
             self.advertise(turn);
         }
@@ -83,7 +83,9 @@ impl Instance {
                 holding.refresh_at = self.next_refresh(turn.now);
             }
         }
-        if installs_differently || (renamed && holding.install_by.is_some()) {
+        if holding.is_opening() {
+            // What is ordered by its name when its time has come is what is configured then.
+        } else if installs_differently || (renamed && holding.install_by.is_some()) {
             holding = self.order_anew(turn, holding);
         } else if renamed {
             // The same addresses by another name: they are in place, so nobody waits for the answer.

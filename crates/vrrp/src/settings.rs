@@ -9,6 +9,7 @@ use model::Family;
 
 use crate::door::LinkId;
 use crate::packet::ChecksumForm;
+use crate::prelude::Preludes;
 
 /// How often a master tells its neighbours where its addresses live (`garp_*`, `vrrp_garp_*`), for gratuitous ARP and
 /// unsolicited NA alike. The pause between two frames on one interface (`garp_interval`) is kept by who sends them.
@@ -114,6 +115,8 @@ pub struct Manners {
     /// How long it listens on a link that came up and has carried no frame since, before it takes nobody's adverts for nobody
     /// zero for no longer than on any other. Not in keepalived.
     pub link_patience: Duration,
+    /// `pre_master`, `pre_backup`, `pre_timeout`: what comes before; not in keepalived.
+    pub preludes: Preludes,
     /// False with `skip_check_adv_addr`: other addresses than ours are not even remarked on (V3-RX-13).
     pub compare_addresses: bool,
 }
@@ -127,6 +130,7 @@ impl Default for Manners {
             checksum: ChecksumForm::PseudoHeader,
             hand_over: true,
             link_patience: Duration::from_secs(40),
+            preludes: Preludes::default(),
             compare_addresses: true,
         }
     }

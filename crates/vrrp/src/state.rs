@@ -9,6 +9,7 @@ use model::{Instant, LinkName, Priority};
 
 use crate::cause::Cause;
 use crate::door::OrderNumber;
+use crate::prelude::Pause;
 use crate::receive::Heard;
 
 /// The states of RFC 9568 section 6.2, each with its timers.
@@ -45,6 +46,8 @@ pub(crate) struct Holding {
     pub(crate) order: OrderNumber,
     /// Until when ipmgr may take its time; `None` once the addresses are in place.
     pub(crate) install_by: Option<Instant>,
+    /// What is waited for before the addresses come or go.
+    pub(crate) pause: Option<Pause>,
     /// Announcements once more.
     pub(crate) announce_again: Option<Round>,
     /// Announcements again and again.

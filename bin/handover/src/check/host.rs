@@ -58,6 +58,10 @@ fn programs(config: &Config, host: &mut Host) {
             program(&mut runner, command, check.user.as_ref(), host);
         }
     }
+    let preludes = config.instances.iter().flat_map(|it| [&it.preludes.master, &it.preludes.backup]);
+    for hook in preludes.flatten() {
+        program(&mut runner, &hook.command, hook.user.as_ref(), host);
+    }
     let hooks = config.instances.iter().map(|instance| &instance.hooks);
     for hooks in hooks.chain(config.groups.iter().map(|group| &group.hooks)) {
         let all = [&hooks.any, &hooks.master, &hooks.backup, &hooks.fault, &hooks.stop];

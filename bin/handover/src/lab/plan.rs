@@ -198,6 +198,9 @@ fn hooks(configs: &BTreeMap<String, Config>, files: &[File]) -> Vec<File> {
     for config in configs.values() {
         for instance in &config.instances {
             let hooks = &instance.hooks;
+            for hook in [&instance.preludes.master, &instance.preludes.backup].into_iter().flatten() {
+                add(&hook.command, Some(PRINTING_HOOK));
+            }
             for hook in
                 [&hooks.any, &hooks.master, &hooks.backup, &hooks.fault, &hooks.stop].into_iter().flatten()
             {

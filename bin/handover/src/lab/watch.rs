@@ -127,6 +127,7 @@ impl Watch {
             | Message::Reload(_)
             | Message::Done { .. }
             | Message::Resumed { .. }
+            | Message::Prelude(_)
             | Message::Error { .. } => {}
         }
     }

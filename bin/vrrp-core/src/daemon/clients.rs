@@ -44,10 +44,14 @@ impl Daemon {
                     let answer = self.desk(now).undrain(instance);
                     self.tell(client, &answer);
                 }
+                Ok(Request::Preludes) => self.on_player(client, now),
+                Ok(Request::PreludeDone { instance, order }) => {
+                    self.on_prelude_done(client, &instance, order, now);
+                }
                 Ok(Request::Reload(step)) => self.on_step(client, step, now),
                 Err(error) => {
                     let error = format!(
-                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\" or \"reload\": {error}"
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\", \"preludes\", \"prelude-done\" or \"reload\": {error}"
                     );
                     self.tell(client, &Message::Error { error });
                 }
@@ -55,6 +59,7 @@ impl Daemon {
             ClientEvent::Gone(client, reason) => {
                 log::debug!("a client has left: {reason:?}");
                 self.subscribers.retain(|it| *it != client);
+                self.lose_player(client, now);
                 self.reload.forget(&client);
                 self.of_one_mind(now);
             }

@@ -7,7 +7,7 @@ use super::tracking::{self, Known};
 use super::{Named, addresses, bad_name, election, family, manners, paths, policy, reach, strict};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
-use crate::model::{Hooks, Instance};
+use crate::model::{Hooks, Instance, Preludes};
 use crate::section::Section;
 use crate::source::Span;
 
@@ -80,6 +80,7 @@ pub(super) fn instance(
         unicast_ttl: reach.unicast_ttl,
         multicast_group: reach.multicast_group,
         hooks: hooks(section),
+        preludes: preludes(section),
         given: section.words(),
         span: block.name.span,
     };
@@ -176,6 +177,15 @@ fn credential(
     }
     let secret = Secret::of(bytes);
     Some(if is_ah { Credential::AhKey(secret) } else { Credential::Password(secret) })
+}
+
+/// What runs before the addresses come or go.
+fn preludes(section: &Section<'_>) -> Preludes {
+    Preludes {
+        master: section.hook("pre_master"),
+        backup: section.hook("pre_backup"),
+        limit: section.seconds("pre_timeout").unwrap_or_default(),
+    }
 }
 
 /// What runs when the state of an instance or a group changes.

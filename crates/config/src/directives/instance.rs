@@ -9,6 +9,8 @@ const AT: &[Place] = &[Place::Instance];
 const MILLISECONDS_10: u64 = 10_000;
 /// The longest interval that either version of the protocol can tell, in microseconds.
 const SECONDS_255: u64 = 255_000_000;
+/// The longest that the addresses wait for a hook.
+const SECONDS_10: u64 = 10_000_000;
 const SECONDS_1000: u64 = 1_000_000_000;
 /// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
 const COUNT: super::Argument = Number(0, 255);
@@ -42,6 +44,18 @@ pub(super) const ROWS: &[Directive] = &[
     used("notify_backup", AT, Hook, "runs for BACKUP").again(Again::FirstWins),
     used("notify_fault", AT, Hook, "runs for FAULT").again(Again::FirstWins),
     used("notify_stop", AT, Hook, "runs when the instance stops").again(Again::FirstWins),
+    used("pre_master", AT, Hook, "runs before the addresses are put in place").again(Again::FirstWins).own(),
+    used("pre_backup", AT, Hook, "runs before the addresses go by an operator's choice")
+        .again(Again::FirstWins)
+        .own(),
+    used(
+        "pre_timeout",
+        AT,
+        Seconds(MILLISECONDS_10, SECONDS_10),
+        "is how long either may hold them up, in seconds",
+    )
+    .default("1")
+    .own(),
     not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance")
         .without(absent::NEVER_DELETED),
     not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard")

@@ -13,6 +13,7 @@ mod handover;
 mod listening;
 mod manager;
 mod packets;
+mod preludes;
 mod properties;
 mod receiving;
 mod reconfigure;

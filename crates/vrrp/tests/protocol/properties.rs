@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use handover_vrrp::{
     CoreConfig, GroupConfig, Input, InstanceConfig, InstanceId, Manners, OrderNumber, Output, Packet,
+    Prelude, Preludes,
 };
 use model::{GroupName, Instant, LinkFact, LinkName, MacAddress, State, Verdict, Vrid};
 use proptest::prelude::*;
@@ -30,6 +31,7 @@ enum Step {
     Gone,
     Installed { instance: usize, order: u64, failures: usize },
     Withdrawn { instance: usize, order: Option<u64> },
+    PreludeDone { instance: usize, order: u64 },
     Claim { instance: usize, address: u8 },
     Drain(Option<usize>, bool),
     Shutdown,
@@ -58,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(instance, order, failures)| Step::Installed { instance, order, failures }),
         2 => (0usize..6, proptest::option::of(0u64..40))
             .prop_map(|(instance, order)| Step::Withdrawn { instance, order }),
+        3 => (0usize..6, 0u64..40).prop_map(|(instance, order)| Step::PreludeDone { instance, order }),
         3 => (0usize..6, any::<u8>()).prop_map(|(instance, address)| Step::Claim { instance, address }),
         2 => (proptest::option::of(0usize..6), any::<bool>()).prop_map(|(instance, out)| Step::Drain(instance, out)),
         1 => Just(Step::Shutdown),
@@ -66,7 +69,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn configs() -> Vec<InstanceConfig> {
     let vrid = |id| Vrid::new(id).unwrap();
-    let manners = Manners::default();
+    let preludes = Preludes { master: true, backup: true, limit: ms(700) };
+    let manners = Manners { preludes, ..Manners::default() };
     vec![
         InstanceConfig { checks: vec![tracked("0", 0), tracked("1", 50)], manners, ..v3(100) },
         InstanceConfig { vrid: vrid(6), preempt: false, preempt_delay: ms(2000), manners, ..v2(150) },
@@ -153,6 +157,9 @@ fn apply(host: &mut Host, step: &Step) -> Vec<Output> {
         Step::Withdrawn { instance, order } => {
             host.give(Input::Withdrawn { instance: InstanceId(*instance), order: order.map(OrderNumber) })
         }
+        Step::PreludeDone { instance, order } => {
+            host.give(Input::PreludeDone { instance: InstanceId(*instance), order: OrderNumber(*order) })
+        }
         Step::Claim { instance, address } => host.give(Input::Claim {
             instance: InstanceId(*instance),
             address: [192, 0, 2, *address].into(),
@@ -196,6 +203,9 @@ proptest! {
                         prop_assert_ne!(transition.to, told[at]);
                         prop_assert!(!transition.cause.code.is_empty() && !transition.cause.text.is_empty());
                         told[at] = transition.to;
+                    }
+                    Output::Prelude { instance, prelude, .. } => {
+                        prop_assert_eq!(ordered[instance.0], prelude == Prelude::Backup);
                     }
                     Output::Install { instance, .. } => ordered[instance.0] = true,
                     Output::Withdraw { instance, .. } => ordered[instance.0] = false,
@@ -308,9 +318,10 @@ fn around(number: usize) -> CoreConfig {
 fn of_the_first(outputs: &[Output]) -> Vec<Output> {
     let concerns = |output: &&Output| match output {
         Output::Transmit(transmit) => transmit.instance == ONE,
-        Output::Install { instance, .. } | Output::Withdraw { instance, .. } | Output::Announce(instance) => {
-            *instance == ONE
-        }
+        Output::Install { instance, .. }
+        | Output::Withdraw { instance, .. }
+        | Output::Prelude { instance, .. }
+        | Output::Announce(instance) => *instance == ONE,
         Output::Transition(transition) => transition.instance == ONE,
         Output::Notice(notice) => notice.instance == Some(ONE),
         Output::GroupTransition(_) | Output::Finished => false,
@@ -318,6 +329,9 @@ fn of_the_first(outputs: &[Output]) -> Vec<Output> {
     let uncounted = |output: &Output| match output {
         Output::Install { instance, .. } => Output::Install { instance: *instance, order: OrderNumber(0) },
         Output::Withdraw { instance, .. } => Output::Withdraw { instance: *instance, order: OrderNumber(0) },
+        Output::Prelude { instance, prelude, .. } => {
+            Output::Prelude { instance: *instance, order: OrderNumber(0), prelude: *prelude }
+        }
         other => other.clone(),
     };
     outputs.iter().filter(concerns).map(uncounted).collect()

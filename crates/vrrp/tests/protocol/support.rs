@@ -274,6 +274,7 @@ impl Host {
                     all.extend(self.give(Input::Withdrawn { instance, order: Some(order) }));
                 }
                 Output::Transmit(_)
+                | Output::Prelude { .. }
                 | Output::Announce(_)
                 | Output::Transition(_)
                 | Output::GroupTransition(_)
