@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 SEEDS ?= 500
+ROUNDS ?= 1000
 FIRST_SEED ?= 1
 SECONDS ?= 60
 PREFIX ?= /usr/local
@@ -9,7 +10,7 @@ SYSCONFDIR ?= /etc
 PROGRAMS = vrrp-core checkerd notifierd ipmgr handover
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: demo test lint sim fuzz bench install deb rpm build help
+.PHONY: demo test lint sim crash fuzz bench install deb rpm build help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +40,10 @@ lint:            ## format, clippy, licences, shell scripts
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) $(CARGO) test --release -p handover-tests --test sim -- --nocapture
+
+crash:           ## daemons killed and stopped at random on two real hosts: make crash ROUNDS=1000 SEED=1; as root
+	$(CARGO) build --bins
+	CRASH_ROUNDS=$(ROUNDS) CRASH_SEED=$(or $(SEED),1) $(CARGO) test -p handover-tests --test crash -- --nocapture
 
 bench: build     ## figures beside keepalived's: make bench ROWS=failover,cpu RUNS=3; as root
 	$(CARGO) build --release -p handover-bench
