@@ -128,3 +128,36 @@ fn https_is_believed_only_from_who_was_asked() {
         })
     });
 }
+
+/// The knob that keepalived's users turn (pain A7): a number in a file moves the priority, at once.
+#[test]
+fn a_number_in_a_file_moves_the_address() {
+    let lab = start_lab();
+    let config = |priority: u8, initial: &str| {
+        format!(
+            "track_file knob {{\n file /run/knob\n weight -1\n {initial}\n}}\nvrrp_instance v {{\n interface eth0\n \
+             virtual_router_id 5\n priority {priority}\n virtual_ipaddress {{\n 10.0.0.9/32\n }}\n \
+             track_file {{\n knob\n }}\n}}\n"
+        )
+    };
+    let a = Node::new(&lab, "a", &["10.0.0.1/24"], &config(150, ""));
+    let b = Node::new(&lab, "b", &["10.0.0.2/24"], &config(100, "init_file 10"));
+    for node in [&a, &b] {
+        node.start();
+    }
+    eventually(&lab, &[&a, &b], "a is master, b has begun with its file", || {
+        a.state() == "MASTER" && b.at("/instances/0/priority/effective") == "90"
+    });
+    let _ = a.sh("echo 100 > /run/knob");
+    eventually(&lab, &[&a, &b], "b is better", || {
+        b.state() == "MASTER" && a.at("/instances/0/priority/effective") == "50"
+    });
+    let _ = a.sh("rm /run/knob");
+    eventually(&lab, &[&a, &b], "a is back", || a.state() == "MASTER" && a.holds("10.0.0.9"));
+    let _ = b.sh("echo 0xfe > /run/knob.new; mv /run/knob.new /run/knob");
+    eventually(&lab, &[&a, &b], "b is out", || b.state() == "FAULT");
+    let _ = b.sh("rm /run/knob; mkfifo /run/knob");
+    eventually(&lab, &[&a, &b], "what can't be read is told, and counts as nothing", || {
+        b.state() == "BACKUP" && b.at("/checks/0/last_outcome").contains("it is no regular file")
+    });
+}

@@ -399,6 +399,7 @@ fn node(priority: u8, check: &CheckName) -> CoreConfig {
             weight: 20,
             reverse: false,
             init_fail: false,
+            number: false,
             role: Role::Any,
         }],
         tracked_links: Vec::new(),

@@ -76,6 +76,7 @@ impl Daemon {
         sys::process::raise_open_files()
             .map_err(|error| Failure::io("raise the limit of open files", &error))?;
         let book = Book::new(&start.config, &service::stamp::rfc3339(sys::clock::wall()));
+        start.config.checks.iter().for_each(|check| Probes::initialize(&check.probe));
         let runner = Runner::new(start.config.global.script_user.clone());
         Ok(Self {
             checks: Checks::new(sys::clock::now(), &book.configs()),
@@ -292,8 +293,10 @@ impl service::Daemon for Daemon {
     }
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
-        if let Some(check) = self.probes.news(token) {
-            self.checks.handle(now, Input::Hasten { check });
+        if let Some(concerned) = self.probes.news(token) {
+            for check in concerned {
+                self.checks.handle(now, Input::Hasten { check });
+            }
             self.drain(now);
         } else if self.probes.owns(token) {
             if let Some(answer) = self.probes.on_ready(token, now) {

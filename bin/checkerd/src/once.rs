@@ -144,6 +144,9 @@ fn explanation(check: &Check, ended: &Ended) -> String {
         Outcome::CannotRun(_) => {
             "It can't be run: the check is `unrunnable`, which counts as failed.\n".to_owned()
         }
+        Outcome::Number(_) => {
+            "It multiplies the weight; without a weight any number but 0 means FAULT.\n".to_owned()
+        }
         Outcome::Exited(_) | Outcome::Failed(_) | Outcome::Killed(_) | Outcome::TimedOut => {
             format!("This counts as a failure; {fall} in a row make the check down, a first one alone.\n")
         }

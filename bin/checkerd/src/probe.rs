@@ -4,6 +4,7 @@
 //! said at once (`process`, `file`, `unix_connect`) is said at once; the others are [`Attempt`]s on a socket. Each check
 //! has at most one, under a token of its own. Read connect(2) on EINPROGRESS, socket(7) on SO_LINGER and icmp(7) first.
 
+mod files;
 mod http;
 mod net;
 mod process;
@@ -20,6 +21,7 @@ use config::Probe;
 use model::Instant;
 use reactor::{Interest, Reactor, Token};
 
+use self::files::Watcher;
 use self::net::{Attempt, Progress};
 use self::process::Census;
 use self::tls::Trust;
@@ -50,12 +52,20 @@ pub(crate) struct Probes {
     running: BTreeMap<CheckId, Running>,
     census: Census,
     trust: Trust,
+    files: Watcher,
 }
 
 impl Probes {
     /// Uses `first` and the tokens above it, one for each check, and likewise those from `watches` on, which are above.
     pub(crate) fn new(first: Token, watches: Token) -> Self {
-        Self { first, watches, running: BTreeMap::new(), census: Census::default(), trust: Trust::default() }
+        Self {
+            first,
+            watches,
+            running: BTreeMap::new(),
+            census: Census::default(),
+            trust: Trust::default(),
+            files: Watcher::default(),
+        }
     }
 
     /// Whether a token is one of ours.
@@ -63,9 +73,21 @@ impl Probes {
         token.0 >= self.first.0
     }
 
-    /// The check that would come to something else now, if one of our tokens says that.
-    pub(crate) fn news(&self, token: Token) -> Option<CheckId> {
-        token.0.checked_sub(self.watches.0).map(CheckId)
+    /// The checks that would come to something else now, if one of our tokens says that.
+    pub(crate) fn news(&mut self, token: Token) -> Option<Vec<CheckId>> {
+        match token.0.checked_sub(self.watches.0)? {
+            0 => Some(self.files.on_ready()),
+            above => Some(vec![CheckId(above - 1)]),
+        }
+    }
+
+    /// `init_file`: what a file is to hold at the start, and no longer at a reload.
+    pub(crate) fn initialize(probe: &Probe) {
+        if let Probe::Number(file) = probe
+            && let Err(error) = files::initialize(file)
+        {
+            log::warn!("init_file {}: {error}", file.path.display());
+        }
     }
 
     /// Asks. The answer comes from here if it is known at once, else from [`Self::on_ready`] or [`Self::on_time`].
@@ -79,7 +101,7 @@ impl Probes {
         let at_once = |outcome| Some(Answer { check, run, outcome, took: Duration::ZERO });
         let attempt = match probe {
             Probe::Process(wanted) => {
-                let token = Token(self.watches.0 + check.0);
+                let token = Token(self.watches.0 + 1 + check.0);
                 let watch = |end: &OwnedFd| {
                     if let Err(error) = reactor.register(token, end, Interest::READABLE) {
                         log::debug!("the end of a process will be seen at the next look: {error}");
@@ -87,7 +109,14 @@ impl Probes {
                 };
                 return at_once(self.census.outcome(check, wanted, watch));
             }
-            Probe::File(path) => return at_once(file(path)),
+            Probe::File(path) => {
+                self.watch(reactor, check, path);
+                return at_once(files::exists(path));
+            }
+            Probe::Number(file) => {
+                self.watch(reactor, check, &file.path);
+                return at_once(files::number(&file.path));
+            }
             Probe::UnixConnect(path) => return at_once(net::unix_connect(path)),
             Probe::TcpConnect(target) => Attempt::tcp(target),
             Probe::HttpGet(get) => Attempt::http(get, &mut self.trust),
@@ -132,22 +161,18 @@ impl Probes {
     /// Gives up what such checks ask.
     pub(crate) fn abort(&mut self, which: impl Fn(&CheckId) -> bool) {
         self.running.retain(|check, _| !which(check));
-        self.census.forget(which);
+        self.census.forget(&which);
+        self.files.forget(which);
+    }
+
+    fn watch(&mut self, reactor: &Reactor, check: CheckId, path: &Path) {
+        let token = self.watches;
+        self.files.watch(check, path, |inotify| reactor.register(token, inotify, Interest::READABLE));
     }
 
     fn end(&mut self, check: CheckId, outcome: Outcome, now: Instant) -> Option<Answer> {
         let Running { run, started, .. } = self.running.remove(&check)?;
         Some(Answer { check, run, outcome, took: now.since(started) })
-    }
-}
-
-fn file(path: &Path) -> Outcome {
-    match path.metadata() {
-        Ok(_) => Outcome::Passed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Outcome::Failed(format!("{} does not exist", path.display()))
-        }
-        Err(error) => Outcome::CannotRun(format!("look at {}: {error}", path.display())),
     }
 }
 

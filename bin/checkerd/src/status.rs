@@ -1,6 +1,6 @@
 //! What is said to clients, made from what is known.
 
-use checks::{CheckId, Checks, View};
+use checks::{CheckId, Checks, Outcome, View};
 use config::Fingerprint;
 use ipc::events::Hello;
 use ipc::json::PROTOCOL;
@@ -31,9 +31,19 @@ pub(crate) fn verdict(book: &Book, checks: &Checks, check: CheckId) -> Option<Me
     Some(Message::Verdict(CheckVerdict {
         check: page.check.name.clone(),
         verdict: view.verdict,
+        number: number(page, &view),
         cause: page.cause.clone(),
         since: page.since.clone(),
     }))
+}
+
+/// What can't be read counts as nothing.
+const fn number(page: &Page, view: &View<'_>) -> Option<i32> {
+    match (page.check.probe.is_number(), view.last_outcome) {
+        (true, Some(Outcome::Number(number))) => Some(*number),
+        (true, _) => Some(0),
+        (false, _) => None,
+    }
 }
 
 /// Everything.
@@ -67,6 +77,7 @@ fn check_status(page: &Page, view: View<'_>) -> CheckStatus {
     CheckStatus {
         name: check.name.clone(),
         verdict: view.verdict,
+        number: number(page, &view),
         cause: page.cause.clone(),
         since: page.since.clone(),
         command: check.probe.words(),

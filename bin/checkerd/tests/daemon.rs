@@ -258,3 +258,42 @@ fn the_end_of_a_process_is_seen_at_once_and_a_standby_keeps_the_check_up() {
     two.signal(Signal::KILL).unwrap();
     assert_eq!(verdict(&mut client, Verdict::Down).cause.text, "no process census runs");
 }
+
+/// The interval of the first is longer than the test; that of the second, which is keepalived's, isn't waited for either.
+#[test]
+fn what_happens_to_a_file_is_seen_at_once() {
+    let scratch = Scratch::new("checkerd-files");
+    std::fs::create_dir(scratch.path("made")).unwrap();
+    let config = "vrrp_script ready {\n file HERE/made/ready\n interval 1000\n}\n\
+        track_file load {\n file HERE/load\n init_file 3\n}\n"
+        .replace("HERE", scratch.path("").to_str().unwrap().trim_end_matches('/'));
+    let daemon = start(&scratch, &config);
+    let mut client = daemon.connect();
+    let number = |client: &mut Client, wanted: i32| {
+        client.find(|message| match message {
+            Message::Verdict(line) if line.number == Some(wanted) => Some(line),
+            Message::Verdict(_) | Message::Hello(_) | Message::Status(_) | Message::Reload(_) => None,
+            Message::Error { error } => panic!("{error}"),
+        })
+    };
+    assert_eq!(number(&mut client, 3).cause.text, "the number is 3");
+    assert_eq!(scratch.read("load"), "3\n");
+    std::fs::write(scratch.path("made/ready"), "").unwrap();
+    assert_eq!(verdict(&mut client, Verdict::Up).check.as_str(), "ready");
+    std::fs::remove_file(scratch.path("made/ready")).unwrap();
+    let down = client.find(|message| match message {
+        Message::Verdict(line) if line.verdict == Verdict::Down && line.check.as_str() == "ready" => {
+            Some(line)
+        }
+        Message::Verdict(_) | Message::Hello(_) | Message::Status(_) | Message::Reload(_) => None,
+        Message::Error { error } => panic!("{error}"),
+    });
+    assert!(down.cause.text.ends_with("/made/ready does not exist"), "{down:?}");
+    scratch.write("load", "-12", 0o644);
+    assert_eq!(number(&mut client, -12).verdict, Verdict::Down);
+    std::fs::remove_file(scratch.path("load")).unwrap();
+    assert_eq!(number(&mut client, 0).verdict, Verdict::Up);
+    std::fs::create_dir(scratch.path("load")).unwrap();
+    let cannot = verdict(&mut client, Verdict::Unrunnable);
+    assert!(cannot.cause.text.ends_with("/load: it is no regular file"), "{cannot:?}");
+}

@@ -17,6 +17,9 @@ use service::Trouble;
 /// From one attempt to connect to the next.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// A check, its verdict, and its number if it has one.
+pub(crate) type News = (CheckName, Verdict, Option<i32>);
+
 /// The link and what is known through it.
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -106,7 +109,7 @@ impl Checker {
     }
 
     /// Takes what is there and gives the verdicts that are new.
-    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor) -> Vec<(CheckName, Verdict)> {
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor) -> Vec<News> {
         let events = self.client.as_mut().map(|client| client.on_ready(reactor)).unwrap_or_default();
         let mut news = Vec::new();
         for event in events {
@@ -122,15 +125,15 @@ impl Checker {
         news
     }
 
-    fn on_line(&mut self, line: &[u8]) -> Vec<(CheckName, Verdict)> {
+    fn on_line(&mut self, line: &[u8]) -> Vec<News> {
         match json::parse(line) {
             Ok(Message::Verdict(said)) => {
-                self.on_verdict(said.check, said.verdict, &said.cause).into_iter().collect()
+                self.on_verdict((said.check, said.verdict, said.number), &said.cause).into_iter().collect()
             }
             Ok(Message::Status(status)) => {
                 // Before its first result nothing is known that we don't know better.
                 let known = status.checks.into_iter().filter(|check| check.runs > 0);
-                known.filter_map(|it| self.on_verdict(it.name, it.verdict, &it.cause)).collect()
+                known.filter_map(|it| self.on_verdict((it.name, it.verdict, it.number), &it.cause)).collect()
             }
             Ok(Message::Hello(hello)) => {
                 self.config = Some(hello.config);
@@ -152,18 +155,13 @@ impl Checker {
         }
     }
 
-    fn on_verdict(
-        &mut self,
-        check: CheckName,
-        verdict: Verdict,
-        cause: &Cause,
-    ) -> Option<(CheckName, Verdict)> {
+    fn on_verdict(&mut self, (check, verdict, number): News, cause: &Cause) -> Option<News> {
         let known = self.verdicts.get_mut(&check)?;
         if *known != verdict {
             log::info!("check {check} is {verdict}: {cause}");
             *known = verdict;
         }
-        Some((check, verdict))
+        Some((check, verdict, number))
     }
 }
 
@@ -180,7 +178,7 @@ mod tests {
     fn only_verdicts_on_tracked_checks_are_heard() {
         let mut checker = checker();
         let line = br#"{"type":"verdict","check":"chk","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
-        assert_eq!(checker.on_line(line), [(CheckName::new("chk").unwrap(), Verdict::Down)]);
+        assert_eq!(checker.on_line(line), [(CheckName::new("chk").unwrap(), Verdict::Down, None)]);
         let other =
             br#"{"type":"verdict","check":"x","verdict":"down","cause":{"code":"c","text":"t"},"since":""}"#;
         assert_eq!(checker.on_line(other), []);

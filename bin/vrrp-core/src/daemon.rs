@@ -418,7 +418,10 @@ impl service::Daemon for Daemon {
                 }
             }
             CHECKER => {
-                for (check, verdict) in self.checker.on_ready(&mut self.reactor) {
+                for (check, verdict, number) in self.checker.on_ready(&mut self.reactor) {
+                    if let Some(number) = number {
+                        self.core.handle(now, Input::Number { check: &check, number });
+                    }
                     self.core.handle(now, Input::Verdict { check: &check, verdict });
                 }
                 self.of_one_mind(now);

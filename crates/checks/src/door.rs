@@ -33,6 +33,8 @@ pub enum Outcome {
     Exited(i32),
     /// A probe without a process got another answer than was wanted; which.
     Failed(String),
+    /// What a file says (`track_file`): 0 counts as passed, anything else as failed, and each is a verdict of its own.
+    Number(i32),
     /// A signal that wasn't ours.
     Killed(i32),
     /// It took longer than it may, and was ended or is being ended.
@@ -47,6 +49,7 @@ impl fmt::Display for Outcome {
             Self::Passed => f.write_str("passed"),
             Self::Exited(code) => write!(f, "exited with status {code}"),
             Self::Failed(why) => f.write_str(why),
+            Self::Number(number) => write!(f, "the number is {number}"),
             Self::Killed(signal) => write!(f, "was killed by signal {signal}"),
             Self::TimedOut => f.write_str("timed out"),
             Self::CannotRun(why) => f.write_str(why),

@@ -28,6 +28,7 @@ pub struct Judge {
     fall: u64,
     verdict: Verdict,
     last_passed: Option<bool>,
+    number: Option<i32>,
     tally: Tally,
 }
 
@@ -40,6 +41,7 @@ impl Judge {
             fall: u64::from(config.fall.max(1)),
             verdict: Verdict::Unknown,
             last_passed: None,
+            number: None,
             tally: Tally::default(),
         }
     }
@@ -58,15 +60,17 @@ impl Judge {
 
     /// Whether the last result was of the same kind.
     pub(crate) fn is_no_news(&self, outcome: &Outcome) -> bool {
-        self.last_passed == Some(*outcome == Outcome::Passed)
+        self.last_passed == Some(passes(outcome)) && self.number == number(outcome)
     }
 
-    /// Takes one result. `Some` when it changes the verdict.
+    /// Takes one result. `Some` when it changes the verdict, or the number.
     pub fn handle(&mut self, outcome: &Outcome) -> Option<(Verdict, Cause)> {
-        let passed = *outcome == Outcome::Passed;
+        let passed = passes(outcome);
+        let same = self.number == number(outcome);
+        self.number = number(outcome);
         self.count(outcome, passed);
         let verdict = self.judge(outcome, passed);
-        if verdict == self.verdict {
+        if verdict == self.verdict && same {
             return None;
         }
         self.verdict = verdict;
@@ -99,16 +103,34 @@ impl Judge {
     fn cause(&self, outcome: &Outcome) -> Cause {
         let code = match outcome {
             Outcome::Passed => "check-passed",
+            Outcome::Number(_) => "check-number",
             Outcome::Exited(_) | Outcome::Failed(_) | Outcome::Killed(_) => "check-failed",
             Outcome::TimedOut => "check-timed-out",
             Outcome::CannotRun(_) => "check-unrunnable",
         };
         let text = match self.tally.consecutive {
+            _ if self.number.is_some() => outcome.to_string(),
             1 => outcome.to_string(),
             times if *outcome == Outcome::Passed => format!("{outcome} {times} times in a row"),
             times => format!("{outcome}, {times} failures in a row"),
         };
         Cause { code: code.to_owned(), text }
+    }
+}
+
+fn passes(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Passed | Outcome::Number(0))
+}
+
+const fn number(outcome: &Outcome) -> Option<i32> {
+    match outcome {
+        Outcome::Number(number) => Some(*number),
+        Outcome::Passed
+        | Outcome::Exited(_)
+        | Outcome::Failed(_)
+        | Outcome::Killed(_)
+        | Outcome::TimedOut
+        | Outcome::CannotRun(_) => None,
     }
 }
 
@@ -166,6 +188,18 @@ mod tests {
     fn what_cannot_run_counts_as_failed_and_is_named() {
         assert_eq!(story(2, 2, "+!!-!++"), "UURDRRU");
         assert_eq!(story(1, 2, "+!+"), "UUU");
+    }
+
+    #[test]
+    fn every_number_is_told_once() {
+        let mut judge = judge(1, 1);
+        let mut told = |outcome| judge.handle(&outcome).map(|(verdict, cause)| (verdict, cause.text));
+        assert_eq!(told(Outcome::Number(0)), Some((Verdict::Up, "the number is 0".to_owned())));
+        assert_eq!(told(Outcome::Number(0)), None);
+        assert_eq!(told(Outcome::Number(7)), Some((Verdict::Down, "the number is 7".to_owned())));
+        assert_eq!(told(Outcome::Number(8)), Some((Verdict::Down, "the number is 8".to_owned())));
+        assert_eq!(told(Outcome::Number(8)), None);
+        assert_eq!(told(Outcome::CannotRun("x".to_owned())).map(|it| it.0), Some(Verdict::Unrunnable));
     }
 
     #[test]

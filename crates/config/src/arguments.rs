@@ -49,6 +49,9 @@ pub(crate) fn read<'a>(
         }
         Argument::Bool if statement.arguments.is_empty() => return Some(Value::Bool(true)),
         Argument::Flag(_) if statement.arguments.is_empty() => return Some(Value::Nothing),
+        Argument::Words(what) if what.starts_with('[') && statement.arguments.is_empty() => {
+            return Some(Value::Words(Vec::new()));
+        }
         Argument::Command | Argument::Hook | Argument::Words(_) => usize::MAX,
         Argument::Weight(_) | Argument::User => 2,
         Argument::Number(..) | Argument::Seconds(..) | Argument::OneOf(_) => 1,

@@ -9,6 +9,7 @@ mod check;
 mod defaults;
 mod election;
 mod family;
+mod file;
 mod group;
 mod instance;
 mod line;
@@ -37,7 +38,7 @@ use crate::section::{Section, admit, guess};
 use crate::source::Span;
 use crate::tree::{Block, Statement};
 
-/// A `vrrp_script`, `vrrp_track_process`, `vrrp_instance` or `vrrp_sync_group`, not read yet.
+/// A `vrrp_script` or other tracker, `vrrp_instance` or `vrrp_sync_group`, not read yet.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     name: Word<'a>,
@@ -61,6 +62,9 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
             }
             "vrrp_track_process" => {
                 trackers.extend(named(statement, block, order, complaints).map(|it| (Kind::Process, it)));
+            }
+            "track_file" | "vrrp_track_file" => {
+                trackers.extend(named(statement, block, order, complaints).map(|it| (Kind::File, it)));
             }
             "vrrp_instance" => instances.extend(named(statement, block, order, complaints)),
             "vrrp_sync_group" => groups.extend(named(statement, block, order, complaints)),

@@ -112,7 +112,7 @@ pub(crate) enum Argument {
     Hook,
     /// One word; what it is, for people.
     Text(&'static str),
-    /// One word or more; what they are, for people.
+    /// One word or more, or none if what they are begins with a bracket; what they are, for people.
     Words(&'static str),
     /// Any words. Only for what isn't used.
     Free,

@@ -19,7 +19,7 @@ use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
-pub use self::probe::{CommandLine, Fit, HttpGet, Probe, Processes, Target, Tls};
+pub use self::probe::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -204,3 +204,51 @@ fn what_is_no_tracked_process() {
         },
     );
 }
+
+fn track_file(lines: &str) -> String {
+    format!("track_file f {{\n{lines}\n}}\n{}", with("track_file {\nf\n}"))
+}
+
+#[test]
+fn what_a_tracked_file_is() {
+    let read = |text: String| {
+        let loaded = config::parse("t.conf", text);
+        let complaints = loaded.report.render(false);
+        let config = loaded.config.expect(&complaints);
+        let check = config.checks.iter().find(|it| it.name.as_str() == "f").expect("f");
+        let Probe::Number(file) = &check.probe else { unreachable!("{check:?}") };
+        (file.path.clone(), file.initial, config.instances[0].checks.last().expect("tracked").weight)
+    };
+    let one = config::Weight { value: 1, reverse: false };
+    assert_eq!(read(track_file("file /run/load")), ("/run/load".into(), None, one));
+    let old =
+        track_file("file /run/load\nweight -2 reverse").replacen("track_file f", "vrrp_track_file f", 1);
+    assert_eq!(read(old).2, config::Weight { value: -2, reverse: true });
+    let initial = |lines: &str| read(track_file(&format!("file /run/load\n{lines}"))).1;
+    let wanted = |number, overwrite| Some(config::Initial { number, overwrite });
+    assert_eq!(initial("init_file"), wanted(0, false));
+    assert_eq!(initial("init_file 5"), wanted(5, false));
+    assert_eq!(initial("init_file -5 overwrite"), wanted(-5, true));
+    assert_eq!(initial("init_file overwrite"), wanted(0, true));
+    check_all(
+        &[
+            ("", &["error missing-word"]),
+            ("file run/load", &["error bad-value"]),
+            ("file /run/load\ninit_file five", &["error bad-value"]),
+            ("file /run/load\nweight 255", &["error out-of-range"]),
+        ],
+        track_file,
+    );
+}
+
+/// A weight that nobody gave counts as none in a sync group: keepalived's members have no weights of their own.
+#[test]
+fn a_tracked_file_of_a_member_has_no_weight() {
+    let text = format!("{}\nvrrp_sync_group g {{\ngroup {{\nv\n}}\n}}\n", track_file("file /run/load"));
+    let instance = with("").split_once("vrrp_instance ").expect("an instance").1.to_owned();
+    let name = instance.split_whitespace().next().expect("its name").to_owned();
+    let loaded = config::parse("t.conf", text.replace("{\nv\n}", &format!("{{\n{name}\n}}")));
+    let complaints = loaded.report.render(false);
+    assert!(complaints.contains("any number but 0 means FAULT"), "{complaints}");
+    assert_eq!(loaded.config.expect(&complaints).instances[0].checks.last().expect("kept").weight.value, 0);
+}

@@ -36,6 +36,9 @@ pub struct CheckVerdict {
     pub check: CheckName,
     /// After rise and fall.
     pub verdict: Verdict,
+    /// What the file of a `track_file` says; absent for any other check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i32>,
     /// What it rests on.
     pub cause: Cause,
     /// Since when, RFC 3339 in UTC.
@@ -69,6 +72,9 @@ pub struct CheckStatus {
     pub name: CheckName,
     /// After rise and fall.
     pub verdict: Verdict,
+    /// What the file of a `track_file` says; absent for any other check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i32>,
     /// What the verdict rests on.
     pub cause: Cause,
     /// Since when the verdict is so, RFC 3339 in UTC.
@@ -113,6 +119,7 @@ mod tests {
         let verdict = Message::Verdict(CheckVerdict {
             check: CheckName::new("chk_haproxy").unwrap(),
             verdict: Verdict::Down,
+            number: None,
             cause: Cause {
                 code: "check-failed".into(),
                 text: "exited with status 1, 2 times in a row".into(),

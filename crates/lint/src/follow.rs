@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use config::{Check, Config, Instance, Role, Span, SyncGroup, Weight};
 use model::{CheckName, InstanceName};
+use vrrp::Of;
 
 /// Something that an instance follows, and what it does to the priority.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub struct Tracker {
     pub name: String,
     /// Whether it is an interface.
     pub is_link: bool,
+    /// Whether its weight is multiplied by a number.
+    pub is_number: bool,
     /// When it counts.
     pub role: Role,
     /// What it does: 0 means FAULT.
@@ -29,8 +32,10 @@ impl Tracker {
         self.weighed(passes).counts()
     }
 
-    pub(crate) const fn weighed(&self, passes: bool) -> vrrp::Weight {
-        vrrp::Weight { weight: self.weight.value, reverse: self.weight.reverse, passes: Some(passes) }
+    /// Of a number that fails: 1, since nobody knows it.
+    pub(crate) fn weighed(&self, passes: bool) -> vrrp::Weight {
+        let of = if self.is_number { Of::Number(i32::from(!passes)) } else { Of::Success(Some(passes)) };
+        vrrp::Weight { weight: self.weight.value, reverse: self.weight.reverse, of }
     }
 }
 
@@ -73,6 +78,7 @@ impl<'a> Index<'a> {
         let checks = instance.checks.iter().chain(more_checks).map(|tracked| Tracker {
             name: tracked.check.to_string(),
             is_link: false,
+            is_number: self.check(&tracked.check).is_some_and(|check| check.probe.is_number()),
             role: self.check(&tracked.check).map_or(Role::Any, |check| check.role),
             weight: tracked.weight,
             weight_span: tracked.weight_span,
@@ -81,6 +87,7 @@ impl<'a> Index<'a> {
         let links = instance.links.iter().chain(more_links).map(|tracked| Tracker {
             name: tracked.link.to_string(),
             is_link: true,
+            is_number: false,
             role: Role::Any,
             weight: tracked.weight,
             weight_span: tracked.weight_span,

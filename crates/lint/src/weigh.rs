@@ -115,7 +115,8 @@ pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
             if tracker.role == Role::Backup {
                 continue;
             }
-            if tracker.weight.value == 0 || ever_matters(holder, at, rival.best()) {
+            // Nobody knows how great a number will be.
+            if tracker.weight.value == 0 || tracker.is_number || ever_matters(holder, at, rival.best()) {
                 continue;
             }
             let place = *seen.entry((holder.node, weight_span(tracker))).or_insert(told.len());

@@ -104,6 +104,7 @@ fn tracked_check(tracked: &TrackedCheck, checks: &Checks<'_>) -> vrrp::TrackedCh
         reverse: tracked.weight.reverse,
         init_fail: check.is_some_and(|check| check.init_fail),
         role: check.map_or(Role::Any, |check| role(check.role)),
+        number: check.is_some_and(|check| check.probe.is_number()),
     }
 }
 

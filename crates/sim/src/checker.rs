@@ -52,7 +52,11 @@ impl Checker {
                 vec![(*timeout, Input::Overdue { check, run }), (timeout.saturating_add(KILL), ended)]
             }
             Outcome::CannotRun(_) => vec![(Duration::ZERO, ended)],
-            Outcome::Passed | Outcome::Exited(_) | Outcome::Failed(_) | Outcome::Killed(_) => {
+            Outcome::Passed
+            | Outcome::Number(_)
+            | Outcome::Exited(_)
+            | Outcome::Failed(_)
+            | Outcome::Killed(_) => {
                 vec![(RUN.min(*timeout), ended)]
             }
         }

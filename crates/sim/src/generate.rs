@@ -246,6 +246,7 @@ fn instance(rng: &mut Rng, names: &Names, plan: &Plan) -> InstanceConfig {
                 weight,
                 reverse: weight != 0 && rng.chance(150),
                 init_fail: rng.chance(200),
+                number: false,
                 role: Role::Any,
             };
             checks.push(tracked);

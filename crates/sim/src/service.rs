@@ -122,8 +122,14 @@ mod tests {
     }
 
     fn node(priority: u8, weight: i16) -> CoreConfig {
-        let tracked =
-            TrackedCheck { check: check(), weight, reverse: false, init_fail: false, role: Role::Any };
+        let tracked = TrackedCheck {
+            check: check(),
+            weight,
+            reverse: false,
+            init_fail: false,
+            role: Role::Any,
+            number: false,
+        };
         let instance = InstanceConfig {
             name: InstanceName::new("vi").unwrap(),
             link: LinkId(0),

@@ -69,7 +69,14 @@ fn rename(rng: &mut Rng, instance: &mut InstanceConfig) {
 }
 
 fn tracked(check: &CheckName, weight: i16) -> TrackedCheck {
-    TrackedCheck { check: check.clone(), weight, reverse: false, init_fail: false, role: Role::Any }
+    TrackedCheck {
+        check: check.clone(),
+        weight,
+        reverse: false,
+        init_fail: false,
+        role: Role::Any,
+        number: false,
+    }
 }
 
 /// Makes one sync group of the first `count` instances of a node. They must be of one mind on every node, or no group could

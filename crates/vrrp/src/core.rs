@@ -12,7 +12,7 @@ use std::time::Duration;
 use model::{CheckName, Instant, LinkFact, Verdict};
 
 use crate::door::{CoreConfig, GroupId, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
-use crate::eligibility::{Facts, KnownLink, Manager, Verdicts};
+use crate::eligibility::{Facts, KnownLink, Manager, Numbers, Verdicts};
 use crate::groups::{self, Group, GroupFacts, MAX_ROUNDS, Move};
 use crate::instance::{Instance, Outbox, Turn};
 use crate::machine::{Event, Installed};
@@ -40,6 +40,7 @@ pub struct Core {
     /// Per link, what came in on it for nobody.
     strays: Vec<Remarks>,
     verdicts: Verdicts,
+    numbers: Numbers,
     /// Per instance, why it is out by order.
     drains: Vec<Option<Box<str>>>,
     /// What the wall clock showed at [`Instant::ZERO`], as far as we were told.
@@ -84,6 +85,7 @@ impl Core {
             starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
             config,
             verdicts: Verdicts::new(),
+            numbers: Numbers::new(),
             wall_at_zero: Duration::ZERO,
             drains: vec![None; instances.len()],
             instances,
@@ -106,6 +108,7 @@ impl Core {
         match input {
             Input::Packet(packet) => self.on_packet(now, &packet),
             Input::Link(fact) => self.on_link(now, fact),
+            Input::Number { check, number } => self.on_number(now, check, number),
             Input::Verdict { check, verdict } => self.on_verdict(now, check, verdict),
             Input::ManagerPresent { held } => {
                 self.manager = Manager::Present;
@@ -244,6 +247,12 @@ impl Core {
         self.deliver_to(now, &concerned, Event::Facts);
     }
 
+    fn on_number(&mut self, now: Instant, check: &CheckName, number: i32) {
+        let Some(concerned) = self.routes.tracking(check) else { return };
+        self.numbers.insert(check.clone(), number);
+        self.deliver_to(now, &concerned, Event::Facts);
+    }
+
     fn drain(&mut self, now: Instant, instance: Option<InstanceId>, text: Option<&str>) {
         let concerned = match instance {
             Some(InstanceId(place)) => place..place.saturating_add(1),
@@ -372,6 +381,7 @@ impl Core {
             manager: self.manager,
             wall_at_zero: self.wall_at_zero,
             verdicts: &self.verdicts,
+            numbers: &self.numbers,
             starting: self.starts_at.is_some(),
             drained: self.drains.get(id.0).and_then(Option::as_deref),
             group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),

@@ -124,6 +124,8 @@ pub struct TrackedCheck {
     pub init_fail: bool,
     /// `while`: when it counts at all.
     pub role: Role,
+    /// `track_file`: what is added is its number times the weight, whatever the verdict. Down with a weight of 0: FAULT as ever.
+    pub number: bool,
 }
 
 /// What happened.
@@ -133,6 +135,13 @@ pub enum Input<'a> {
     Packet(Packet<'a>),
     /// A link is so now; said again whenever anything about it changes.
     Link(&'a LinkFact),
+    /// A check has this number now, which its verdict doesn't tell.
+    Number {
+        /// Which.
+        check: &'a CheckName,
+        /// What the file says.
+        number: i32,
+    },
     /// A check is so now.
     Verdict {
         /// Which check.

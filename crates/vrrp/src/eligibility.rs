@@ -31,6 +31,12 @@ pub(crate) enum Manager {
 /// The last real verdict on each check: never [`Verdict::Unknown`], which leaves standing what was known before.
 pub(crate) type Verdicts = BTreeMap<CheckName, Verdict>;
 
+/// The last number of each check that has one. One that isn't known yet counts as 0.
+pub(crate) type Numbers = BTreeMap<CheckName, i32>;
+
+/// A number times a weight counts for no more than this, either way (keepalived.conf(5), `track_file`).
+const NUMBER_MOVES: (i32, i32) = (-254, 253);
+
 /// What is so outside of one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
@@ -43,6 +49,7 @@ pub(crate) struct Facts<'a> {
     /// What the wall clock showed at [`model::Instant::ZERO`], for sequence numbers alone.
     pub(crate) wall_at_zero: Duration,
     pub(crate) verdicts: &'a Verdicts,
+    pub(crate) numbers: &'a Numbers,
     /// `vrrp_startup_delay` isn't over.
     pub(crate) starting: bool,
     /// Out by order, in the words of who gave it.
@@ -103,6 +110,8 @@ pub(crate) enum Reason {
     SourceElsewhere(IpAddr),
     ManagerGone,
     CheckFailed(CheckName, Verdict),
+    /// The number of a check takes all that there is.
+    NumberTooLow(CheckName, i32),
     /// A check that counts while MASTER failed there, and counts for so long after that.
     FailedAsMaster(CheckName, Duration),
     Refused(Vec<String>),
@@ -126,6 +135,7 @@ impl Reason {
             | Self::SourceElsewhere(_)
             | Self::ManagerGone
             | Self::CheckFailed(..)
+            | Self::NumberTooLow(..)
             | Self::FailedAsMaster(..)
             | Self::Refused(_)
             | Self::Unsendable(_) => false,
@@ -155,6 +165,7 @@ impl Reason {
             | Self::SourceElsewhere(_)
             | Self::ManagerGone
             | Self::CheckFailed(..)
+            | Self::NumberTooLow(..)
             | Self::FailedAsMaster(..)
             | Self::Refused(_)
             | Self::Unsendable(_) => false,
@@ -192,6 +203,9 @@ impl Reason {
             }
             Self::ManagerGone => ("ipmgr-gone", "ipmgr is gone: nobody can hold the addresses".to_owned()),
             Self::CheckFailed(check, verdict) => ("check-failed", format!("check {check} is {verdict}")),
+            Self::NumberTooLow(check, number) => {
+                ("check-failed", format!("check {check} says {number}, which takes all of the priority"))
+            }
             Self::FailedAsMaster(check, length) => (
                 "failed-as-master",
                 format!("check {check} failed while MASTER, and counts for {} after that", seconds(*length)),
@@ -249,6 +263,10 @@ pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts
     });
     let check = |tracked| check_reason(tracked, facts.verdicts, own.roles);
     reasons.extend(config.checks.iter().filter_map(check));
+    // No weight moves an owner.
+    if config.priority != Priority::OWNER {
+        reasons.extend(config.checks.iter().filter_map(|tracked| number_reason(tracked, facts)));
+    }
     reasons.extend(own.refused.map(|failures| Reason::Refused(failures.to_vec())));
     reasons
 }
@@ -332,6 +350,17 @@ fn check_reason(tracked: &TrackedCheck, verdicts: &Verdicts, roles: &RoleChecks)
     }
 }
 
+fn number_reason(tracked: &TrackedCheck, facts: &Facts<'_>) -> Option<Reason> {
+    let weight = Weight { weight: tracked.weight, reverse: tracked.reverse, of: of_number(tracked, facts)? };
+    let number = facts.numbers.get(&tracked.check)?;
+    (weight.counts() <= NUMBER_MOVES.0).then(|| Reason::NumberTooLow(tracked.check.clone(), *number))
+}
+
+/// What multiplies the weight of a check with a number.
+fn of_number(tracked: &TrackedCheck, facts: &Facts<'_>) -> Option<Of> {
+    tracked.number.then(|| Of::Number(facts.numbers.get(&tracked.check).copied().unwrap_or(0)))
+}
+
 /// The priority to advertise.
 pub(crate) fn effective_priority(config: &InstanceConfig, facts: &Facts<'_>, roles: &RoleChecks) -> Priority {
     weigh(config.priority, weights(config, facts, roles))
@@ -359,25 +388,34 @@ fn weights(config: &InstanceConfig, facts: &Facts<'_>, roles: &RoleChecks) -> im
     let checks = config.checks.iter().map(|tracked| Weight {
         weight: tracked.weight,
         reverse: tracked.reverse,
-        passes: passes(tracked, facts.verdicts, roles),
+        of: of_number(tracked, facts).unwrap_or_else(|| Of::Success(passes(tracked, facts.verdicts, roles))),
     });
     let links = config.tracked_links.iter().map(|tracked| Weight {
         weight: tracked.weight,
         reverse: tracked.reverse,
-        passes: facts.link(tracked.link).and_then(KnownLink::is_up),
+        of: Of::Success(facts.link(tracked.link).and_then(KnownLink::is_up)),
     });
     checks.chain(links)
 }
 
-/// A weight, and whether what it is tied to passes.
+/// What a weight is tied to.
+#[derive(Clone, Copy, Debug)]
+pub enum Of {
+    /// Whether the check succeeds or the interface is up; `None` for not known yet.
+    Success(Option<bool>),
+    /// What multiplies it.
+    Number(i32),
+}
+
+/// A weight, and what it is tied to.
 #[derive(Clone, Copy, Debug)]
 pub struct Weight {
     /// As configured.
     pub weight: i16,
     /// The sign is turned.
     pub reverse: bool,
-    /// Whether the check succeeds or the interface is up; `None` for not known yet.
-    pub passes: Option<bool>,
+    /// How that is now.
+    pub of: Of,
 }
 
 impl Weight {
@@ -385,15 +423,20 @@ impl Weight {
     /// (so `weight 5 reverse` is -5 while it passes, as in keepalived).
     #[must_use]
     pub fn counts(self) -> i32 {
-        match self.passes {
-            Some(true) if self.weight > 0 => self.signed(),
-            Some(false) if self.weight < 0 => self.signed(),
-            Some(true | false) | None => 0,
+        match self.of {
+            Of::Success(Some(true)) if self.weight > 0 => self.signed(),
+            Of::Success(Some(false)) if self.weight < 0 => self.signed(),
+            Of::Success(_) => 0,
+            Of::Number(number) => number.saturating_mul(self.signed()).clamp(NUMBER_MOVES.0, NUMBER_MOVES.1),
         }
     }
 
+    /// Nobody knows how much a number can add; what it takes is what is missing.
     fn at_best(self) -> i32 {
-        self.signed().max(0)
+        match self.of {
+            Of::Success(_) => self.signed().max(0),
+            Of::Number(_) => self.counts().max(0),
+        }
     }
 
     fn signed(self) -> i32 {

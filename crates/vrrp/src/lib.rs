@@ -33,7 +33,7 @@ mod timers;
 
 pub use crate::core::{Core, Switched};
 pub use door::*;
-pub use eligibility::{Weight, weigh};
+pub use eligibility::{Of, Weight, weigh};
 pub use plan::{Aspect, Plan, Step, plan};
 pub use prelude::{Prelude, Preludes};
 pub use settings::{Announcements, Manners, Peer, Role, TrackedLink, default_group};

@@ -37,7 +37,9 @@ impl<'a> Contender<'a> {
             return Some(OWNER);
         }
         let mut priority = i32::from(self.instance.priority.0);
-        for tracked in &self.instance.checks {
+        // Nobody writes numbers there: they are 0.
+        let has_number = |it: &&TrackedCheck| self.check(it).is_some_and(|check| check.probe.is_number());
+        for tracked in self.instance.checks.iter().filter(|it| !has_number(it)) {
             let up = self.is_up(tracked) != tracked.weight.reverse;
             match (i32::from(tracked.weight.value), up) {
                 (0, false) => return None,

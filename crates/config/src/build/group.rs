@@ -158,9 +158,16 @@ fn settle_trackers(
     let links: HashSet<_> = group.links.iter().map(|tracked| &tracked.link).collect();
     for at in places {
         let Some(Draft { instance, .. }) = drafts.get_mut(*at) else { continue };
-        instance.checks.retain(|tracked| {
+        instance.checks.retain_mut(|tracked| {
             let of_group = checks.contains(&tracked.check);
             if tracked.weight.value == 0 || (weights_allowed && !of_group) {
+                return true;
+            }
+            // Only a `track_file` weighs something without being told to.
+            if tracked.weight_span.is_none() && !of_group {
+                tracked.weight.value = 0;
+                let otherwise = "any number but 0 means FAULT";
+                complaints.push(member_weight(group, tracked.span, of_group, otherwise));
                 return true;
             }
             complaints.push(member_weight(group, tracked.span, of_group, "this check is ignored"));

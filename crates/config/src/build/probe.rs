@@ -149,7 +149,7 @@ fn process(name: Word<'_>, complaints: &mut Complaints) -> Option<Probe> {
     Some(Probe::Process(Processes::named(name.text.to_owned())))
 }
 
-fn path(word: Word<'_>, complaints: &mut Complaints) -> Option<PathBuf> {
+pub(super) fn path(word: Word<'_>, complaints: &mut Complaints) -> Option<PathBuf> {
     if word.text.starts_with('/') {
         Some(word.text.into())
     } else {

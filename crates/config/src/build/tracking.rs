@@ -1,4 +1,4 @@
-//! `track_script`, `track_process` and `track_interface`: what an instance or a group follows.
+//! `track_script`, `track_process`, `track_file` and `track_interface`: what an instance or a group follows.
 //!
 //! keepalived drops a tracker that it doesn't know and runs on without it, so a typing mistake turns a check
 //! off. Here it is an error.
@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use model::{CheckName, LinkName};
 
-use super::{Named, bad_name, check, process};
+use super::{Named, bad_name, check, file, process};
 use crate::arguments;
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Argument, Directive, Place};
@@ -26,16 +26,18 @@ const MOST: i64 = 253;
 pub(super) enum Kind {
     Script,
     Process,
+    File,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Script, Self::Process];
+    const ALL: [Self; 3] = [Self::Script, Self::Process, Self::File];
 
     /// The block that defines one.
     const fn block(self) -> &'static str {
         match self {
             Self::Script => "vrrp_script",
             Self::Process => "vrrp_track_process",
+            Self::File => "track_file",
         }
     }
 
@@ -44,6 +46,7 @@ impl Kind {
         match self {
             Self::Script => "track_script",
             Self::Process => "track_process",
+            Self::File => "track_file",
         }
     }
 
@@ -52,6 +55,7 @@ impl Kind {
         match self {
             Self::Script => check::check(block, complaints),
             Self::Process => process::check(block, complaints),
+            Self::File => file::check(block, complaints),
         }
     }
 
@@ -59,7 +63,7 @@ impl Kind {
     const fn most(self) -> i64 {
         match self {
             Self::Script => MOST,
-            Self::Process => MOST + 1,
+            Self::Process | Self::File => MOST + 1,
         }
     }
 }

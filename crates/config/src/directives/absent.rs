@@ -15,8 +15,6 @@ pub(super) const ALWAYS_JUDGED: &str = "`handover check` and a reload judge the 
 pub(super) const NO_MACS: &str = "no virtual MACs are made";
 pub(super) const LISTENS_FIRST: &str =
     "who was stopped so long that a peer took over always listens before it sends";
-pub(super) const NO_FILE: &str =
-    "the number in the file would change nothing; write a `vrrp_script` that reads it, and track that";
 pub(super) const AT_ONCE: &str = "elections begin at once; `vrrp_startup_delay` waits after the start";
 pub(super) const COUNTED: &str = "adverts of virtual routers that are not configured are ignored";
 pub(super) const SAME_RANDOM: &str = "`_RANDOM` is the same on every read until a file changes, in any case";
@@ -30,7 +28,6 @@ pub(super) const VRF: &str = "adverts would leave by another routing domain";
 pub(super) const ANSWERS: &str =
     "the addresses answer here; drop the traffic to them with nftables in a `notify_master` hook";
 pub(super) const NO_SESSION: &str = "a session that ends would change nothing";
-pub(super) const WATCHED_BY_NOBODY: &str = "it is watched by nobody; who tracks it is told of it";
 pub(super) const BFD_INSTANCE: &str = "there is no session; who tracks it is told of it";
 pub(super) const OTHER_NAMESPACE: &str = "\
     the addresses would be added in the namespace that the daemons run in; start them in it: \

@@ -129,7 +129,7 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface").without(absent::NO_VMAC),
     used("track_interface", AT, Nothing, "lists interfaces that count").entries(TrackEntry),
     used("track_process", AT, Nothing, "lists processes that count").entries(Place::TrackEntry),
-    not_yet("track_file", AT, Nothing, "lists files that count").harms(absent::NO_FILE),
+    used("track_file", AT, Nothing, "lists files that count").entries(Place::TrackEntry),
     not_yet("track_bfd", AT, Nothing, "lists BFD sessions that count").harms(absent::NO_SESSION),
     not_yet("debug", AT, Number(0, 4), "logs more").without("set HANDOVER_LOG in the systemd unit"),
     not_yet("kernel_rx_buf_size", AT, Text("BYTES"), "sizes the receive buffer").without(absent::NO_SIZES),

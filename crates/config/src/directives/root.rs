@@ -3,7 +3,7 @@
 use super::Argument::{Link, Nothing, Number, Seconds, Text};
 use super::Body::Statements;
 use super::Place::{
-    AddressEntry, Anywhere, GarpGroup, Global, Instance, Process, Root, RouteEntry, RuleEntry, Script,
+    AddressEntry, Anywhere, File, GarpGroup, Global, Instance, Process, Root, RouteEntry, RuleEntry, Script,
     SyncGroup, TrackGroup,
 };
 use super::{Again, Body, Directive, absent, not_ours, not_yet, used};
@@ -32,9 +32,8 @@ pub(super) const ROWS: &[Directive] = &[
     named("vrrp_instance", Statements(Instance), "is a virtual router"),
     named("vrrp_sync_group", Statements(SyncGroup), "makes instances move together"),
     named("vrrp_track_process", Statements(Process), "watches processes"),
-    not_yet("track_file", AT, Text("NAME"), "watches a number in a file").without(absent::WATCHED_BY_NOBODY),
-    not_yet("vrrp_track_file", AT, Text("NAME"), "is the old name of `track_file`")
-        .without(absent::WATCHED_BY_NOBODY),
+    named("track_file", Statements(File), "watches a number in a file"),
+    named("vrrp_track_file", Statements(File), "is the old name of `track_file`"),
     not_yet("bfd_instance", AT, Text("NAME"), "is a BFD session").without(absent::BFD_INSTANCE),
     not_yet("net_namespace", AT, Text("NAME"), "runs VRRP in a network namespace")
         .harms(absent::OTHER_NAMESPACE),

@@ -25,6 +25,8 @@ pub enum Probe {
     Process(Processes),
     /// `file`: passes while that file exists.
     File(PathBuf),
+    /// `track_file`: what number a file holds. Passes while that is 0.
+    Number(NumberFile),
     /// `ping`: passes when an ICMP echo is answered. The port means nothing.
     Ping(Target),
 }
@@ -71,6 +73,24 @@ pub enum Fit {
     Partial,
     /// `initial`: likewise, and the last one of these need only be the beginning of one.
     Initial,
+}
+
+/// A file that holds a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberFile {
+    /// Which.
+    pub path: PathBuf,
+    /// `init_file`: what is written at the start.
+    pub initial: Option<Initial>,
+}
+
+/// What a file is to hold at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initial {
+    /// The number.
+    pub number: i32,
+    /// Also if there is such a file already.
+    pub overwrite: bool,
 }
 
 /// How a request is encrypted, and who is believed to be the server.
@@ -120,7 +140,7 @@ impl Probe {
             Self::HttpGet(_) => "http_get",
             Self::UnixConnect(_) => "unix_connect",
             Self::Process(_) => "process",
-            Self::File(_) => "file",
+            Self::File(_) | Self::Number(_) => "file",
             Self::Ping(_) => "ping",
         }
     }
@@ -139,6 +159,7 @@ impl Probe {
                 format!("{scheme}://{}{}", get.target.address, get.path)
             }
             Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
+            Self::Number(file) => file.path.display().to_string(),
             Self::Process(wanted) => {
                 let arguments = wanted.command_line.iter().flat_map(|line| &line.arguments);
                 let program = [self.word().to_owned(), wanted.program.clone()];
@@ -147,6 +168,12 @@ impl Probe {
             Self::Ping(target) => target.address.ip().to_string(),
         };
         vec![self.word().to_owned(), about]
+    }
+
+    /// Whether it comes to a number that multiplies weights.
+    #[must_use]
+    pub const fn is_number(&self) -> bool {
+        matches!(self, Self::Number(_))
     }
 
     /// The command of a script.
@@ -159,6 +186,7 @@ impl Probe {
             | Self::UnixConnect(_)
             | Self::Process(_)
             | Self::File(_)
+            | Self::Number(_)
             | Self::Ping(_) => None,
         }
     }

@@ -58,6 +58,7 @@ impl Core {
         self.routes = Routes::of(&config);
         let routes = &self.routes;
         self.verdicts.retain(|check, _| routes.tracking(check).is_some());
+        self.numbers.retain(|check, _| routes.tracking(check).is_some());
         self.config = config;
         self.tell_of_changes(now, &plan);
         Some(Switched { farewells, instances, links, groups, plan })

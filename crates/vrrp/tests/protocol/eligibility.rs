@@ -201,3 +201,41 @@ fn only_the_sum_is_clamped() {
     host.verdict("b", Verdict::Down);
     assert_eq!(host.view().effective, Priority(100));
 }
+
+/// 3.5: the number of a `track_file` times its weight is added; the verdict doesn't matter.
+#[test]
+fn a_number_multiplies_its_weight() {
+    let numbered = |weight, reverse| TrackedCheck { number: true, reverse, ..tracked("load", weight) };
+    let cases = [
+        // (base, check, number, effective; None for FAULT)
+        (100, numbered(1, false), 20, Some(120)),
+        (100, numbered(1, false), -20, Some(80)),
+        (100, numbered(-3, false), 10, Some(70)),
+        (100, numbered(-3, true), 10, Some(130)),
+        (100, numbered(2, false), i32::MAX, Some(254)),
+        (100, numbered(1, false), -253, Some(1)),
+        (100, numbered(1, false), -254, None),
+        (100, numbered(254, true), 1, None),
+        (255, numbered(1, false), -254, Some(255)),
+    ];
+    for (base, check, number, wanted) in cases {
+        let mut host = Host::new(with_checks(base, vec![check.clone()]));
+        assert_eq!(host.view().effective.0, base, "0 until it is known");
+        let name = check_name("load");
+        host.give(Input::Number { check: &name, number });
+        host.verdict("load", Verdict::Down);
+        match wanted {
+            Some(wanted) => assert_eq!(host.view().effective.0, wanted, "{check:?} {number}"),
+            None => assert_eq!(codes(&host), ["check-failed"], "{check:?} {number}"),
+        }
+        host.give(Input::Number { check: &name, number: 0 });
+        assert_eq!((host.view().effective.0, codes(&host).len()), (base, 0));
+    }
+    let mut host = Host::new(with_checks(100, vec![numbered(0, false)]));
+    assert_eq!(codes(&host), ["check-awaited"]);
+    host.verdict("load", Verdict::Up);
+    assert!(codes(&host).is_empty());
+    host.give(Input::Number { check: &check_name("load"), number: 1 });
+    host.verdict("load", Verdict::Down);
+    assert_eq!(codes(&host), ["check-failed"], "without a weight any number but 0 is a failure");
+}

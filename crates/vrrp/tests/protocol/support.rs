@@ -82,7 +82,14 @@ pub(crate) fn check_name(name: &str) -> CheckName {
 }
 
 pub(crate) fn tracked(name: &str, weight: i16) -> TrackedCheck {
-    TrackedCheck { check: check_name(name), weight, reverse: false, init_fail: false, role: Role::Any }
+    TrackedCheck {
+        check: check_name(name),
+        weight,
+        reverse: false,
+        init_fail: false,
+        role: Role::Any,
+        number: false,
+    }
 }
 
 /// eth0 as it should be.
