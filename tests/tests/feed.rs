@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use ipc::json;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Virtual routers, so that one request makes that many events.
 const INSTANCES: usize = 200;
+/// A user who has nothing to do with us.
+const NOBODY: u32 = 65534;
 /// What a reader that doesn't read may cost, in KiB: its queue of 4 MiB, and what an allocator makes of it.
 const COST_OF_A_READER: u64 = 12 << 10;
 
@@ -199,6 +202,49 @@ fn who_was_away_for_too_long_gets_a_snapshot() {
     (told..last).for_each(|sequence| assert_eq!(late.event(), sequence + 1));
     let (mut soon, _) = core.connect();
     assert_eq!(soon.resume(&boot, last - 1), Message::Resumed { after: last - 1, sequence: last });
+}
+
+/// What an address waits for is nobody's to take part in but root's and our own users'.
+#[test]
+fn preludes_are_asked_of_those_who_may() {
+    let core = Core::start("part", 1);
+    let (mut client, _) = core.connect();
+    client.send(r#"{"request":"prelude-done","instance":"router_0","order":1}"#);
+    assert!(matches!(client.next(), Message::Error { error } if error.contains("first")));
+    client.order(r#"{"request":"preludes"}"#);
+    client.send(r#"{"request":"prelude-done","instance":"router_0","order":1}"#);
+    client.send(r#"{"request":"prelude-done","instance":"nobody","order":1}"#);
+    // Nothing was asked, and nothing is said about it.
+    assert!(client.subscribe().sequence < u64::MAX);
+
+    // Somebody whom only the mode of the socket would keep out, as a member of the group.
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(&core.directory, open.clone()).expect("the directory is opened");
+    fs::set_permissions(core.directory.join("vrrp-core.sock"), open).expect("the socket is opened");
+    let script = r#"
+import socket
+core = socket.socket(socket.AF_UNIX)
+core.connect("vrrp-core.sock")
+core.sendall(b'{"request":"preludes"}\n')
+lines = core.makefile()
+print(lines.readline(), lines.readline())
+"#;
+    let stranger =
+        Command::new("python3").args(["-c", script]).current_dir(&core.directory).uid(NOBODY).output();
+    match stranger {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                said.contains("preludes are for root"),
+                "{said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: nobody else can be played here: {error}");
+            assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        }
+    }
 }
 
 /// Sends what is no request, as lines and as no line at all, for as long as `go` says; counts the connections.
