@@ -216,7 +216,7 @@ impl Machine {
     pub fn story(&self) -> String {
         let journal = self.sh(
             "journalctl -b --no-pager -o short-precise -n 150 _SYSTEMD_UNIT=ipmgr.service + _SYSTEMD_UNIT=vrrp-core.service \
-             + _SYSTEMD_UNIT=checkerd.service + _SYSTEMD_UNIT=notifierd.service + _SYSTEMD_UNIT=keepalived.service + _PID=1",
+             + _SYSTEMD_UNIT=checkerd.service + _SYSTEMD_UNIT=notifierd.service + _SYSTEMD_UNIT=keepalived.service + _SYSTEMD_UNIT=systemd-networkd.service + _PID=1",
         );
         let status = self.sh("handover status 2>&1; ip -brief address");
         format!("== {}\n{status}\n{journal}\n", self.host.name())
