@@ -124,8 +124,8 @@ impl Machine {
 
     /// The state is what the address says, and a new ipmgr has its orders: until then it's in the middle of one fault, and the
     /// next would be a second at the same time.
-    fn is_settled(&self) -> bool {
-        let (expected, word) = match self.holds() {
+    fn is_settled(&self, holds: bool) -> bool {
+        let (expected, word) = match holds {
             true => ("MASTER", "setting VIPs"),
             false => ("BACKUP", "vrrp-core has connected"),
         };
@@ -198,6 +198,8 @@ impl fmt::Display for Fault {
 /// Who held the address, look after look.
 struct Watch {
     looked_at: Instant,
+    /// By who was master when the round began, and by the other.
+    held: (bool, bool),
     both_since: Option<Instant>,
     none_since: Option<Instant>,
     both: Duration,
@@ -210,6 +212,7 @@ impl Watch {
     fn new() -> Self {
         Self {
             looked_at: now(),
+            held: (true, false),
             both_since: None,
             none_since: None,
             both: Duration::ZERO,
@@ -225,6 +228,7 @@ impl Watch {
         let at = now();
         self.late = self.late.max(at.since(self.looked_at));
         self.looked_at = at;
+        self.held = held;
         self.moved |= held != (true, false);
         self.both_since = (held == (true, true)).then(|| self.both_since.unwrap_or(at));
         self.none_since = (held == (false, false)).then(|| self.none_since.unwrap_or(at));
@@ -274,7 +278,13 @@ fn round(lab: &Lab, machines: &mut [Machine; 2], fault: &Fault) -> (Watch, Optio
             return false;
         }
         ask_at = now() + ASK_EVERY;
-        master.is_settled() && other.is_settled()
+        let held = watch.held;
+        if !master.is_settled(held.0) || !other.is_settled(held.1) {
+            return false;
+        }
+        // What a dead ipmgr left may have gone meanwhile.
+        watch.look(master, other);
+        watch.held == held
     });
     let violation = watch.violation(fault);
     (watch, violation.or_else(|| (!settled).then(|| "it never settled".to_owned())))
@@ -296,7 +306,8 @@ fn daemons_that_die_and_freeze_at_random_never_misplace_the_address() {
     let mut machines =
         [Machine::new(&lab, "a", "192.168.1.11/24", 150), Machine::new(&lab, "b", "192.168.1.12/24", 100)];
     eventually(&lab, &[], "one of the two is master", || {
-        machines.iter().filter(|it| it.holds()).count() == 1 && machines.iter().all(Machine::is_settled)
+        machines.iter().filter(|it| it.holds()).count() == 1
+            && machines.iter().all(|it| it.is_settled(it.holds()))
     });
     let mut rng = Rng::new(seed);
     let (mut both, mut none, mut late, mut resumed, mut moved) = (0, 0, 0, 0, 0);
