@@ -24,6 +24,7 @@ use sys::privilege::{self, Capability};
 use sys::seqpacket::Listener;
 
 use crate::claims::{Claim, Claims, InstanceId};
+use crate::contest::Contest;
 use crate::core_link::{CoreLink, End, Stage};
 use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
@@ -118,6 +119,8 @@ struct Daemon {
     rest_until: Instant,
     /// The indices of the links on which `promote_secondaries` was set.
     promoted: HashSet<u32>,
+    /// What somebody takes away again and again.
+    contest: Contest,
     repairs: Limiter,
     strangers: Limiter,
     complaints: Limiter,
@@ -178,6 +181,7 @@ impl Daemon {
             look_at: now + LOOK_EVERY,
             rest_until: now,
             promoted: HashSet::new(),
+            contest: Contest::default(),
             repairs: Limiter::default(),
             strangers: Limiter::default(),
             complaints: Limiter::default(),
@@ -195,7 +199,8 @@ impl Daemon {
 
     fn next_deadline(&self, now: Instant) -> Instant {
         let look = if self.dirty { self.rest_until.max(now) } else { self.look_at };
-        [self.claims.next_deadline(), self.stop_at].into_iter().flatten().fold(look, Instant::min)
+        let others = [self.claims.next_deadline(), self.contest.next_deadline(), self.stop_at];
+        others.into_iter().flatten().fold(look, Instant::min)
     }
 
     /// Does something with the core's link, and drops the link if that fails.
@@ -308,7 +313,8 @@ impl Daemon {
     /// Compares what should be with what is, makes the difference, and tells vrrp-core.
     fn settle(&mut self, now: Instant) {
         let rested = self.dirty && self.rest_until <= now;
-        if !rested && self.answers.is_empty() && now < self.look_at {
+        let again = self.contest.is_over(now);
+        if !rested && !again && self.answers.is_empty() && now < self.look_at {
             return;
         }
         self.look(now);

@@ -7,6 +7,7 @@
 //! "What each silence means", first.
 
 mod claims;
+mod contest;
 mod core_link;
 mod daemon;
 mod evidence;

@@ -14,8 +14,9 @@ use crate::plan::{Plan, Reason, Spot, Thing};
 impl Daemon {
     /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
     /// addresses that they may need, and come after them.
-    pub(super) fn make(&mut self, plan: Plan, paths: Paths, now: Instant) {
+    pub(super) fn make(&mut self, mut plan: Plan, mut paths: Paths, now: Instant) {
         let asked: HashSet<InstanceId> = self.answers.iter().map(Answer::instance).collect();
+        self.hold_back(&mut plan, &mut paths, &asked, now);
         let mut failures: HashMap<Thing, String> =
             plan.impossible.into_iter().map(|(spot, sentence)| (Thing::Address(spot), sentence)).collect();
         failures.extend(paths.impossible);
@@ -42,6 +43,24 @@ impl Daemon {
         }
     }
 
+    /// Leaves out what somebody takes away again and again, for a while; not what was ordered just now.
+    fn hold_back(&mut self, plan: &mut Plan, paths: &mut Paths, asked: &HashSet<InstanceId>, now: Instant) {
+        let contest = &mut self.contest;
+        let mut waits = |instance: InstanceId, thing: &Thing| {
+            !asked.contains(&instance) && contest.holds_back(thing, now)
+        };
+        plan.changes.retain(|(change, reason)| match reason {
+            Reason::Missing(Some(instance)) => !waits(*instance, &Thing::Address(Spot::changed_by(change))),
+            Reason::Missing(None) | Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
+        });
+        let mut goes = |cause: &Option<Cause>| match cause {
+            Some(Cause { instance: Some(instance), thing }) => !waits(*instance, thing),
+            Some(Cause { instance: None, .. }) | None => true,
+        };
+        paths.routes.retain(|(_, cause)| goes(cause));
+        paths.rules.retain(|(_, cause)| goes(cause));
+    }
+
     fn make_addresses(
         &mut self,
         changes: Vec<(sys::netlink::Change, Reason)>,
@@ -54,7 +73,8 @@ impl Daemon {
         for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
             match (result, reason) {
                 (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(&instance) => {
-                    self.remark_on_repair(instance, change.place(), now);
+                    let thing = Thing::Address(Spot::changed_by(change));
+                    self.remark_on_repair(instance, thing, change.place(), now);
                 }
                 (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
                 (Err(error), Reason::Unwanted) if error.is_absent() => {}
@@ -76,7 +96,7 @@ impl Daemon {
         for (cause, result) in results {
             match (result, cause) {
                 (Ok(()), Some(Cause { instance: Some(instance), thing })) if !asked.contains(&instance) => {
-                    self.remark_on_repair(instance, &thing, now);
+                    self.remark_on_repair(instance, thing.clone(), &thing, now);
                 }
                 (Ok(()), _) => {}
                 (Err(error), None) if error.is_absent() => {}
@@ -92,12 +112,26 @@ impl Daemon {
     }
 
     /// Something that was ordered before had to be added again.
-    fn remark_on_repair(&mut self, instance: InstanceId, what: &impl fmt::Display, now: Instant) {
+    fn remark_on_repair(
+        &mut self,
+        instance: InstanceId,
+        thing: Thing,
+        what: &impl fmt::Display,
+        now: Instant,
+    ) {
         self.rest_until = now + AFTER_REPAIR;
+        let (count, pause) = self.contest.put_back(thing, now);
         let instances = &self.config.instances;
         let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
-        self.repairs
-            .mention(now, || log::warn!("({name}) put back {what}: it was gone, and not by our doing"));
+        self.repairs.mention(now, || {
+            log::warn!("({name}) put back {what}: it was gone, and not by our doing");
+            if !pause.is_zero() {
+                let pause = pause.as_millis();
+                log::warn!(
+                    "({name}) {count} times by now: somebody keeps removing it; not again within {pause} ms"
+                );
+            }
+        });
     }
 
     /// What `promote_secondaries` asks for, on each interface once.

@@ -1,0 +1,125 @@
+//! How quickly an address, route or rule that somebody takes away is put back. Sans I/O.
+//!
+//! Once is an accident, and is mended within milliseconds. Whoever does it again and again (another network manager, a
+//! script of the administrator's) has an opponent that counts, says so, and takes its time: two programs that undo each
+//! other's work as fast as they can help nobody. It must never give up, and never hold back what is ordered just now.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::Instant;
+
+use crate::plan::Thing;
+
+/// So often something is put back at once.
+const AT_ONCE: u32 = 8;
+/// The pause after that; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// What is wanted can be missing for so long because of us, and no longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Whoever leaves it alone for so long has made peace.
+const PEACE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+struct Feud {
+    /// How often we have put it back.
+    count: u32,
+    last: Instant,
+    not_before: Instant,
+    /// It is missing, and we hold back.
+    waits: bool,
+}
+
+/// What somebody takes away.
+#[derive(Debug, Default)]
+pub(crate) struct Contest {
+    feuds: HashMap<Thing, Feud>,
+}
+
+impl Contest {
+    /// We have put it back: how often by now, and the pause until the next time.
+    pub(crate) fn put_back(&mut self, thing: Thing, now: Instant) -> (u32, Duration) {
+        self.feuds.retain(|_, feud| now.since(feud.last) < PEACE);
+        let feud =
+            self.feuds.entry(thing).or_insert(Feud { count: 0, last: now, not_before: now, waits: false });
+        feud.count = feud.count.saturating_add(1);
+        let pause = match feud.count.checked_sub(AT_ONCE) {
+            None | Some(0) => Duration::ZERO,
+            Some(over) => {
+                FIRST_PAUSE.saturating_mul(1_u32.checked_shl(over - 1).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+            }
+        };
+        (feud.last, feud.not_before, feud.waits) = (now, now + pause, false);
+        (feud.count, pause)
+    }
+
+    /// Whether that has to wait. [`Self::next_deadline`] then says for how long.
+    pub(crate) fn holds_back(&mut self, thing: &Thing, now: Instant) -> bool {
+        let Some(feud) = self.feuds.get_mut(thing) else { return false };
+        feud.waits = now < feud.not_before;
+        feud.waits
+    }
+
+    /// Whether something has waited long enough; says so once.
+    pub(crate) fn is_over(&mut self, now: Instant) -> bool {
+        let mut over = false;
+        for feud in self.feuds.values_mut().filter(|feud| feud.waits && feud.not_before <= now) {
+            feud.waits = false;
+            over = true;
+        }
+        over
+    }
+
+    /// When the next of those that wait has waited long enough.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.feuds.values().filter(|feud| feud.waits).map(|feud| feud.not_before).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thing(text: &str) -> Thing {
+        Thing::Path(text.to_owned())
+    }
+
+    /// D1: back at once, and then ever more slowly, for ever.
+    #[test]
+    fn who_takes_an_address_again_and_again_waits_for_us_and_nobody_else_does() {
+        let (mine, other) = (thing("192.0.2.5"), thing("192.0.2.6"));
+        let mut contest = Contest::default();
+        let mut now = Instant::from_nanos(1);
+        let mut pauses = Vec::new();
+        for count in 1..=16 {
+            assert!(!contest.holds_back(&mine, now));
+            let (counted, pause) = contest.put_back(mine.clone(), now);
+            assert_eq!(counted, count);
+            if !pause.is_zero() {
+                assert!(contest.holds_back(&mine, now) && !contest.holds_back(&other, now));
+                assert_eq!(contest.next_deadline(), Some(now + pause));
+                assert!(!contest.is_over(now), "not before its time");
+            }
+            pauses.push(pause.as_millis());
+            now = now + pause;
+            assert_eq!(contest.is_over(now), !pause.is_zero());
+            assert!(!contest.is_over(now), "once");
+            assert_eq!(contest.next_deadline(), None);
+        }
+        assert_eq!(pauses, [0, 0, 0, 0, 0, 0, 0, 0, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
+    }
+
+    #[test]
+    fn peace_is_believed_after_a_minute() {
+        let mut contest = Contest::default();
+        let mut now = Instant::from_nanos(1);
+        for _ in 0..100 {
+            contest.put_back(thing("192.0.2.5"), now);
+        }
+        assert!(contest.holds_back(&thing("192.0.2.5"), now));
+        now = now + PEACE;
+        assert_eq!(contest.put_back(thing("192.0.2.5"), now), (1, Duration::ZERO));
+        contest.put_back(thing("192.0.2.6"), now + PEACE);
+        assert_eq!(contest.feuds.len(), 1, "what is over is forgotten");
+    }
+}

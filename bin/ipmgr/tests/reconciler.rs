@@ -1,0 +1,133 @@
+//! What others do to the interfaces, and what ipmgr makes of it: flushes, feuds, new names, storms, a routing daemon's noise.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stderr, reason = "a test may say why it was skipped and why it failed")]
+#![allow(dead_code, reason = "not every file of tests needs all of the harness")]
+
+mod harness;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use harness::{Core, Host, VIP, eventually, link};
+use ipc::core_ipmgr::Report;
+use model::LinkFact;
+use sys::clock::now;
+use sys::netlink::Change;
+use sys::process::{Spec, spawn};
+
+const SIX: &str = "fe80::100";
+/// How often the link goes down and up.
+const STORM: usize = 200;
+const ROUTES: u32 = 5_000;
+
+/// A host whose ipmgr holds the addresses of `api_vip` and `six`.
+fn holding() -> Option<(Host, Core)> {
+    let host = Host::started()?;
+    let (mut core, _) = host.core();
+    assert_eq!((core.install("api_vip", 1), core.install("six", 2)), (vec![], vec![]));
+    Some((host, core))
+}
+
+fn eventually_back(host: &mut Host, core: &Core) {
+    eventually("the addresses are back", || {
+        core.beat();
+        host.found(VIP).is_some() && host.found(SIX).is_some()
+    });
+}
+
+/// Runs ip(8) in the host and waits for its end.
+fn ip(arguments: &[&str]) {
+    let spec = arguments.iter().fold(Spec::new("/sbin/ip"), |spec, word| spec.argument(word));
+    let mut child = spawn(&spec).unwrap();
+    eventually("ip ends", || child.try_wait().unwrap().is_some());
+}
+
+fn take_away(host: &mut Host) {
+    let place = host.place("eth0", VIP, 32);
+    assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+}
+
+/// D1.
+#[test]
+fn a_flush_costs_only_what_is_not_ours() {
+    let Some((mut host, core)) = holding() else { return };
+    ip(&["address", "flush", "dev", "eth0"]);
+    eventually_back(&mut host, &core);
+    assert!(host.found("192.0.2.1").is_none(), "the administrator's own affair");
+    assert!(host.found("2001:db8::100").is_some());
+}
+
+/// D1: whoever never stops gets an opponent that never gives up, and takes its time.
+#[test]
+fn a_feud_slows_down_and_is_counted() {
+    let Some((mut host, mut core)) = holding() else { return };
+    let begin = now();
+    // Eight times at once, then after 100, 200, 400, 800 and 1,600 ms.
+    for _ in 0..14 {
+        take_away(&mut host);
+        eventually("it is back", || {
+            core.beat();
+            host.found(VIP).is_some()
+        });
+    }
+    assert!(now().since(begin) >= Duration::from_secs(3), "somebody who never stops is never let wait");
+    take_away(&mut host);
+    assert_eq!(core.install("api_vip", 3), [""; 0], "an order doesn't wait");
+    assert!(host.found(VIP).is_some());
+}
+
+/// D2: what has another name is another interface, until it has the old name again.
+#[test]
+fn a_link_that_is_renamed_loses_the_addresses_and_gets_them_back_with_its_name() {
+    let Some((mut host, mut core)) = holding() else { return };
+    host.route.set_down("eth0").unwrap();
+    host.route.rename("eth0", "other0").unwrap();
+    core.find(|(report, _)| (report == Report::Link(LinkFact::absent(link("eth0")))).then_some(()));
+    eventually("ours are not on a link that nobody configured", || {
+        core.beat();
+        host.found(VIP).is_none()
+    });
+    assert!(host.found("192.0.2.1").is_some(), "the administrator's stay");
+    host.route.rename("other0", "eth0").unwrap();
+    host.route.set_up("eth0").unwrap();
+    eventually_back(&mut host, &core);
+}
+
+/// D2.
+#[test]
+fn a_storm_of_downs_and_ups_ends_with_the_addresses_in_place() {
+    let Some((mut host, core)) = holding() else { return };
+    for _ in 0..STORM {
+        host.route.set_down("eth0").unwrap();
+        host.route.set_up("eth0").unwrap();
+        core.beat();
+    }
+    eventually_back(&mut host, &core);
+}
+
+/// D5: routes of others come and go by the thousand; none is ours, and none keeps us from our work.
+#[test]
+fn routes_that_churn_beside_disturb_nobody() {
+    let Some((mut host, core)) = holding() else { return };
+    let mut batch = String::new();
+    for word in ["add", "del"] {
+        for number in 0..ROUTES {
+            let [_, _, high, low] = number.to_be_bytes();
+            writeln!(batch, "route {word} 10.1.{high}.{low}/32 via 192.0.2.254 dev eth0 proto 186").unwrap();
+        }
+    }
+    let file = host.socket().with_file_name("routes");
+    std::fs::write(&file, batch).unwrap();
+    let spec = Spec::new("/sbin/ip").argument("-batch").argument(&file);
+    for _ in 0..2 {
+        let mut churn = spawn(&spec).unwrap();
+        take_away(&mut host);
+        eventually_back(&mut host, &core);
+        eventually("the routes have come and gone", || {
+            core.beat();
+            churn.try_wait().unwrap().is_some()
+        });
+    }
+    assert!(host.found(VIP).is_some());
+}
