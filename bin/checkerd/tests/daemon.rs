@@ -81,6 +81,13 @@ fn what_cannot_run_is_unrunnable_told_once_and_tried_again() {
         let outcome = only(status(&mut client)).last_outcome?;
         outcome.contains("not executable (mode 0644)").then_some(())
     });
+    scratch.write("script", "#!/no/such/interpreter\n", 0o755);
+    daemon.until("a third reason", || {
+        let outcome = only(status(&mut client)).last_outcome?;
+        outcome
+            .contains("/script: the interpreter in its first line, or its loader, does not exist")
+            .then_some(())
+    });
     scratch.write("script", "#!/bin/sh\necho fine\n", 0o755);
     verdict(&mut client, Verdict::Up);
     assert_eq!(only(status(&mut client)).last_output, "fine\n");

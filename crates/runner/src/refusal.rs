@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use sys::process::SpawnError;
+use sys::process::{SpawnError, Step};
 
 /// Why a script can't be run.
 #[derive(Debug)]
@@ -92,6 +92,16 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "cannot run as user {name}: this process has no right to change its user (CAP_SETUID)"
+                )
+            }
+            // The program itself has been found: what isn't there is what it names.
+            Self::Spawn { error, user }
+                if error.step == Step::Execute && error.error.kind() == io::ErrorKind::NotFound =>
+            {
+                let program = error.program.display();
+                write!(
+                    f,
+                    "{program}: the interpreter in its first line, or its loader, does not exist (as user {user})"
                 )
             }
             Self::Spawn { error, user } => write!(f, "{error} (as user {user})"),
