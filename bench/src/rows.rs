@@ -1,10 +1,12 @@
 //! The rows of the table: each a question of its own, in the order of their importance.
 
+mod addresses;
 mod bad_packets;
 mod checks;
 mod cpu;
 mod drift;
 mod failover;
+mod memory;
 mod parse;
 mod planned;
 mod start;
@@ -25,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) measure: fn(usize) -> Vec<Line>,
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 10] = [
     Row {
         name: "failover",
         about: "how long after the protocol's floor the address is on the backup when its master's host dies",
@@ -63,6 +65,13 @@ const ROWS: [Row; 8] = [
         runs: 5,
         measure: start::measure,
     },
+    Row {
+        name: "addresses",
+        about: "how long it takes to add thousands of addresses, beside `ip -batch`",
+        runs: 3,
+        measure: addresses::measure,
+    },
+    Row { name: "memory", about: "memory of all processes", runs: 1, measure: memory::measure },
     Row { name: "parse", about: "reading and checking a file", runs: 5, measure: parse::measure },
 ];
 

@@ -150,6 +150,12 @@ pub(crate) fn virtual_address(link: u16, vrid: u16) -> String {
     format!("10.{}.0.{vrid}", link + 1)
 }
 
+/// An address beside those of virtual routers, which are few on a link.
+pub(crate) fn further_address(number: u16) -> String {
+    let [high, low] = number.to_be_bytes();
+    format!("10.200.{high}.{low}")
+}
+
 /// The address of a host on a link, in the same network.
 pub(crate) fn host_address(link: u16, host: u16) -> String {
     format!("10.{}.255.{host}", link + 1)

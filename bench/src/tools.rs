@@ -5,9 +5,11 @@
 //! for its owner.
 
 mod accept;
+mod add;
 mod address;
 mod ear;
 mod flood;
+mod memory;
 mod requests;
 
 use std::fmt::Display;
@@ -32,6 +34,7 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["accept", port] => accept::serve(parse(port)?),
+        ["add", count] => add::add(parse(count)?),
         ["address", address] => address::watch(parse(address)?),
         ["answer", port] => requests::answer(parse(port)?),
         ["ask", address, port, millis] => requests::ask(parse(address)?, parse(port)?, parse(millis)?),
@@ -42,6 +45,7 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
             interval_centis: parse(interval)?,
             millis: parse(millis)?,
         }),
+        ["memory", names] => memory::tell(&names.split(',').collect::<Vec<_>>()),
         ["meter", names] => say(Reading::take(&names.split(',').collect::<Vec<_>>())?),
         _ => Err(format!("there is no such tool: {words:?}")),
     }
