@@ -5,12 +5,15 @@
 //! got lost or can't be read, is asked for again rather than returned with a hole. Attributes that nobody here needs are
 //! skipped unread, so that a newer kernel's can do no harm.
 //!
+//! [`Filter`] is the one thing of nftables here: a table of ours that drops what is sent to some of our addresses.
+//!
 //! It must never decide which address belongs to whom. Read rtnetlink(7), netlink(7), and for the kernel's own words
 //! about an error `NETLINK_EXT_ACK` in linux/netlink.h first.
 
 mod address;
 mod error;
 mod exchange;
+mod filter;
 mod link;
 mod monitor;
 mod path;
@@ -22,6 +25,7 @@ mod tests;
 
 pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
+pub use filter::{Filter, Shut};
 pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
 pub use path::{Hop, Path, PathChange, PathKind};

@@ -21,11 +21,11 @@ use super::error::Refusal;
 /// counts), and more at once are not faster.
 pub(super) const MAX_BATCH: usize = 128;
 /// The kernel sends no larger datagram (`netlink_recvmsg` caps a dump's at 32 KiB).
-const RECEIVE_BUFFER: usize = 64 * 1024;
+pub(super) const RECEIVE_BUFFER: usize = 64 * 1024;
 /// How often a list is asked for again before we say that it can't be had.
 const MAX_DUMP_ATTEMPTS: usize = 8;
 /// The size of the error number in an answer, and the header of the request that follows it (linux/netlink.h).
-const ERROR_HEAD: usize = 4 + 16;
+pub(super) const ERROR_HEAD: usize = 4 + 16;
 /// The size of the error number that ends a dump.
 const DONE_HEAD: usize = 4;
 /// The attribute that holds a sentence (`NLMSGERR_ATTR_MSG`).
@@ -165,7 +165,7 @@ impl Exchange {
 }
 
 /// The next datagram; `None` if there is none.
-fn receive<'a>(socket: &Socket, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+pub(super) fn receive<'a>(socket: &Socket, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
     loop {
         match socket.recv(&mut &mut *buffer, libc::MSG_TRUNC) {
             // MSG_TRUNC tells the true length: one that doesn't fit would be a list with a hole.
@@ -181,16 +181,16 @@ fn receive<'a>(socket: &Socket, buffer: &'a mut [u8]) -> io::Result<Option<&'a [
 }
 
 /// One message of a datagram.
-struct Message<'a> {
-    kind: u16,
+pub(super) struct Message<'a> {
+    pub(super) kind: u16,
     flags: u16,
-    sequence: u32,
+    pub(super) sequence: u32,
     payload: &'a [u8],
 }
 
 impl Message<'_> {
     /// Reads an `NLMSG_ERROR` or `NLMSG_DONE`: the number, and after `head` bytes the attributes.
-    fn answer(&self, head: usize) -> Result<(), Refusal> {
+    pub(super) fn answer(&self, head: usize) -> Result<(), Refusal> {
         let number = self.payload.get(..4).unwrap_or_default();
         match parse_i32(number).map_err(|error| Refusal::unreadable(&error))? {
             0.. => Ok(()),
@@ -212,7 +212,7 @@ impl Message<'_> {
 }
 
 /// The messages of a datagram; ends after one that can't be read.
-struct Messages<'a>(&'a [u8]);
+pub(super) struct Messages<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Message<'a>, DecodeError>;
