@@ -32,6 +32,7 @@ use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
 use crate::paths;
 use crate::plan::{self, Spot, Thing};
+use crate::shutter::{self, Shutter};
 use crate::sockets::{self, Use};
 use crate::world::World;
 use door::Greeting;
@@ -106,6 +107,7 @@ struct Daemon {
     claims: Claims,
     world: World,
     evidence: Evidence,
+    shutter: Shutter,
     answers: Vec<Answer>,
     /// What the last answer to an order said, of instances that are still ordered.
     answered: BTreeMap<InstanceId, Answered>,
@@ -174,6 +176,7 @@ impl Daemon {
             path,
             claims,
             world,
+            shutter: Shutter::default(),
             answers: Vec::new(),
             answered: BTreeMap::new(),
             failures: HashMap::new(),
@@ -320,9 +323,15 @@ impl Daemon {
         self.look(now);
         self.evidence.look(&self.world, &self.reactor);
         self.promote(now);
+        let shut = shutter::wanted(&self.config, &self.claims, &self.world);
+        let told_otherwise = self.shutter.shut(&shut);
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
+        self.shutter.reopen(&shut);
+        if told_otherwise {
+            self.answer_again(&self.asked());
+        }
         self.answer();
         self.tell(now);
     }
@@ -353,14 +362,26 @@ impl Daemon {
         }
     }
 
+    /// The instances that get an answer in any case.
+    fn asked(&self) -> HashSet<InstanceId> {
+        self.answers.iter().map(Answer::instance).collect()
+    }
+
     /// Answers once more whom an answer was given that isn't so any more: something failed since, or came to its place.
     fn answer_again(&mut self, asked: &HashSet<InstanceId>) {
         for (id, before) in &self.answered {
             let instance = self.config.instances.get(id.0).filter(|_| !asked.contains(id));
-            if instance.is_some_and(|it| failures_of(it, &self.failures) != before.failures) {
+            if instance.is_some_and(|it| self.told_of(it) != before.failures) {
                 self.answers.push(Answer::Installed { instance: *id, order: before.order });
             }
         }
+    }
+
+    /// What an answer about that instance says now.
+    fn told_of(&self, instance: &Instance) -> Vec<String> {
+        let mut failures = failures_of(instance, &self.failures);
+        failures.extend(self.shutter.failure_of(instance));
+        failures
     }
 
     /// Answers the orders that the comparison was for.
@@ -369,7 +390,7 @@ impl Daemon {
             let id = answer.instance();
             let Some(instance) = self.config.instances.get(id.0) else { continue };
             let name = instance.name.clone();
-            let mut failures = failures_of(instance, &self.failures);
+            let mut failures = self.told_of(instance);
             let mut nothing =
                 instance.held().all(|it| self.failures.contains_key(&Thing::Address(Spot::of(it))));
             let (report, line) = match answer {

@@ -16,6 +16,7 @@ mod gate;
 mod limiter;
 mod paths;
 mod plan;
+mod shutter;
 mod sockets;
 mod world;
 

@@ -217,7 +217,9 @@ fn contradictions() {
             // Trap 15.
             ("state BACKUP\n priority 255", &["warning owner-waits"]),
             ("state MASTER\n priority 255", &["note owner"]),
-            ("no_accept", &["warning not-supported"]),
+            ("no_accept", &[]),
+            ("no_accept\n priority 255", &["note owner"]),
+            ("no_accept\n accept", &["error conflict"]),
             ("accept", &[]),
         ],
         with,

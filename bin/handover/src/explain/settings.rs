@@ -204,6 +204,7 @@ impl Settings<'_> {
     }
 
     fn manners(&mut self) {
+        self.own("no_accept", json!(!self.instance.accepts));
         let it = &self.instance.manners;
         self.inherited("down_timer_adverts", "vrrp_down_timer_adverts", json!(it.down_timer_adverts), "");
         self.inherited("lower_prio_no_advert", "vrrp_lower_prio_no_advert", json!(!it.answer_lower), "");

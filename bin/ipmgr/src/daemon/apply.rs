@@ -6,7 +6,7 @@ use std::fmt;
 use model::Instant;
 use sys::netlink::KernelError;
 
-use super::{AFTER_REPAIR, Answer, Daemon};
+use super::{AFTER_REPAIR, Daemon};
 use crate::claims::InstanceId;
 use crate::paths::{Cause, ORIGIN, Paths};
 use crate::plan::{Plan, Reason, Spot, Thing};
@@ -15,7 +15,7 @@ impl Daemon {
     /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
     /// addresses that they may need, and come after them.
     pub(super) fn make(&mut self, mut plan: Plan, mut paths: Paths, now: Instant) {
-        let asked: HashSet<InstanceId> = self.answers.iter().map(Answer::instance).collect();
+        let asked = self.asked();
         self.hold_back(&mut plan, &mut paths, &asked, now);
         let mut failures: HashMap<Thing, String> =
             plan.impossible.into_iter().map(|(spot, sentence)| (Thing::Address(spot), sentence)).collect();

@@ -44,6 +44,21 @@ pub(super) fn priority(section: &Section<'_>, complaints: &mut Complaints) -> (b
     (wants_master || owner, priority)
 }
 
+/// Accept mode: whether the addresses may be talked to. An owner's always may (RFC 9568 6.4.3).
+pub(super) fn accepts(section: &Section<'_>, priority: Priority, complaints: &mut Complaints) -> bool {
+    let refuses = section.given("no_accept");
+    if let (Some(span), Some(second)) = (section.given("accept"), refuses) {
+        let message = "`accept` and `no_accept` contradict each other";
+        complaints.push(
+            Diagnostic::error("conflict", second, message)
+                .related(span, "given here")
+                .keepalived("goes by the last one")
+                .help("remove one of them; without both, the addresses answer"),
+        );
+    }
+    refuses.is_none() || priority == Priority::OWNER
+}
+
 /// Weights that can't do what they are meant to do.
 pub(super) fn judge_weights(instance: &Instance, complaints: &mut Complaints) {
     let checks = instance.checks.iter().map(|check| (check.weight, check.span, "check"));

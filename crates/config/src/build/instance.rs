@@ -62,6 +62,7 @@ pub(super) fn instance(
         link: link?,
         vrid: vrid(section)?,
         priority,
+        accepts: election::accepts(section, priority, complaints),
         version,
         family,
         addresses,

@@ -25,8 +25,6 @@ pub(super) const NOT_SIGNED: &str =
     "adverts are not signed, and routers that demand it would not listen: there would be two masters";
 pub(super) const OLD_UNICAST_CHECKSUM: &str = "checksums are those of every keepalived after 1.3.6";
 pub(super) const VRF: &str = "adverts would leave by another routing domain";
-pub(super) const ANSWERS: &str =
-    "the addresses answer here; drop the traffic to them with nftables in a `notify_master` hook";
 pub(super) const NO_SESSION: &str = "a session that ends would change nothing";
 pub(super) const BFD_INSTANCE: &str = "there is no session; who tracks it is told of it";
 pub(super) const OTHER_NAMESPACE: &str = "\

@@ -104,8 +104,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("higher_prio_send_advert", AT, Bool, "sends an advert before it yields"),
     not_yet("owner_ignore_adverts", AT, Bool, "makes the owner ignore adverts").since("2.3.3"),
     used("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
-    not_yet("no_accept", AT, Nothing, "drops traffic to the addresses, which answer here")
-        .without(absent::ANSWERS),
+    used("no_accept", AT, Nothing, "drops what is sent to the addresses, unless the router owns them"),
     used("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
     used("strict_mode", AT, Bool, "allows nothing but the RFC"),
     used(

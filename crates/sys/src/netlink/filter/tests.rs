@@ -2,11 +2,14 @@
 
 use std::net::UdpSocket;
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 use crate::netlink::Route;
 use crate::testing::{LONG, namespace};
 
+/// From one attempt to the next.
+const PAUSE: Duration = Duration::from_millis(20);
 /// What nft(8) prints of the table, in this order: neighbour discovery passes before anything is dropped.
 const EXPECTED: [&str; 8] = [
     "table inet handover",
@@ -19,7 +22,7 @@ const EXPECTED: [&str; 8] = [
     "iif . ip6 daddr @shut6_on_link drop",
 ];
 
-#[allow(clippy::disallowed_methods, reason = "it asks nft(8), and needs nothing of a child but its words")]
+#[allow(clippy::disallowed_methods, reason = "a child of the calling thread is in its namespace")]
 fn nft(words: &str) -> (bool, String) {
     let output = Command::new("nft").args(words.split(' ')).output().expect("nft is installed");
     let text = [output.stdout, output.stderr].concat();
@@ -62,6 +65,22 @@ fn arrives(address: &str, after: &str) -> bool {
     word == *b"1"
 }
 
+/// Waits until an address is reached: the kernel makes the route to a new one of IPv6 in a worker (`addrconf_dad_work`).
+fn comes_to_life(address: &str) {
+    let limit = crate::clock::now() + LONG;
+    let receiver = UdpSocket::bind("[::]:0").unwrap();
+    receiver.set_read_timeout(Some(PAUSE)).unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    loop {
+        // Without a route it can't even be sent.
+        let _ = receiver.send_to(b"0", (address, port));
+        if receiver.recv_from(&mut [0]).is_ok() {
+            return;
+        }
+        assert!(crate::clock::now() < limit, "{address} is never reached");
+    }
+}
+
 /// V3-FSM-14: who isn't owner and has no accept mode accepts nothing that is sent to the address.
 #[test]
 fn what_is_sent_to_a_shut_address_is_dropped_and_nothing_else() {
@@ -69,6 +88,8 @@ fn what_is_sent_to_a_shut_address_is_dropped_and_nothing_else() {
     let mut route = Route::open().unwrap();
     route.add_address("lo", "2001:db8::1".parse().unwrap(), 128).unwrap();
     route.add_address("lo", "2001:db8::2".parse().unwrap(), 128).unwrap();
+    comes_to_life("2001:db8::1");
+    comes_to_life("2001:db8::2");
     assert!(arrives("127.0.0.9", "127.0.0.1") && arrives("2001:db8::1", "2001:db8::2"));
     let both = [shut("127.0.0.9"), shut("2001:db8::1"), shut("fe80::1")];
     filter.shut(&both).unwrap();
