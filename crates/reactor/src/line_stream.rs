@@ -45,7 +45,8 @@ pub(crate) struct LineStream {
     stream: UnixStream,
     input: LineBuffer,
     output: OutputQueue,
-    /// Why writing failed; the loop is then told that the connection is shut, and the reader says goodbye.
+    /// Why writing failed; the loop is then told that the connection is shut, and the reader says goodbye once it has read
+    /// what the peer had sent before: its last words may be the ones that matter.
     failure: Option<io::Error>,
 }
 
@@ -83,9 +84,6 @@ impl LineStream {
 
     /// Takes whole lines, without their newlines, until there are no more or the turn is over.
     pub(crate) fn receive(&mut self, lines: &mut Vec<Vec<u8>>) -> Progress {
-        if let Some(error) = self.failure.take() {
-            return Progress::Gone(GoneReason::Failed(error));
-        }
         for _ in 0..MAX_READS_PER_TURN {
             loop {
                 if lines.len() >= MAX_LINES_PER_TURN {
@@ -100,7 +98,10 @@ impl LineStream {
             let mut chunk = [0; CHUNK];
             match (&self.stream).read(&mut chunk) {
                 // What was begun and not ended is not a line.
-                Ok(0) => return Progress::Ended,
+                Ok(0) => {
+                    let failed = |error| Progress::Gone(GoneReason::Failed(error));
+                    return self.failure.take().map_or(Progress::Ended, failed);
+                }
                 Ok(length) => self.input.push(chunk.get(..length).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Drained,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -114,5 +115,26 @@ impl LineStream {
 impl AsFd for LineStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_peer_that_reads_no_more_are_heard() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut stream = LineStream::new(ours, CHUNK);
+        theirs.write_all(b"STOP\n").unwrap();
+        drop(theirs);
+        assert!(matches!(stream.send(b"a question\n"), Sent::Gone));
+        let mut lines = Vec::new();
+        let progress = stream.receive(&mut lines);
+        assert_eq!(lines, [b"STOP".to_vec()]);
+        assert!(matches!(progress, Progress::Gone(GoneReason::Failed(_))), "{progress:?}");
     }
 }
