@@ -10,7 +10,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::Duration;
 
+use crate::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, fchmod};
 use rustix::io::{Errno, retry_on_intr};
@@ -20,6 +22,11 @@ use rustix::net::{
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
+/// How long somebody may still listen whom we are to replace: a child of a daemon that was killed holds its socket until it
+/// has executed its program.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// From one look at that to the next.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How often a socket file may vanish or turn up while we look at it before that is an error.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -139,16 +146,22 @@ fn remove_stale(path: &Path, kind: SocketType) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
-    match connect_path(path, kind) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // Connected, or not for a reason that a dead socket can't have (a full queue, another type): it is alive.
-        Ok(_) | Err(_) => {
-            let text = format!("another process already listens on {}", path.display());
-            Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+    let patience = clock::now() + FAREWELL;
+    loop {
+        match connect_path(path, kind) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return match fs::remove_file(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                    Ok(()) | Err(_) => Ok(()),
+                };
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(_) | Err(_) if clock::now() < patience => clock::sleep_until(clock::now() + LOOK_AGAIN),
+            // Connected, or not for a reason that a dead socket can't have (a full queue, another type): it is alive.
+            Ok(_) | Err(_) => {
+                let text = format!("another process already listens on {}", path.display());
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+            }
         }
     }
 }
