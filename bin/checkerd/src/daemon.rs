@@ -357,6 +357,7 @@ pub(crate) fn job<'a>(
         user: check.user.as_ref(),
         variables,
         input: None,
+        register: None,
         timeout: check.timeout,
     }
 }

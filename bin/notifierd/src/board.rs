@@ -2,7 +2,7 @@
 //! Sans I/O.
 //!
 //! What it must never do: run a hook for a state that hooks were last run for, or let an old state be told after a newer
-//! one. A lane holds at most one state that waits: a newer one takes its place (levels, not edges), so nothing can grow.
+//! one. How far the telling has come is to be remembered ([`Board::poll_mark`]) before the next hook is started. A lane holds at most one state that waits: a newer one takes its place (levels, not edges), so nothing can grow.
 //! A state that was begun is told to all its hooks, the state's own first, then the general one.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use config::{Config, Hook, Hooks};
 use ipc::events::Told;
 
+use crate::cursor::Mark;
 use crate::occasion::{Occasion, Subject};
 
 /// Hooks that run at the same time, for different instances and groups.
@@ -102,6 +103,8 @@ pub(crate) struct Lane {
     subject: Subject,
     hooks: Hooks,
     told: Option<Told>,
+    /// As `told`, or what was begun before our start and may not have been told to its end.
+    last: Option<Told>,
     active: Option<Active>,
     waiting: Option<Occasion>,
     superseded: u64,
@@ -117,7 +120,7 @@ struct Active {
 
 impl Lane {
     const fn new(subject: Subject, hooks: Hooks) -> Self {
-        Self { subject, hooks, told: None, active: None, waiting: None, superseded: 0 }
+        Self { subject, hooks, told: None, last: None, active: None, waiting: None, superseded: 0 }
     }
 
     /// Whose it is.
@@ -164,8 +167,18 @@ impl Lane {
         overtaken.map_or(Offered::Taken, Offered::Overtook)
     }
 
-    /// The next hook of the state that is begun, else the first of the one that waits.
-    fn next(&mut self) -> Option<(Kind, Occasion, Told)> {
+    /// What an earlier notifierd remembered.
+    const fn restore(&mut self, mark: Mark) {
+        let (state, is_told) = match mark {
+            Mark::Begun(state) => (state, false),
+            Mark::Told(state) => (state, true),
+        };
+        self.told = if is_told { Some(state) } else { None };
+        self.last = Some(state);
+    }
+
+    /// The next hook of the state that is begun, else the first of the one that waits; and how far a state has come.
+    fn next(&mut self, mut mark: impl FnMut(Subject, Mark)) -> Option<(Kind, Occasion, Told)> {
         loop {
             if let Some(active) = &mut self.active {
                 if active.running.is_some() {
@@ -179,10 +192,13 @@ impl Lane {
             self.active = None;
             let occasion = self.waiting.take()?;
             let state = occasion.to();
-            let previous = self.told.unwrap_or(occasion.from());
-            self.told = Some(state);
+            let previous = self.last.unwrap_or(occasion.from());
+            (self.told, self.last) = (Some(state), Some(state));
             let kinds = Kind::of(state).into_iter().chain([Kind::Any]);
-            let left = kinds.filter(|kind| kind.hook(&self.hooks).is_some()).collect();
+            let left: VecDeque<Kind> = kinds.filter(|kind| kind.hook(&self.hooks).is_some()).collect();
+            // Without hooks there is nothing to begin; but whoever is told of it next has to know.
+            let begun = if left.is_empty() { Mark::Told(state) } else { Mark::Begun(state) };
+            mark(self.subject.clone(), begun);
             self.active = Some(Active { occasion, previous, left, running: None });
         }
     }
@@ -204,6 +220,7 @@ pub(crate) struct Board {
     running: usize,
     /// Where the search for the next hook begins, so that no lane is always last.
     turn: LaneId,
+    marks: VecDeque<(Subject, Mark)>,
 }
 
 impl Board {
@@ -216,6 +233,7 @@ impl Board {
             next: 0,
             running: 0,
             turn: LaneId(0),
+            marks: VecDeque::new(),
         };
         board.reconfigure(config, &HashMap::new());
         board
@@ -270,7 +288,11 @@ impl Board {
         if self.running >= MAX_PARALLEL {
             return None;
         }
-        let found = |(id, lane): (&LaneId, &mut Lane)| lane.next().map(|next| (*id, next));
+        let marks = &mut self.marks;
+        let found = |(id, lane): (&LaneId, &mut Lane)| {
+            let next = lane.next(|subject, mark| marks.push_back((subject, mark)))?;
+            Some((*id, next))
+        };
         let (turn, mut found) = (self.turn, found);
         let next = self.lanes.range_mut(turn..).find_map(&mut found);
         let (lane, (kind, occasion, previous)) =
@@ -285,10 +307,43 @@ impl Board {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         if lane.active.as_mut().and_then(|active| active.running.take()).is_some() {
             self.running = self.running.saturating_sub(1);
+            if let Some(active) = lane.active.as_ref().filter(|active| active.left.is_empty()) {
+                self.marks.push_back((lane.subject.clone(), Mark::Told(active.occasion.to())));
+            }
         }
         if self.by_subject.get(&lane.subject) != Some(&id) {
             self.bury();
         }
+    }
+
+    /// What is to be remembered before any hook is started that was asked for meanwhile.
+    pub(crate) fn poll_mark(&mut self) -> Option<(Subject, Mark)> {
+        self.marks.pop_front()
+    }
+
+    /// What was told before our start.
+    pub(crate) fn restore(&mut self, mark: impl Fn(&Subject) -> Option<Mark>) {
+        for lane in self.lanes.values_mut() {
+            if let Some(mark) = mark(&lane.subject) {
+                lane.restore(mark);
+            }
+        }
+    }
+
+    /// Whether the configuration that runs has hooks of that name.
+    pub(crate) fn knows(&self, subject: &Subject) -> bool {
+        self.by_subject.contains_key(subject)
+    }
+
+    /// Lanes in which a hook runs while a newer state waits for its end.
+    pub(crate) fn held_up(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        let is_held_up = |lane: &Lane| lane.waiting.is_some() && lane.running().is_some();
+        self.lanes.iter().filter(move |(_, lane)| is_held_up(lane)).map(|(id, lane)| (*id, lane))
+    }
+
+    /// Lanes with a state that wasn't told to its end.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.values().filter(|lane| !lane.is_idle())
     }
 
     /// Whether nothing runs and nothing waits, after [`Board::poll_start`] said `None`.

@@ -16,9 +16,11 @@ use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
 
 use crate::board::{Board, Kind, LaneId, Offered};
+use crate::cursor::Cursor;
 use crate::feed::Feed;
 use crate::ledger::{Entry, Ledger};
 use crate::occasion::Occasion;
+use crate::orphans::Orphans;
 use crate::preludes::Preludes;
 use crate::{plan, status};
 
@@ -38,6 +40,8 @@ const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capabil
 const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last hooks have after SIGTERM, the wait for vrrp-core's last events included.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a hook that runs then may keep those of a newer state waiting.
+const CUT_AFTER: Duration = Duration::from_secs(5);
 /// How long killed hooks have to be gone.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -66,6 +70,10 @@ struct Daemon {
     preludes: Preludes,
     board: Board,
     ledger: Ledger,
+    cursor: Cursor,
+    orphans: Orphans,
+    /// When hooks that run are ended, so that those of the last state still can: once we were asked to stop.
+    cut_at: Option<Instant>,
     /// Once we were asked to stop: when we go, whatever still runs.
     leave_at: Option<Instant>,
     /// The last hooks took too long: none is started any more.
@@ -80,13 +88,19 @@ impl Daemon {
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
         let runner = || Runner::new(start.config.global.script_user.clone());
-        let board = Board::new(&start.config);
+        let mut board = Board::new(&start.config);
+        let boot = sys::clock::boot().map_err(|error| Failure::io("read the boot's number", &error))?;
+        let cursor = Cursor::load(&start.state_dir, boot, sys::clock::now());
+        board.restore(|subject| cursor.mark(subject));
         Ok(Self {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
             crew: Crew::new(runner(), SCRIPTS),
             preludes: Preludes::new(runner(), PRELUDES),
             ledger: Ledger::default(),
             board,
+            cursor,
+            orphans: Orphans::end(&start.state_dir),
+            cut_at: None,
             leave_at: None,
             killed: false,
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
@@ -98,7 +112,8 @@ impl Daemon {
 
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline()];
-        scripts.into_iter().chain([self.feed.next_deadline(), self.leave_at]).flatten().min()
+        let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at];
+        scripts.into_iter().chain(ours).flatten().min()
     }
 
     /// Not before vrrp-core has said its last word and that has been told, or the time for it is up.
@@ -114,6 +129,10 @@ impl Daemon {
             return true;
         }
         log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
+        for lane in self.board.untold() {
+            let state = lane.waiting().or(lane.told()).unwrap_or(Told::Init);
+            log::warn!("({}) {state} isn't told to the end", lane.subject());
+        }
         self.crew.abort(|_| true);
         self.preludes.abort();
         self.killed = true;
@@ -133,7 +152,21 @@ impl Daemon {
                 tag.state
             );
         }
+        if self.cut_at.is_some_and(|at| at <= now) {
+            self.cut();
+        }
         self.start_hooks(now);
+    }
+
+    /// Ends hooks that keep a newer state waiting, for which there would be no time left.
+    fn cut(&mut self) {
+        self.cut_at = None;
+        let held_up: Vec<LaneId> = self.board.held_up().map(|(id, _)| id).collect();
+        for (_, lane) in self.board.held_up() {
+            let Some(((kind, state), newer)) = lane.running().zip(lane.waiting()) else { continue };
+            log::warn!("({}) {} for {state} is ended: {newer} waits for it", lane.subject(), kind.word());
+        }
+        self.crew.abort(|tag| held_up.contains(&tag.lane));
     }
 
     fn offer(&mut self, occasion: Occasion) {
@@ -157,6 +190,7 @@ impl Daemon {
             return;
         }
         while let Some(start) = self.board.poll_start() {
+            self.remember(now);
             let tag = Tag { lane: start.lane, kind: start.kind, state: start.occasion.to() };
             if let Err(why) = self.start_hook(&start, tag, now) {
                 let entry = Entry {
@@ -168,6 +202,20 @@ impl Daemon {
                     output: String::new(),
                 };
                 self.close_entry(tag.lane, entry);
+            }
+        }
+        self.remember(now);
+        if self.crew.is_idle() {
+            self.orphans.on_idle();
+        }
+    }
+
+    /// How far the telling has come, on disk.
+    fn remember(&mut self, now: Instant) {
+        while let Some((subject, mark)) = self.board.poll_mark() {
+            // What is killed at the end hasn't been told.
+            if !self.killed {
+                self.cursor.record(subject, mark, now);
             }
         }
     }
@@ -187,6 +235,7 @@ impl Daemon {
             user: hook.user.as_ref(),
             variables: &occasion.variables(start.previous),
             input: line.as_deref(),
+            register: self.orphans.register(),
             timeout: HOOK_TIMEOUT,
         };
         self.crew.start(&self.reactor, now, &job, tag).map_err(|refusal| refusal.to_string())
@@ -225,7 +274,7 @@ impl Daemon {
             ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
                 Ok(Request::Status) => {
                     let (running, last) = (self.reload.running(), self.reload.last());
-                    let known = (&self.board, &self.ledger);
+                    let known = (&self.board, &self.ledger, &self.cursor);
                     let status = status::status(known, running, last, self.feed.is_connected());
                     self.tell(client, &status);
                 }
@@ -262,8 +311,11 @@ impl Daemon {
         if let Some(candidate) = adopt {
             // What has happened by now is told to the hooks that were configured by then.
             self.hear(now);
-            self.board.reconfigure(&candidate.config, &plan::renames(&self.config, &candidate.config));
+            let renames = plan::renames(&self.config, &candidate.config);
+            self.remember(now);
+            self.board.reconfigure(&candidate.config, &renames);
             let board = &self.board;
+            self.cursor.reconfigure(&renames, |subject| board.knows(subject), now);
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
             self.preludes.set_script_user(candidate.config.global.script_user.clone());
@@ -346,6 +398,7 @@ impl service::Daemon for Daemon {
             log::info!("stopping, after the last hooks");
             service::notify_stopping();
             self.leave_at = Some(now + STOP_TIMEOUT);
+            self.cut_at = Some(now + CUT_AFTER);
             self.feed.no_more();
         }
     }

@@ -5,10 +5,12 @@
 //! it with the feed.
 
 mod board;
+mod cursor;
 mod daemon;
 mod feed;
 mod ledger;
 mod occasion;
+mod orphans;
 mod plan;
 mod preludes;
 mod status;

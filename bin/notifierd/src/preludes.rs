@@ -116,6 +116,8 @@ impl Preludes {
                 ("HANDOVER_STATE", state.to_owned()),
             ],
             input: Some(&line),
+            // Bounded to a moment, and no state follows from it.
+            register: None,
             timeout: preludes.limit,
         };
         self.crew.start(reactor, now, &job, part).map_err(|refusal| refusal.to_string())

@@ -7,6 +7,7 @@ use ipc::json::PROTOCOL;
 use ipc::reload::LastReload;
 
 use crate::board::{Board, Lane};
+use crate::cursor::Cursor;
 use crate::ledger::{Account, Ledger};
 use crate::occasion::Subject;
 
@@ -24,7 +25,7 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
 
 /// Everything.
 pub(crate) fn status(
-    (board, ledger): (&Board, &Ledger),
+    (board, ledger, cursor): (&Board, &Ledger, &Cursor),
     fingerprint: Fingerprint,
     last_reload: Option<LastReload>,
     connected: bool,
@@ -45,6 +46,7 @@ pub(crate) fn status(
         config: fingerprint.to_string(),
         last_reload,
         connected,
+        troubles: cursor.trouble().map(str::to_owned).into_iter().collect(),
         instances,
         groups,
     })

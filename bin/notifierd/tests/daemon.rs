@@ -4,25 +4,20 @@
 
 #[path = "../../checkerd/tests/harness/mod.rs"]
 mod harness;
+#[path = "core/mod.rs"]
+mod vrrp_core;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::Write as _;
 
-use harness::{Client, Daemon, PATIENCE, Scratch};
-use ipc::events::{self, Event, GroupEvent, GroupState, Hello, InstanceState, Snapshot, Told};
+use harness::{Client, Daemon, Scratch};
+use ipc::events::{Event, Told};
 use ipc::hooks::{HooksView, Message, Status};
 use ipc::json;
-use model::{Cause, Evidence, GroupName, InstanceName, Priority};
 use sys::process::{Exit, Signal};
+use vrrp_core::{Core, instance, name};
 
 fn start(scratch: &Scratch, config: &str) -> Daemon {
     Daemon::start(env!("CARGO_BIN_EXE_notifierd"), scratch, config)
-}
-
-fn instance(name: &str, vrid: u8, hooks: &str) -> String {
-    format!(
-        "vrrp_instance {name} {{\n interface eth0\n virtual_router_id {vrid}\n virtual_ipaddress {{\n 192.0.2.{vrid}\n }}\n {hooks}\n}}\n"
-    )
 }
 
 /// A hook that appends what it was told to `told`: arguments, previous state, cause.
@@ -30,99 +25,6 @@ fn recorder(scratch: &Scratch) -> String {
     let text = "#!/bin/sh\necho \"$* | $HANDOVER_STATE after $HANDOVER_PREVIOUS: $HANDOVER_CAUSE\" >> TOLD\n";
     let text = text.replace("TOLD", scratch.path("told").to_str().unwrap());
     scratch.write("hook", &text, 0o755).display().to_string()
-}
-
-fn cause() -> Cause {
-    Cause { code: "test".into(), text: "the test wants it".into() }
-}
-
-fn name(name: &str) -> InstanceName {
-    InstanceName::new(name).unwrap()
-}
-
-/// vrrp-core's end.
-struct Core {
-    stream: UnixStream,
-    sequence: u64,
-}
-
-impl Core {
-    fn listen(scratch: &Scratch) -> UnixListener {
-        let _ = std::fs::remove_file(scratch.path("vrrp-core.sock"));
-        UnixListener::bind(scratch.path("vrrp-core.sock")).unwrap()
-    }
-
-    /// Waits for notifierd, which has to subscribe, and tells it how instances are.
-    fn accept(listener: &UnixListener, states: &[(&str, Told)]) -> Self {
-        Self::accept_with(listener, states, &[])
-    }
-
-    /// As `accept`, with sync groups.
-    fn accept_with(listener: &UnixListener, states: &[(&str, Told)], groups: &[(&str, Told)]) -> Self {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut core = Self { stream, sequence: 0 };
-        core.say(&events::Message::Hello(Hello {
-            protocol: json::PROTOCOL,
-            program: "vrrp-core".into(),
-            version: "0".into(),
-            pid: 1,
-            config: "0".into(),
-            boot: Some("0".into()),
-        }));
-        let mut line = String::new();
-        BufReader::new(&core.stream).read_line(&mut line).unwrap();
-        assert_eq!(json::parse::<events::Request>(line.as_bytes()).unwrap(), events::Request::Subscribe);
-        let state = |(instance, state): &(&str, Told)| InstanceState {
-            instance: name(instance),
-            state: *state,
-            priority: Priority(100),
-            cause: cause(),
-            since: "2026-01-01T00:00:00.000Z".into(),
-        };
-        let group = |(group, state): &(&str, Told)| GroupState {
-            group: GroupName::new(*group).unwrap(),
-            state: *state,
-            cause: cause(),
-            since: "2026-01-01T00:00:00.000Z".into(),
-        };
-        let instances = states.iter().map(state).collect();
-        let groups = groups.iter().map(group).collect();
-        core.say(&events::Message::Snapshot(Snapshot { boot: "0".into(), sequence: 0, instances, groups }));
-        core
-    }
-
-    fn say(&mut self, message: &events::Message) {
-        self.stream.write_all(&json::line(message).unwrap()).unwrap();
-    }
-
-    fn event(&mut self, instance: &str, from: Told, to: Told) {
-        self.sequence += 1;
-        self.say(&events::Message::Event(Event {
-            sequence: self.sequence,
-            instance: name(instance),
-            from,
-            to,
-            priority: Priority(120),
-            cause: cause(),
-            evidence: Evidence::default(),
-            at: "2026-01-01T00:00:00.000Z".into(),
-            monotonic: 42,
-        }));
-    }
-
-    fn group_event(&mut self, group: &str, from: Told, to: Told) {
-        self.sequence += 1;
-        self.say(&events::Message::GroupEvent(GroupEvent {
-            sequence: self.sequence,
-            group: GroupName::new(group).unwrap(),
-            from,
-            to,
-            cause: cause(),
-            at: "2026-01-01T00:00:00.000Z".into(),
-            monotonic: 42,
-        }));
-    }
 }
 
 fn whole_status(client: &mut Client) -> Status {

@@ -43,6 +43,9 @@ pub struct Status {
     pub last_reload: Option<reload::LastReload>,
     /// Whether vrrp-core's feed is connected.
     pub connected: bool,
+    /// What notifierd can't do beside its hooks, such as to remember on disk what was told; in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
     /// Every instance, in the order of the configuration.
     pub instances: Vec<InstanceHooks>,
     /// Every sync group, in the order of the configuration.
@@ -133,6 +136,7 @@ mod tests {
             config: "00".into(),
             last_reload: None,
             connected: true,
+            troubles: Vec::new(),
             instances: vec![InstanceHooks {
                 instance: InstanceName::new("api_vip").unwrap(),
                 hooks: hooks.clone(),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct Job<'a> {
     pub variables: &'a [(&'static str, String)],
     /// What the script finds on standard input; more than [`MAX_INPUT`] is left out altogether.
     pub input: Option<&'a [u8]>,
+    /// Where it writes itself down ([`Spec::register`]), if anywhere.
+    pub register: Option<BorrowedFd<'a>>,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -75,6 +77,10 @@ impl Runner {
             .stdin(stdin.map_or(Stdio::Null, Stdio::Fd))
             .stdout(Stdio::Fd(writer))
             .stderr(Stdio::Fd(again));
+        let spec = match job.register {
+            Some(file) => spec.register(file.try_clone_to_owned().map_err(Refusal::Resources)?),
+            None => spec,
+        };
         let spec = self.environment(spec, &account, job);
         let spec = match account.credentials {
             Some(credentials) => spec.credentials(credentials),

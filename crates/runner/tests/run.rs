@@ -47,7 +47,7 @@ fn finish(run: &mut Run) -> (Finished, bool) {
 }
 
 fn job<'a>(program: &'a Path, arguments: &'a [String]) -> Job<'a> {
-    Job { program, arguments, user: None, variables: &[], input: None, timeout: PATIENCE }
+    Job { program, arguments, user: None, variables: &[], input: None, register: None, timeout: PATIENCE }
 }
 
 /// As whom we run already, if that has a name; else whoever stands in.

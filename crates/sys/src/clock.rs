@@ -37,6 +37,14 @@ pub(crate) fn timespec(nanos: u64) -> Timespec {
     }
 }
 
+/// Which boot of the machine this is: a text that no other boot has (random(4)).
+///
+/// # Errors
+/// `/proc` isn't there.
+pub fn boot() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
 /// The wall clock, for what a person reads. It steps, so no deadline may ever be made of it.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]

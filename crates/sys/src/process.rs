@@ -7,6 +7,7 @@
 mod files;
 mod launch;
 mod prepare;
+mod register;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -24,6 +25,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 
 pub use files::raise_open_files;
 pub use prepare::Step;
+pub use register::end_registered;
 pub use rustix::process::Signal;
 
 use crate::privilege::Capability;
@@ -110,6 +112,7 @@ pub struct Spec {
     identity: Identity,
     own_group: bool,
     reaper: bool,
+    register: Option<OwnedFd>,
     death_signal: Option<Signal>,
     stdin: Stdio,
     stdout: Stdio,
@@ -131,6 +134,7 @@ impl Spec {
             identity: Identity::default(),
             own_group: false,
             reaper: false,
+            register: None,
             death_signal: None,
             stdin: Stdio::Null,
             stdout: Stdio::Null,
@@ -217,6 +221,14 @@ impl Spec {
     #[must_use]
     pub const fn reaper_of_orphans(mut self) -> Self {
         self.reaper = true;
+        self
+    }
+
+    /// The child appends its line of `/proc/self/stat` to this file, which is opened to append, before it executes anything: for
+    /// [`end_registered`].
+    #[must_use]
+    pub fn register(mut self, file: OwnedFd) -> Self {
+        self.register = Some(file);
         self
     }
 

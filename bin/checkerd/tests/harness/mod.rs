@@ -2,6 +2,8 @@
 //!
 //! Used by the tests of checkerd and notifierd. What a test started ends with it, by process id.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
@@ -78,6 +80,8 @@ impl Daemon {
             .argument("--config")
             .argument(&config)
             .argument("--runtime-dir")
+            .argument(&scratch.0)
+            .argument("--state-dir")
             .argument(&scratch.0)
             .die_with_parent(Signal::KILL)
             .stderr(Stdio::Fd(OwnedFd::from(stderr)));

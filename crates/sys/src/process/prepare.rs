@@ -22,6 +22,7 @@ use rustix::thread::{
     set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 
+use super::register::register;
 use super::{Credentials, Namespace, Rights, Spec, files};
 use crate::privilege::{drop_bounding, limit_to, set_of};
 use crate::schedule;
@@ -109,6 +110,7 @@ pub(super) struct Prepared {
     rights: Option<(CapabilitySet, bool)>,
     no_new_privs: bool,
     reaper: bool,
+    register: Option<OwnedFd>,
     real_time: Option<u8>,
     open_files: Option<Rlimit>,
     /// The signal, and the parent that must still be there; no check in a PID namespace where it has no number.
@@ -146,6 +148,7 @@ impl Prepared {
             },
             no_new_privs: spec.identity.no_new_privs,
             reaper: spec.reaper,
+            register: spec.register.as_ref().map(OwnedFd::try_clone).transpose()?,
             real_time: spec.identity.real_time,
             open_files: files::for_children(),
             death_signal: spec.death_signal.map(|signal| (signal, (!foreign_pid).then(getpid))),
@@ -174,6 +177,9 @@ impl Prepared {
         if self.reaper {
             // A kernel that refuses (before 3.4) leaves its orphans to init, as without the request.
             let _ = set_child_subreaper(Some(getpid()));
+        }
+        if let Some(file) = &self.register {
+            register(file.as_fd());
         }
         close_others_on_exec();
         for number in &self.passed {
