@@ -186,7 +186,7 @@ impl Cursor {
             bytes.extend(encoded(json::line(line))?);
         }
         let new = self.path.with_extension("new");
-        let mut file = File::options().write(true).create(true).truncate(true).open(&new)?;
+        let mut file = sys::own_file::create(&new)?;
         file.write_all(&bytes)?;
         fs::rename(&new, &self.path)?;
         Ok(file)
@@ -215,13 +215,7 @@ impl Cursor {
 /// once more.
 fn read(path: &Path, boot: &str) -> io::Result<HashMap<Subject, Mark>> {
     let mut bytes = Vec::new();
-    let file = rustix::fs::open(
-        path,
-        // Never wait for somebody who opens the other end of a FIFO.
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )?;
-    File::from(file).take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    sys::own_file::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SIZE {
         return Err(strange("it is too large to be ours"));

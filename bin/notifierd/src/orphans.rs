@@ -4,14 +4,14 @@
 //! Each hook writes itself into a file before it executes anything ([`sys::process::Spec::register`]). Under systemd the unit's
 //! control group does the same; this is for everywhere else.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The file's name in the state directory.
 const FILE: &str = "hooks.running";
-/// A larger one isn't ours, in bytes.
+/// How much of it is read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
 /// It is emptied when no hook runs, once it is larger than this.
 const EMPTY_AFTER: u64 = 64 << 10;
@@ -26,12 +26,13 @@ impl Orphans {
     /// Ends what is left, and begins a new file. Without one (told in the log) hooks run all the same.
     pub(crate) fn end(state_dir: &Path) -> Self {
         let path = state_dir.join(FILE);
-        match fs::metadata(&path) {
-            Ok(about) if about.is_file() && about.len() <= MAX_SIZE => end_all(&path),
-            Ok(_) => log::warn!("{} isn't ours; what it says is ignored", path.display()),
-            Err(_) => {}
+        match sys::own_file::open(&path) {
+            Ok(file) => end_all(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => log::warn!("{}: {error}; what it says is ignored", path.display()),
         }
-        let file = open(&path).inspect_err(|error| {
+        // A new one: what stands in the old one may be of hooks that run on as somebody else's.
+        let file = sys::own_file::create(&path).inspect_err(|error| {
             log::warn!("{}: {error}; hooks that outlive a killed notifierd won't be found", path.display());
         });
         Self { file: file.ok() }
@@ -52,8 +53,11 @@ impl Orphans {
     }
 }
 
-fn end_all(path: &PathBuf) {
-    let text = fs::read_to_string(path).unwrap_or_default();
+fn end_all(file: File) {
+    let mut text = String::new();
+    if let Err(error) = file.take(MAX_SIZE).read_to_string(&mut text) {
+        log::warn!("read {FILE}: {error}");
+    }
     for line in text.lines() {
         match sys::process::end_registered(line) {
             Ok(None) => {}
@@ -63,13 +67,4 @@ fn end_all(path: &PathBuf) {
             Err(error) => log::warn!("end a hook that the last notifierd had started: {error}"),
         }
     }
-}
-
-/// A new file: what stands in the old one may be another's.
-fn open(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    File::options().append(true).create_new(true).open(path)
 }

@@ -90,7 +90,7 @@ impl Drains {
     fn write(&self, texts: &BTreeMap<InstanceName, String>) -> io::Result<()> {
         let bytes = ipc::json::line(texts).map_err(|error| io::Error::other(error.to_string()))?;
         let new = self.path.with_extension("new");
-        let mut file = fs::File::create(&new)?;
+        let mut file = sys::own_file::create(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&new, &self.path)

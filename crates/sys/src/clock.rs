@@ -37,12 +37,17 @@ pub(crate) fn timespec(nanos: u64) -> Timespec {
     }
 }
 
-/// Which boot of the machine this is: a text that no other boot has (random(4)).
+/// Which life of the machine, or of the container, this is: a text that no other has. The boot's number (random(4)), and when
+/// process 1 was started, in ticks since the boot (field 22, proc_pid_stat(5)).
 ///
 /// # Errors
-/// `/proc` isn't there.
+/// `/proc` isn't there, or isn't as proc(5) has it.
 pub fn boot() -> std::io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let init = std::fs::read_to_string("/proc/1/stat")?;
+    let started = init.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
+    let started = started.ok_or(std::io::ErrorKind::InvalidData)?;
+    Ok(format!("{}.{started}", boot.trim()))
 }
 
 /// The wall clock, for what a person reads. It steps, so no deadline may ever be made of it.

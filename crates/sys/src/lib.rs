@@ -14,6 +14,7 @@ pub mod frames;
 pub mod namespace;
 pub mod netlink;
 mod overflow;
+pub mod own_file;
 pub mod privilege;
 pub mod process;
 pub mod schedule;
