@@ -28,7 +28,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
         ],
     ),
     ("checkerd", &[("checks", "checks")]),
-    ("notifierd", &[("instances", "hooks"), ("groups", "group_hooks")]),
+    ("notifierd", &[("instances", "hooks"), ("groups", "group_hooks"), ("pipes", "pipes")]),
 ];
 
 /// Prints the status.
@@ -72,7 +72,7 @@ fn collect(runtime_dir: &Path) -> Value {
         let trouble = ipmgr.get("trouble").cloned().unwrap_or(Value::Null);
         processes.insert("ipmgr".to_owned(), json!({ "running": running, "trouble": trouble }));
     }
-    for list in ["instances", "groups", "dropped", "checks", "hooks", "group_hooks"] {
+    for list in ["instances", "groups", "dropped", "checks", "hooks", "group_hooks", "pipes"] {
         whole.entry(list).or_insert_with(|| json!([]));
     }
     whole.insert("processes".to_owned(), Value::Object(processes));
@@ -118,6 +118,9 @@ fn render(status: &Value) -> String {
     for hook in list(status, "hooks") {
         render_hook(hook, &mut out);
     }
+    for pipe in list(status, "pipes") {
+        out += &render_pipe(pipe);
+    }
     for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
         if let Some(trouble) = trouble(status, program) {
             out += &format!("{program}: {trouble}\n");
@@ -153,6 +156,19 @@ fn printable(text: &str) -> String {
 }
 
 /// Hooks are worth a line while they run, wait or have failed.
+/// Nothing, unless something is wrong with it or its reader.
+fn render_pipe(pipe: &Value) -> String {
+    let (trouble, reader) = (text(pipe, &["trouble"]), text(pipe, &["reader"]));
+    let mut out = String::new();
+    if !trouble.is_empty() {
+        out += &format!("pipe {}\n", printable(trouble));
+    }
+    if !reader.is_empty() && reader != "running" {
+        out += &format!("pipe {}: its reader {}\n", printable(text(pipe, &["path"])), printable(reader));
+    }
+    out
+}
+
 fn render_hook(hook: &Value, out: &mut String) {
     let name = text(hook, &["instance"]);
     let running = text(hook, &["running"]);
@@ -344,6 +360,15 @@ mod tests {
     fn what_a_script_wrote_cannot_command_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\u{7}b\nc"), "a[2Jb | c");
         assert_eq!(printable(&"x".repeat(300)).len(), MAX_OUTPUT + 4);
+    }
+
+    #[test]
+    fn a_pipe_is_shown_when_something_is_wrong_with_it() {
+        let pipe = |trouble, reader| json!({"path": "/p", "trouble": trouble, "reader": reader});
+        assert_eq!(render_pipe(&pipe("", "running")), "");
+        assert_eq!(render_pipe(&pipe("/p: full", "")), "pipe /p: full\n");
+        let ended = "starts again, after: exit 1";
+        assert_eq!(render_pipe(&pipe("", ended)), "pipe /p: its reader starts again, after: exit 1\n");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::feed::Feed;
 use crate::ledger::{Entry, Ledger};
 use crate::occasion::Occasion;
 use crate::orphans::Orphans;
+use crate::pipes::{self, Pipes};
 use crate::preludes::Preludes;
 use crate::{plan, status};
 
@@ -28,9 +29,12 @@ const FEED: Token = Token(0);
 const SERVER: Token = Token(1);
 /// Above the server's.
 const RELOAD: Token = Token(SERVER.0 + LineServer::TOKENS);
-const PRELUDES: Token = Token(RELOAD.0 + 1);
+const PIPES: Token = Token(RELOAD.0 + 1);
+const PRELUDES: Token = Token(PIPES.0 + pipes::TOKENS);
 /// This and all above. Preludes are few.
 const SCRIPTS: Token = Token(PRELUDES.0 + (1 << 16));
+/// This and all above: more than there can be hooks.
+const READERS: Token = Token(usize::MAX / 2);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
@@ -68,6 +72,7 @@ struct Daemon {
     feed: Feed,
     crew: Crew<Tag>,
     preludes: Preludes,
+    pipes: Pipes,
     board: Board,
     ledger: Ledger,
     cursor: Cursor,
@@ -86,6 +91,8 @@ impl Daemon {
         let path = start.runtime_dir.join("notifierd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        // A pipe may have to be given to another user, and that takes rights that are given up next.
+        let pipes = Pipes::new(&start.config, (PIPES, READERS), &reactor, sys::clock::now());
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
         let runner = || Runner::new(start.config.global.script_user.clone());
         let mut board = Board::new(&start.config);
@@ -96,6 +103,7 @@ impl Daemon {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
             crew: Crew::new(runner(), SCRIPTS),
             preludes: Preludes::new(runner(), PRELUDES),
+            pipes,
             ledger: Ledger::default(),
             board,
             cursor,
@@ -111,7 +119,7 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let scripts = [self.crew.next_deadline(), self.preludes.next_deadline()];
+        let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
         let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at];
         scripts.into_iter().chain(ours).flatten().min()
     }
@@ -143,6 +151,7 @@ impl Daemon {
     fn on_time(&mut self, now: Instant) {
         self.feed.on_time(now, &self.reactor);
         self.preludes.on_time(now);
+        self.pipes.on_time(now, &self.reactor, self.orphans.register());
         for tag in self.crew.on_time(now) {
             let name = self.board.lane(tag.lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
             let seconds = HOOK_TIMEOUT.as_secs();
@@ -171,6 +180,9 @@ impl Daemon {
 
     fn offer(&mut self, occasion: Occasion) {
         let (name, state) = (occasion.subject(), occasion.to());
+        if state != Told::Init && self.board.knows(&name) {
+            self.pipes.tell(&occasion);
+        }
         match self.board.offer(occasion) {
             // A snapshot follows once it is.
             None if self.reload.is_prepared() => {}
@@ -205,7 +217,7 @@ impl Daemon {
             }
         }
         self.remember(now);
-        if self.crew.is_idle() {
+        if self.crew.is_idle() && self.pipes.is_idle() {
             self.orphans.on_idle();
         }
     }
@@ -274,7 +286,7 @@ impl Daemon {
             ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
                 Ok(Request::Status) => {
                     let (running, last) = (self.reload.running(), self.reload.last());
-                    let known = (&self.board, &self.ledger, &self.cursor);
+                    let known = (&self.board, &self.ledger, &self.cursor, &self.pipes);
                     let status = status::status(known, running, last, self.feed.is_connected());
                     self.tell(client, &status);
                 }
@@ -314,6 +326,7 @@ impl Daemon {
             let renames = plan::renames(&self.config, &candidate.config);
             self.remember(now);
             self.board.reconfigure(&candidate.config, &renames);
+            self.pipes.reconfigure(&candidate.config, &renames, &self.reactor, now);
             let board = &self.board;
             self.cursor.reconfigure(&renames, |subject| board.knows(subject), now);
             self.ledger.retain(|lane| board.lane(lane).is_some());
@@ -359,7 +372,8 @@ impl service::Daemon for Daemon {
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
         self.on_time(now);
-        Ok(if self.may_leave(now) { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
+        let is_over = self.may_leave(now) && self.pipes.may_leave(now, &self.reactor);
+        Ok(if is_over { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
     }
 
     fn on_ready(&mut self, token: Token, _: Readiness, now: Instant) -> Result<(), Failure> {
@@ -376,6 +390,8 @@ impl service::Daemon for Daemon {
                     self.feed.call(running);
                 }
             }
+        } else if self.pipes.owns(token) {
+            self.pipes.on_ready(&mut self.reactor, token, now);
         } else if self.crew.owns(token) {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
                 self.on_finished(tag, finished);

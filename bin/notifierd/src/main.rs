@@ -11,6 +11,8 @@ mod feed;
 mod ledger;
 mod occasion;
 mod orphans;
+mod pipe;
+mod pipes;
 mod plan;
 mod preludes;
 mod status;

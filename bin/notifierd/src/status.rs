@@ -10,6 +10,7 @@ use crate::board::{Board, Lane};
 use crate::cursor::Cursor;
 use crate::ledger::{Account, Ledger};
 use crate::occasion::Subject;
+use crate::pipes::Pipes;
 
 /// The first line to everybody.
 pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
@@ -25,7 +26,7 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
 
 /// Everything.
 pub(crate) fn status(
-    (board, ledger, cursor): (&Board, &Ledger, &Cursor),
+    (board, ledger, cursor, pipes): (&Board, &Ledger, &Cursor, &Pipes),
     fingerprint: Fingerprint,
     last_reload: Option<LastReload>,
     connected: bool,
@@ -49,6 +50,7 @@ pub(crate) fn status(
         troubles: cursor.trouble().map(str::to_owned).into_iter().collect(),
         instances,
         groups,
+        pipes: pipes.views(),
     })
 }
 

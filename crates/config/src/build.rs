@@ -15,6 +15,7 @@ mod instance;
 mod line;
 mod manners;
 mod paths;
+mod pipes;
 mod policy;
 mod probe;
 mod process;

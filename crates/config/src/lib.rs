@@ -51,8 +51,8 @@ pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
     Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance,
-    Manners, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup, TrackedCheck,
-    TrackedLink, UserSpec, VirtualRoute, VirtualRule, Weight,
+    Manners, NotifyPipe, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup,
+    TrackedCheck, TrackedLink, UserSpec, VirtualRoute, VirtualRule, Weight,
 };
 pub use self::model::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
 pub use self::report::Report;

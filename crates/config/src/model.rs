@@ -5,6 +5,7 @@
 
 mod address;
 mod path;
+mod pipe;
 mod probe;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
+pub use self::pipe::NotifyPipe;
 pub use self::probe::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
 
 /// Which words a block gives, and where. What isn't here is inherited, or the default.
@@ -75,6 +77,8 @@ pub struct Global {
     pub pacing: Pacing,
     /// `vrrp_rt_priority`: the priority among real-time processes that vrrp-core asks for; `None` for none.
     pub real_time: Option<u8>,
+    /// `notify_fifo` and `vrrp_notify_fifo`.
+    pub pipes: Vec<NotifyPipe>,
     /// Its words.
     pub given: Given,
 }

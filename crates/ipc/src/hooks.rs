@@ -51,6 +51,26 @@ pub struct Status {
     /// Every sync group, in the order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupHooks>,
+    /// Every named pipe into which transitions are written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipes: Vec<PipeView>,
+}
+
+/// A named pipe into which transitions are written (`notify_fifo`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipeView {
+    /// Where it is.
+    pub path: String,
+    /// How many instances and groups have a line that waits for room.
+    pub waiting: u64,
+    /// Lines that were overtaken by a newer one while they waited.
+    pub overtaken: u64,
+    /// What is wrong with it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// How the script is that reads it, in words; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
 }
 
 /// The hooks of one instance.
@@ -142,6 +162,13 @@ mod tests {
                 hooks: hooks.clone(),
             }],
             groups: vec![GroupHooks { group: GroupName::new("pair").unwrap(), hooks }],
+            pipes: vec![PipeView {
+                path: "/run/pipe".into(),
+                waiting: 1,
+                overtaken: 2,
+                trouble: Some("full".into()),
+                reader: None,
+            }],
         });
         let line = json::line(&status).unwrap();
         assert_eq!(json::parse::<Message>(&line).unwrap(), status);

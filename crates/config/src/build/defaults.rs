@@ -115,6 +115,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             .number("vrrp_rt_priority")
             .and_then(|number| u8::try_from(number).ok())
             .filter(|priority| *priority > 0),
+        pipes: super::pipes::pipes(section, complaints),
         given: section.words(),
     }
 }

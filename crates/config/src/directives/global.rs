@@ -1,7 +1,7 @@
 //! The words of `global_defs`.
 
 use super::Argument::{
-    Address, Bool, Command, Flag, Free, Link, Nothing, Number, OneOf, Seconds, Text, User,
+    Address, Bool, Command, Flag, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Words,
 };
 use super::root::MAX_TIMER;
 use super::{Directive, Place, absent, not_ours, not_yet, used};
@@ -9,6 +9,7 @@ use super::{Directive, Place, absent, not_ours, not_yet, used};
 const AT: &[Place] = &[Place::Global];
 /// Words that `vrrp_instance` has as well, with the same meaning.
 const BOTH: &[Place] = &[Place::Global, Place::Instance];
+const PIPE: super::Argument = Words("PATH [USER [GROUP]]");
 const SECONDS: super::Argument = Number(0, 4294);
 const REPEAT: super::Argument = Number(0, u32::MAX as i64);
 /// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
@@ -90,10 +91,10 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("vrrp_vmac_garp_intvl", AT, Free, "is the old name of `vrrp_garp_extra_if`")
         .without(absent::NO_MACS),
     // Events.
-    not_yet("vrrp_notify_fifo", AT, Free, "is a pipe for events of instances").without(absent::NO_PIPE),
-    not_yet("notify_fifo", AT, Free, "is a pipe for events").without(absent::NO_PIPE),
-    not_yet("vrrp_notify_fifo_script", AT, Free, "reads that pipe").without(absent::NO_PIPE),
-    not_yet("notify_fifo_script", AT, Free, "reads that pipe").without(absent::NO_PIPE),
+    used("vrrp_notify_fifo", AT, PIPE, "is a named pipe for transitions of instances and groups"),
+    used("notify_fifo", AT, PIPE, "is another; of the same path, it is the one that counts"),
+    used("vrrp_notify_fifo_script", AT, Hook, "reads that pipe, whose path it gets as last argument"),
+    used("notify_fifo_script", AT, Hook, "reads that pipe, whose path it gets as last argument"),
     not_yet("vrrp_notify_priority_changes", AT, Bool, "tells changes of priority").without(absent::NO_PIPE),
     not_yet("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells all states after a reload")
         .without(absent::NO_PIPE),

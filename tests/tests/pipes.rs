@@ -1,0 +1,93 @@
+//! `notify_fifo` and `notify_fifo_script`: the same file for keepalived and for us, and what each writes.
+
+use handover_tests::keepalived::{self, Keepalived};
+use handover_tests::node::{LIMIT, Node, eventually, start_lab};
+use lab::Host;
+
+const READER: &str = "/usr/local/bin/reader";
+/// Where [`READER`] puts what it has read.
+const LINES: &str = "/tmp/lines";
+const ALONE: &str = "INSTANCE \"alone\"";
+/// Everybody of [`config`].
+const WHO: [&str; 4] = [ALONE, "INSTANCE \"a\"", "INSTANCE \"b\"", "GROUP \"pair\""];
+const PIPE: &str = "/tmp/transitions";
+
+/// An instance of its own and two in a group; routers with another `first` are none of its peers.
+fn config(first: u8) -> String {
+    let instance = |name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{\n interface eth0\n virtual_router_id {vrid}\n priority 120\n virtual_ipaddress {{\n 192.168.1.{vrid}/24\n }}\n}}\n"
+        )
+    };
+    let global = format!(
+        "global_defs {{\n script_user root\n notify_fifo {PIPE}\n notify_fifo_script \"{READER} {LINES}\"\n}}\n"
+    );
+    let group = "vrrp_sync_group pair {\n group {\n a\n b\n }\n}\n";
+    global + group + &instance("alone", first) + &instance("a", first + 1) + &instance("b", first + 2)
+}
+
+/// Reads a line at a time, as a person would write it: words apart, the pipe's path last.
+fn install_reader(host: &Host) {
+    let reader = "#!/bin/sh\nwhile read -r line; do echo \"$line\" >> \"$1\"; done < \"$2\"\n";
+    host.write_file(READER, reader, 0o755).expect("write the reader");
+}
+
+fn lines(host: &Host) -> Vec<String> {
+    host.read_file(LINES).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The lines about one of them.
+fn about(host: &Host, who: &str) -> Vec<String> {
+    lines(host).into_iter().filter(|line| line.contains(who)).collect()
+}
+
+#[test]
+fn the_lines_are_those_of_keepalived() {
+    if !keepalived::is_installed() {
+        return;
+    }
+    let lab = start_lab();
+    let theirs = Keepalived::new(&lab, "theirs", &["192.168.1.11/24"], &config(110));
+    let ours = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(120));
+    install_reader(theirs.host());
+    install_reader(ours.host());
+    theirs.start();
+    ours.start();
+    let is_master = |host: &Host, who: &str| about(host, who).iter().any(|line| line.contains(" MASTER "));
+    let all_masters = |host: &Host| WHO.iter().all(|who| is_master(host, who));
+    assert!(lab.wait_for(LIMIT, || all_masters(theirs.host())), "{}", theirs.story());
+    eventually(&lab, &[&ours], "all are master", || all_masters(ours.host()));
+    let mode = |host: &Host| host.run(["stat", "-c", "%F %a %U %G", PIPE]).expect("stat").stdout;
+    assert_eq!(mode(ours.host()), mode(theirs.host()));
+    for who in WHO {
+        assert_eq!(about(ours.host(), who), about(theirs.host(), who), "{}", theirs.story());
+    }
+    let alone = about(ours.host(), ALONE);
+    assert_eq!(alone, ["INSTANCE \"alone\" BACKUP 120", "INSTANCE \"alone\" MASTER 120"]);
+    ours.stop();
+    let all = lines(ours.host());
+    for line in ["INSTANCE \"alone\" STOP 120", "GROUP \"pair\" STOP 0"] {
+        assert_eq!(all.iter().filter(|it| *it == line).count(), 1, "a reader of ours sees the end: {all:?}");
+    }
+    assert!(!ours.host().run(["test", "-e", PIPE]).expect("test").success(), "what was made is removed");
+}
+
+#[test]
+fn a_reader_that_dies_is_started_again_and_misses_nothing() {
+    let lab = start_lab();
+    let node = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(120));
+    // One line each time, and then it fails.
+    let reader = "#!/bin/sh\nread -r line < \"$2\"\nexit 3\n";
+    node.host().write_file(READER, reader, 0o755).expect("write the reader");
+    node.start();
+    eventually(&lab, &[&node], "the status tells how it ended", || {
+        node.at("/pipes/0/reader") == "starts again, after: exited with status 3"
+    });
+    install_reader(node.host());
+    node.host().link_down("eth0").expect("unplug");
+    eventually(&lab, &[&node], "the next reader gets the rest", || {
+        about(node.host(), "alone").iter().any(|line| line == "INSTANCE \"alone\" FAULT 120")
+    });
+    assert_eq!(node.at("/pipes/0/path"), PIPE);
+    node.stop();
+}
