@@ -12,7 +12,10 @@ use sys::process::{Child, Exit, Signal, Spec, Stdio, spawn};
 const LONG: Duration = Duration::from_secs(60);
 
 fn rehearse(directory: &Path) -> Child {
-    let spec = Spec::new(program("handover"))
+    // Who runs these tests in the background of a shell has SIGINT ignored, and so would have what they start.
+    let spec = Spec::new("env")
+        .argument("--default-signal=INT")
+        .argument(program("handover"))
         .argument("lab")
         .argument(directory)
         .stdout(Stdio::Pipe)
