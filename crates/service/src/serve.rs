@@ -153,19 +153,17 @@ mod tests {
         }
     }
 
+    /// One after the other: a signal is heard by every loop of the process.
     #[test]
-    fn what_is_due_and_what_is_signalled_each_come_once() {
-        let reactor = event_loop().unwrap();
-        let due = sys::clock::now() + Duration::from_millis(2);
-        let witness = Witness { makes_room: false, reactor, heard: Vec::new(), due };
-        let failure = serve(witness).unwrap_err();
+    fn what_is_due_and_what_is_signalled_each_come_once_and_a_successor_finds_no_farewell() {
+        let witness = |makes_room| Witness {
+            makes_room,
+            reactor: event_loop().unwrap(),
+            heard: Vec::new(),
+            due: sys::clock::now() + Duration::from_millis(2),
+        };
+        let failure = serve(witness(false)).unwrap_err();
         assert_eq!(failure.to_string(), "due reload stop");
-    }
-
-    #[test]
-    fn a_successor_finds_no_farewell() {
-        let reactor = event_loop().unwrap();
-        let due = sys::clock::now();
-        serve(Witness { makes_room: true, reactor, heard: Vec::new(), due }).unwrap();
+        serve(witness(true)).unwrap();
     }
 }
