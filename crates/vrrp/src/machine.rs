@@ -439,7 +439,8 @@ impl Instance {
 
     fn on_installed_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, answer: &Installed<'_>) {
         let Installed { order, failures, nothing } = *answer;
-        if order != holding.order {
+        // Before the addresses are ordered, the number is a prelude's, and ipmgr can't have answered it.
+        if order != holding.order || holding.is_opening() {
             return;
         }
         if nothing {

@@ -96,6 +96,14 @@ fn a_new_ipmgr_is_ordered_nothing_before_its_time() {
 }
 
 #[test]
+fn an_answer_to_what_ipmgr_was_not_asked_puts_nothing_in_place() {
+    let (mut host, order) = winner();
+    let lie = Input::Installed { instance: ONE, order, failures: &[], nothing: false };
+    assert!(host.give(lie).is_empty(), "that number is the prelude's");
+    assert_eq!(installs(&done(&mut host, order)).len(), 1);
+}
+
+#[test]
 fn what_is_still_held_has_no_before() {
     let mut host = Host::cold(vec![config(true, false)]);
     host.give(Input::Link(&eth0()));
