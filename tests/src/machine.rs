@@ -10,7 +10,7 @@ use lab::{Host, Lab, Output, Proc, Spec};
 use serde_json::Value;
 
 use crate::cgroup::Cgroup;
-use crate::node::lines;
+use crate::node::{holds, lines, text_at};
 use crate::package::{Package, is_installed};
 use crate::programs::program;
 
@@ -182,11 +182,7 @@ impl Machine {
     /// What status says at a JSON pointer, as text; empty where there is nothing.
     #[must_use]
     pub fn at(&self, pointer: &str) -> String {
-        match self.status().as_ref().and_then(|status| status.pointer(pointer)) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
-        }
+        text_at(self.status().as_ref(), pointer)
     }
 
     /// The state of the first instance.
@@ -201,8 +197,7 @@ impl Machine {
     /// The lab has ended.
     #[must_use]
     pub fn holds(&self, address: &str) -> bool {
-        let addresses = self.host.addresses().expect("addresses");
-        addresses.iter().any(|it| it.address.to_string() == address)
+        holds(&self.host, address)
     }
 
     /// A property of a unit (`systemctl show`).

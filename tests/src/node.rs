@@ -14,6 +14,8 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub const RUNTIME_DIR: &str = "/run/handover";
 /// The configuration of each node.
 const CONFIG: &str = "/etc/handover/handover.conf";
+/// The address of [`api_vip`].
+pub const VIP: &str = "192.168.1.100";
 /// Where [`HOOK`] writes.
 const HOOK_LOG: &str = "/tmp/hooks";
 /// A notify script that remembers its arguments; configurations name it.
@@ -123,11 +125,7 @@ impl Node {
     /// What status says at a JSON pointer, as text; empty where there is nothing.
     #[must_use]
     pub fn at(&self, pointer: &str) -> String {
-        match self.status().as_ref().and_then(|status| status.pointer(pointer)) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
-        }
+        text_at(self.status().as_ref(), pointer)
     }
 
     /// The state of the first instance.
@@ -142,8 +140,7 @@ impl Node {
     /// The lab has ended.
     #[must_use]
     pub fn holds(&self, address: &str) -> bool {
-        let addresses = self.host.addresses().expect("addresses");
-        addresses.iter().any(|it| it.address.to_string() == address)
+        holds(&self.host, address)
     }
 
     /// The arguments of every run of [`HOOK`] so far, one line each.
@@ -214,6 +211,39 @@ impl Node {
         let log = self.log();
         format!("== {}\nstatus: {status}\nhooks: {:?}\nlog:\n{log}\n", self.host.name(), self.hooks())
     }
+}
+
+/// What a status says at a JSON pointer, as text; empty where there is nothing.
+pub(crate) fn text_at(status: Option<&Value>, pointer: &str) -> String {
+    match status.and_then(|status| status.pointer(pointer)) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}
+
+/// Whether an interface of that host carries this address.
+pub(crate) fn holds(host: &Host, address: &str) -> bool {
+    let addresses = host.addresses().expect("addresses");
+    addresses.iter().any(|it| it.address.to_string() == address)
+}
+
+/// One quick instance, `api_vip` with VRID 5 and [`VIP`], whose hook is [`HOOK`]; `more` are further lines of it.
+#[must_use]
+pub fn api_vip(priority: u8, more: &str) -> String {
+    format!(
+        "vrrp_instance api_vip {{
+  version 3
+  interface eth0
+  virtual_router_id 5
+  priority {priority}
+  advert_int 0.3
+  virtual_ipaddress {{ {VIP}/32 }}
+  notify {HOOK}
+  {more}
+}}
+"
+    )
 }
 
 /// What it printed, a line each with its time.

@@ -1,24 +1,7 @@
 //! A node is taken out for maintenance and brought back (pain A7), on real hosts.
 
-use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{Node, RUNTIME_DIR, VIP, api_vip, eventually, start_lab};
 use handover_tests::programs::on_host;
-
-const VIP: &str = "192.168.1.100";
-
-fn config(priority: u8) -> String {
-    format!(
-        "vrrp_instance api_vip {{
-  version 3
-  interface eth0
-  virtual_router_id 5
-  priority {priority}
-  advert_int 0.3
-  virtual_ipaddress {{ {VIP}/32 }}
-  notify {HOOK}
-}}
-"
-    )
-}
 
 fn handover(node: &Node, arguments: &[&str]) -> lab::Output {
     let program = on_host("handover");
@@ -29,8 +12,8 @@ fn handover(node: &Node, arguments: &[&str]) -> lab::Output {
 #[test]
 fn a_drained_node_stays_out_across_restarts_until_it_is_undrained() {
     let lab = start_lab();
-    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150));
-    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(100));
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &api_vip(150, ""));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &api_vip(100, ""));
     a.start();
     eventually(&lab, &[&a], "a is MASTER", || a.state() == "MASTER" && a.holds(VIP));
 

@@ -1,11 +1,10 @@
 //! `pre_master` and `pre_backup` on real hosts (pain C3): before the addresses come, before they go by choice, and never for
 //! longer than `pre_timeout`, whoever hangs.
 
-use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{Node, RUNTIME_DIR, VIP, api_vip, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::Lab;
 
-const VIP: &str = "192.168.1.100";
 const PRELUDE: &str = "/usr/local/bin/prelude";
 
 /// Says for what it runs, and whether the address is there, in the log of the hooks.
@@ -20,26 +19,10 @@ echo \"before $HANDOVER_INSTANCE $HANDOVER_STATE $held $(jq -r .before)\" >>/tmp
     )
 }
 
-fn config(priority: u8, more: &str) -> String {
-    format!(
-        "vrrp_instance api_vip {{
-  version 3
-  interface eth0
-  virtual_router_id 5
-  priority {priority}
-  advert_int 0.3
-  virtual_ipaddress {{ {VIP}/32 }}
-  notify {HOOK}
-  {more}
-}}
-"
-    )
-}
-
 /// `a` has preludes and is master; `b` waits.
 fn pair(lab: &Lab, preludes: &str) -> (Node, Node) {
-    let a = Node::new(lab, "a", &["192.168.1.11/24"], &config(150, preludes));
-    let b = Node::new(lab, "b", &["192.168.1.12/24"], &config(100, ""));
+    let a = Node::new(lab, "a", &["192.168.1.11/24"], &api_vip(150, preludes));
+    let b = Node::new(lab, "b", &["192.168.1.12/24"], &api_vip(100, ""));
     a.host().write_file(PRELUDE, &prelude_text(), 0o755).expect("the prelude");
     a.start();
     eventually(lab, &[&a], "a is MASTER", || a.state() == "MASTER" && a.holds(VIP));

@@ -1,28 +1,12 @@
 //! `handover run` when its daemons or it itself come to harm: no orphan, and one daemon's trouble stays its own.
 
-use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{Node, RUNTIME_DIR, VIP, api_vip, eventually, start_lab};
 use lab::Lab;
 
-const VIP: &str = "192.168.1.100";
 const FILE: &str = "/etc/handover/handover.conf";
 
-fn config(priority: u8) -> String {
-    format!(
-        "vrrp_instance api_vip {{
-  version 3
-  interface eth0
-  virtual_router_id 5
-  priority {priority}
-  advert_int 0.3
-  virtual_ipaddress {{ {VIP}/32 }}
-  notify {HOOK}
-}}
-"
-    )
-}
-
 fn master(lab: &Lab) -> Node {
-    let node = Node::new(lab, "a", &["192.168.1.11/24"], &config(150));
+    let node = Node::new(lab, "a", &["192.168.1.11/24"], &api_vip(150, ""));
     node.start();
     eventually(lab, &[&node], "a is MASTER", || node.state() == "MASTER" && node.holds(VIP));
     node
@@ -46,13 +30,13 @@ fn no_daemon_outlives_the_supervisor() {
 fn a_daemon_that_cannot_come_back_leaves_the_address_where_it_is() {
     let lab = start_lab();
     let node = master(&lab);
-    let broken = config(150) + "garbage {\n";
+    let broken = api_vip(150, "") + "garbage {\n";
     node.host().write_file(FILE, &broken, 0o644).expect("break the file");
     node.kill("notifierd");
     eventually(&lab, &[&node], "status says that notifierd is away", || {
         node.at("/processes/notifierd/running") == "false"
     });
-    node.host().write_file(FILE, &config(150), 0o644).expect("mend the file");
+    node.host().write_file(FILE, &api_vip(150, ""), 0o644).expect("mend the file");
     eventually(&lab, &[&node], "notifierd is back", || node.at("/processes/notifierd/running") == "true");
     assert_eq!(node.state(), "MASTER", "{}", node.story());
     assert!(node.holds(VIP));
@@ -64,10 +48,10 @@ fn a_daemon_that_cannot_come_back_leaves_the_address_where_it_is() {
 fn an_ipmgr_with_another_configuration_is_followed() {
     let lab = start_lab();
     let a = master(&lab);
-    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(100));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &api_vip(100, ""));
     b.start();
     eventually(&lab, &[&a, &b], "b is BACKUP", || b.state() == "BACKUP");
-    a.host().write_file(FILE, &config(151), 0o644).expect("edit the file");
+    a.host().write_file(FILE, &api_vip(151, ""), 0o644).expect("edit the file");
     a.kill("ipmgr");
     eventually(&lab, &[&a, &b], "a runs what the file says", || {
         a.at("/instances/0/priority/base") == "151" && a.at("/processes/ipmgr/running") == "true"

@@ -167,16 +167,24 @@ fn a_bare_name_is_found_in_the_childs_path() {
     assert_eq!((elsewhere.step, elsewhere.error.kind()), (Step::Execute, std::io::ErrorKind::NotFound));
 }
 
+/// Whether this process runs that test alone. If not, it is run in one that does, and has to pass there.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os("HANDOVER_ALONE").is_some() {
+        return true;
+    }
+    let alone = Spec::new(std::env::current_exe().unwrap())
+        .arguments([test, "--exact", "--test-threads=1"])
+        .variable("HANDOVER_ALONE", "1")
+        .stdout(Stdio::Inherit)
+        .stderr(Stdio::Inherit);
+    assert_eq!(end(&mut spawn(&alone).unwrap()), Exit::Code(0));
+    false
+}
+
 #[test]
 fn a_thousand_failures_leave_no_descriptor_no_memory_and_no_child() {
-    // In a process of its own: others of this file open descriptors meanwhile.
-    if std::env::var_os("HANDOVER_ALONE").is_none() {
-        let name = "a_thousand_failures_leave_no_descriptor_no_memory_and_no_child";
-        let mut alone = Spec::new(std::env::current_exe().unwrap())
-            .arguments([name, "--exact", "--test-threads=1"])
-            .variable("HANDOVER_ALONE", "1");
-        alone = alone.stdout(Stdio::Inherit).stderr(Stdio::Inherit);
-        assert_eq!(end(&mut spawn(&alone).unwrap()), Exit::Code(0));
+    // Others of this file open descriptors meanwhile.
+    if !is_alone("a_thousand_failures_leave_no_descriptor_no_memory_and_no_child") {
         return;
     }
     let count = |path: &str| std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
@@ -195,13 +203,7 @@ fn a_thousand_failures_leave_no_descriptor_no_memory_and_no_child() {
 #[test]
 fn children_keep_the_limit_of_open_files_that_was_found() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    if std::env::var_os("HANDOVER_ALONE").is_none() {
-        let name = "children_keep_the_limit_of_open_files_that_was_found";
-        let mut alone = Spec::new(std::env::current_exe().unwrap())
-            .arguments([name, "--exact", "--test-threads=1"])
-            .variable("HANDOVER_ALONE", "1");
-        alone = alone.stdout(Stdio::Inherit).stderr(Stdio::Inherit);
-        assert_eq!(end(&mut spawn(&alone).unwrap()), Exit::Code(0));
+    if !is_alone("children_keep_the_limit_of_open_files_that_was_found") {
         return;
     }
     let maximum = getrlimit(Resource::Nofile).maximum;
