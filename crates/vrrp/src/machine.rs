@@ -419,11 +419,11 @@ impl Instance {
         heard.advert.priority > self.effective || (heard.advert.priority == self.effective && tie())
     }
 
-    fn on_due_in_active(&mut self, turn: &mut Turn<'_>, mut holding: Holding) {
+    fn on_due_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding) {
         self.flush_remarks(turn);
-        if self.end_pause(turn, holding) {
-            return;
-        }
+        self.end_pause(turn, holding);
+        // Whoever goes on as a master has an advert to send on time all the same.
+        let State::Active(mut holding) = self.state else { return };
         if holding.install_by.is_some_and(|limit| turn.now >= limit) {
             self.refuse(turn, holding, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
             return;

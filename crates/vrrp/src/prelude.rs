@@ -122,14 +122,13 @@ impl Instance {
         }
     }
 
-    /// Waits no longer than it may. True if it has gone on.
-    pub(crate) fn end_pause(&mut self, turn: &mut Turn<'_>, holding: Holding) -> bool {
-        let Some(pause) = holding.pause.filter(|pause| turn.now >= pause.until) else { return false };
+    /// Waits no longer than it may; whether it is still a master then is in its state.
+    pub(crate) fn end_pause(&mut self, turn: &mut Turn<'_>, holding: Holding) {
+        let Some(pause) = holding.pause.filter(|pause| turn.now >= pause.until) else { return };
         let (word, limit) = (pause.prelude.word(), seconds(self.config.manners.preludes.limit));
         let text = format!("{word} isn't done after {limit}: going on without it");
         turn.out.outputs.push_back(Output::Notice(Notice { instance: Some(self.id), text, suppressed: 0 }));
         self.go_on(turn, holding, pause.prelude);
-        true
     }
 
     fn go_on(&mut self, turn: &mut Turn<'_>, holding: Holding, prelude: Prelude) {

@@ -79,6 +79,15 @@ fn a_pre_master_that_hangs_costs_its_limit() {
     assert_eq!(host.view().reasons[0].code, "install-refused");
 }
 
+/// Woken late, for the limit and for an advert at once.
+#[test]
+fn the_end_of_a_wait_costs_no_advert() {
+    let (mut host, _) = winner();
+    host.now = host.now + ms(1000);
+    let outputs = host.give(Input::Wake);
+    assert_eq!((sent(&outputs), installs(&outputs).len()), (vec![100], 1));
+}
+
 #[test]
 fn who_loses_while_it_waits_puts_nothing_in_place() {
     let (mut host, order) = winner();
