@@ -91,6 +91,12 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
         let _ = a.must(&format!("systemctl restart {unit}"));
         nothing_moved(&lab, both, &removed, &format!("systemctl restart {unit}"));
     }
+    let before = main_pids(&a);
+    let _ = a.must("systemctl restart handover.target");
+    eventually(&lab, &[&a], "all were restarted", || {
+        main_pids(&a).iter().zip(&before).all(|(now, before)| now != before && now != "0")
+    });
+    nothing_moved(&lab, both, &removed, "systemctl restart handover.target");
     for unit in UNITS {
         let before = a.unit(unit, "MainPID");
         let _ = a.must(&format!("systemctl kill -s KILL {unit}"));
@@ -165,7 +171,7 @@ fn an_uninstall_leaves_nothing(lab: &Lab, machine: &Machine) {
     let _ = machine.must("dpkg --purge handover");
     eventually(lab, &[machine], "the address is gone", || !machine.holds(VIP));
     let left = machine.sh(
-        "find /etc /usr /var /run /lib -xdev -path /var/log -prune -o -path /usr/src -prune -o -name '*handover*' -print; \
+        "find /etc /usr /var /run /lib -xdev -path /var/log -prune -o -path /var/tmp -prune -o -path /usr/src -prune -o -name '*handover*' -print; \
          getent passwd | grep handover; getent group | grep handover; \
          pgrep -l 'ipmgr|vrrp-core|checkerd|notifierd'; systemctl list-units --all --no-legend 'handover*' 'ipmgr*' 'vrrp-core*'",
     );

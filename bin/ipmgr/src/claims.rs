@@ -100,6 +100,11 @@ impl Claims {
         self.heard = now;
     }
 
+    /// When vrrp-core said something last.
+    pub(crate) const fn heard(&self) -> Instant {
+        self.heard
+    }
+
     /// vrrp-core wants the addresses.
     pub(crate) fn order(&mut self, instance: InstanceId) {
         self.set(instance, |_| Claim::Ordered);

@@ -34,6 +34,7 @@ use crate::paths;
 use crate::plan::{self, Spot, Thing};
 use crate::shutter::{self, Shutter};
 use crate::sockets::{self, Use};
+use crate::succession::Note;
 use crate::world::World;
 use door::Greeting;
 
@@ -155,8 +156,21 @@ impl Daemon {
             World::look(&mut route, true).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let config = &start.config;
         let mut claims = Claims::new(config.instances.iter().map(|instance| instance.advert_interval), now);
-        for instance in plan::left_over(config, &world) {
-            claims.leave_over(instance, now);
+        let left_over = plan::left_over(config, &world);
+        left_over.iter().for_each(|instance| claims.leave_over(*instance, now));
+        match Note::take(&start.runtime_dir, now) {
+            Ok(Some(note)) => {
+                // Only what is in place can be gone on with.
+                let named = |id: &&InstanceId| {
+                    config.instances.get(id.0).is_some_and(|it| note.instances.contains(&it.name))
+                };
+                left_over.iter().filter(named).for_each(|instance| claims.order(*instance));
+                claims.hear(note.heard());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                log::warn!("what our predecessor left is no use, and its addresses are left over: {error}")
+            }
         }
         let path = start.runtime_dir.join(SOCKET);
         let listener = Listener::bind(&path, SOCKET_MODE)
@@ -282,6 +296,11 @@ impl Daemon {
             self.with_core(|core| core.send(&Report::Refused { why }, None));
         }
         found
+    }
+
+    /// The instances whose addresses a vrrp-core has ordered.
+    fn held(&self) -> Vec<InstanceName> {
+        self.claims.ordered().filter_map(|id| self.name(id)).cloned().collect()
     }
 
     fn name(&self, id: InstanceId) -> Option<&InstanceName> {
@@ -496,6 +515,22 @@ impl service::Daemon for Daemon {
 
     fn on_reload(&mut self, _: Instant) {
         self.reload.on_signal();
+    }
+
+    fn on_succession(&mut self) {
+        // It orders again what it wants.
+        if self.core.is_some() {
+            return;
+        }
+        let held = self.held();
+        if let Some(runtime_dir) = self.path.parent()
+            && !held.is_empty()
+        {
+            let left = Note::new(self.claims.heard(), held).and_then(|note| note.leave(runtime_dir));
+            left.unwrap_or_else(|error| {
+                log::warn!("our successor won't know whose addresses these are: {error}")
+            });
+        }
     }
 }
 

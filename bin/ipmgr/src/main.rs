@@ -18,6 +18,7 @@ mod paths;
 mod plan;
 mod shutter;
 mod sockets;
+mod succession;
 mod world;
 
 use std::process::ExitCode;

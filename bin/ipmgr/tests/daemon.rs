@@ -273,6 +273,46 @@ fn after_a_crash_addresses_stay_only_if_they_are_ordered_again() {
     assert!(host.found(VIP).is_some());
 }
 
+/// E3: both are restarted, vrrp-core first. The successor goes on as its predecessor would have, and no longer.
+#[test]
+fn a_successor_knows_whose_addresses_wait_for_the_next_vrrp_core() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!((core.install("api_vip", 1), core.install("six", 2)), (vec![], vec![]));
+    drop(core);
+    host.succeed();
+    eventually("the impatient one goes", || host.found("fe80::100").is_none());
+    let (mut core, told) = host.core();
+    assert_eq!(held(&told), ["api_vip"]);
+    // Whoever is connected orders again what it wants, and is believed in nothing else.
+    assert_eq!(core.install("api_vip", 3), [""; 0]);
+    host.succeed();
+    let (core, told) = host.core();
+    assert_eq!(held(&told), [""; 0]);
+    drop(core);
+    // A note is for one successor.
+    host.succeed();
+    host.signal(Signal::KILL);
+    host.ended();
+    host.start();
+    assert_eq!(held(&host.core().1), [""; 0]);
+}
+
+/// An upgrade: the new vrrp-core is refused by the old ipmgr, and held by the new one.
+#[test]
+fn who_speaks_another_protocol_costs_nothing_until_the_next_ipmgr() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    drop(core);
+    let mut newer = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+    newer.say(&Order::Hello { protocol: PROTOCOL + 1, fingerprint: 1 });
+    newer.last_words();
+    host.succeed();
+    assert_eq!(held(&host.core().1), ["api_vip"]);
+    assert!(host.found(VIP).is_some());
+}
+
 #[test]
 fn sigterm_waits_for_vrrp_core_and_leaves_nothing() {
     let Some(mut host) = Host::started() else { return };

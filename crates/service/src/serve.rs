@@ -48,6 +48,9 @@ pub trait Daemon {
 
     /// SIGHUP.
     fn on_reload(&mut self, now: Instant);
+
+    /// SIGUSR1, and nothing else follows: what a successor should know.
+    fn on_succession(&mut self) {}
 }
 
 /// What a descriptor may be good for; trying tells.
@@ -92,6 +95,7 @@ pub fn serve(mut daemon: impl Daemon) -> Result<(), Failure> {
                 Ready::Signal(SIGHUP) => daemon.on_reload(now),
                 Ready::Signal(SUCCESSION) => {
                     log::info!("making room for a successor");
+                    daemon.on_succession();
                     return Ok(());
                 }
                 Ready::Signal(_) => daemon.on_stop(now),

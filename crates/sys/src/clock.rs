@@ -43,11 +43,19 @@ pub(crate) fn timespec(nanos: u64) -> Timespec {
 /// # Errors
 /// `/proc` isn't there, or isn't as proc(5) has it.
 pub fn boot() -> std::io::Result<String> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let boot = machine_boot()?;
     let init = std::fs::read_to_string("/proc/1/stat")?;
     let started = init.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
     let started = started.ok_or(std::io::ErrorKind::InvalidData)?;
-    Ok(format!("{}.{started}", boot.trim()))
+    Ok(format!("{boot}.{started}"))
+}
+
+/// Which boot of the machine this is: the one in which [`now`] began (random(4)). Containers share it with their host.
+///
+/// # Errors
+/// `/proc` isn't there, or isn't as random(4) has it.
+pub fn machine_boot() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 /// The wall clock, for what a person reads. It steps, so no deadline may ever be made of it.

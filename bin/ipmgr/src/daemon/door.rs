@@ -3,7 +3,7 @@
 //! It must never let somebody who only connects take the place of the vrrp-core that works.
 
 use ipc::core_ipmgr::{self, Order, PROTOCOL, Report};
-use model::{InstanceName, Instant};
+use model::Instant;
 use reactor::Interest;
 use service::Failure;
 
@@ -124,7 +124,7 @@ impl Daemon {
         self.answers.clear();
         self.answered.clear();
         self.claims.hear(now);
-        let held: Vec<InstanceName> = self.claims.ordered().filter_map(|id| self.name(id)).cloned().collect();
+        let held = self.held();
         self.with_core(|core| core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None)));
         log::info!("vrrp-core has connected; it holds the addresses of {} instances", held.len());
         service::notify_status("vrrp-core is connected");
