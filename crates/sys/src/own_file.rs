@@ -4,7 +4,7 @@
 //! before we do. So what we read must be our own regular file, and what we write must be new. Read open(2) on O_NOFOLLOW,
 //! O_EXCL and O_NONBLOCK first.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -14,20 +14,55 @@ use std::path::Path;
 /// # Errors
 /// As open(2); `InvalidData` if it is somebody else's, or no regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags).open(path).map_err(|error| {
+    ours(regular(path, File::options().read(true))?)
+}
+
+/// A regular file to be read, whosever it is, and the number of the user whose it is: for a person who may have it shown.
+///
+/// # Errors
+/// As open(2); `InvalidData` if it is no regular file.
+pub fn open_of_anybody(path: &Path) -> io::Result<(File, u32)> {
+    let (file, about) = regular(path, File::options().read(true))?;
+    Ok((file, about.uid()))
+}
+
+/// A regular file that belongs to us and goes by no other name, to be read, and to be written at its end. It is made, with
+/// these permissions at most, if there is none.
+///
+/// # Errors
+/// As open(2); `InvalidData` if it is somebody else's, no regular file, or has another name.
+pub fn append(path: &Path, mode: u32) -> io::Result<File> {
+    let (file, about) = match regular(path, File::options().read(true).append(true)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let new = File::options().read(true).append(true).create_new(true).mode(mode).open(path)?;
+            let about = new.metadata()?;
+            (new, about)
+        }
+        opened => opened?,
+    };
+    if about.nlink() > 1 {
+        return Err(strange("it has another name, too"));
+    }
+    ours((file, about))
+}
+
+/// Neither a link is followed nor is a FIFO waited for.
+fn regular(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path).map_err(|error| {
         let link = error.raw_os_error() == Some(libc::ELOOP);
-        if link { io::Error::new(io::ErrorKind::InvalidData, "it is a symbolic link") } else { error }
+        if link { strange("it is a symbolic link") } else { error }
     })?;
     let about = file.metadata()?;
-    let strange = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what.to_owned()));
-    if !about.is_file() {
-        return strange("it is no regular file");
-    }
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return strange("it belongs to somebody else");
-    }
-    Ok(file)
+    if about.is_file() { Ok((file, about)) } else { Err(strange("it is no regular file")) }
+}
+
+fn ours((file, about): (File, Metadata)) -> io::Result<File> {
+    let is_ours = about.uid() == rustix::process::geteuid().as_raw();
+    if is_ours { Ok(file) } else { Err(strange("it belongs to somebody else")) }
+}
+
+fn strange(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
 /// A new file of that name, to be written at its end; what is there before is removed.
@@ -48,10 +83,38 @@ mod tests {
 
     use super::*;
 
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let path = std::env::temp_dir().join(format!("handover-own-file-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_file_grows_at_its_end_if_it_is_ours_alone() {
+        let directory = scratch("append");
+        let path = directory.join("file");
+        append(&path, 0o640).unwrap().write_all(b"one ").unwrap();
+        append(&path, 0o600).unwrap().write_all(b"two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o037, 0, "nobody else may read it");
+        let (mut file, owner) = open_of_anybody(&path).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), owner), ("one two", rustix::process::geteuid().as_raw()));
+
+        fs::hard_link(&path, directory.join("other")).unwrap();
+        assert_eq!(append(&path, 0o640).unwrap_err().to_string(), "it has another name, too");
+        std::os::unix::fs::symlink(&path, directory.join("link")).unwrap();
+        for strange in [append(&directory.join("link"), 0o640), open(&directory.join("link"))] {
+            assert_eq!(strange.unwrap_err().to_string(), "it is a symbolic link");
+        }
+        assert!(open_of_anybody(&directory).is_err());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
     #[test]
     fn only_our_own_regular_files_are_read_and_only_new_ones_written() {
-        let directory = std::env::temp_dir().join(format!("handover-own-file-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
+        let directory = scratch("open");
         let (file, link, fifo) = (directory.join("file"), directory.join("link"), directory.join("fifo"));
         create(&file).unwrap().write_all(b"ours").unwrap();
         let mut text = String::new();
