@@ -58,6 +58,8 @@ pub struct Finished {
     pub output: String,
     /// From its start.
     pub took: Duration,
+    /// The user as whom it ran.
+    pub user: String,
     /// The pipe, if somebody still holds its other end.
     pub leftover: Option<Leftover>,
 }
@@ -83,10 +85,11 @@ pub struct Run {
     /// Known once it took too long.
     strays: Strays,
     started: Instant,
+    user: String,
 }
 
 impl Run {
-    pub(crate) fn new(child: Child, output: File, now: Instant, timeout: Duration) -> Self {
+    pub(crate) fn new((child, user): (Child, String), output: File, now: Instant, timeout: Duration) -> Self {
         let ladder = Ladder::new(now, timeout);
         Self {
             child,
@@ -95,6 +98,7 @@ impl Run {
             ladder,
             strays: Strays::default(),
             started: now,
+            user,
         }
     }
 
@@ -209,7 +213,13 @@ impl Run {
         self.on_output();
         let leftover = self.output.take().map(|pipe| Leftover { pipe });
         let output = String::from_utf8_lossy(self.tail.make_contiguous()).into_owned();
-        Some(Finished { end, output, took: now.since(self.started), leftover })
+        Some(Finished {
+            end,
+            output,
+            took: now.since(self.started),
+            user: std::mem::take(&mut self.user),
+            leftover,
+        })
     }
 }
 

@@ -87,7 +87,7 @@ impl Runner {
             None => spec,
         };
         match spawn(&spec) {
-            Ok(child) => Ok(Run::new(child, reader, now, job.timeout)),
+            Ok(child) => Ok(Run::new((child, account.name), reader, now, job.timeout)),
             Err(error) => Err(Refusal::Spawn { error, user: account.name }),
         }
     }
