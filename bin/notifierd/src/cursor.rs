@@ -115,6 +115,14 @@ impl Cursor {
         self.marks.get(subject).copied()
     }
 
+    /// The state of everybody who is known.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (Subject, Told)> {
+        self.marks.iter().map(|(subject, mark)| {
+            let (Mark::Begun(state) | Mark::Told(state)) = *mark;
+            (subject.clone(), state)
+        })
+    }
+
     /// Why it can't be written, if so.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()

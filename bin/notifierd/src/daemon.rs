@@ -10,7 +10,7 @@ use ipc::json;
 use ipc::reload::Request;
 use model::Instant;
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
-use runner::{Crew, End, Finished, Job, Runner};
+use runner::{Crew, Job, Runner};
 use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
@@ -18,6 +18,7 @@ use sys::privilege::{self, Capability};
 use crate::board::{Board, Kind, LaneId, Offered};
 use crate::cursor::Cursor;
 use crate::feed::Feed;
+use crate::history::History;
 use crate::ledger::{Entry, Ledger};
 use crate::occasion::Occasion;
 use crate::orphans::Orphans;
@@ -75,6 +76,7 @@ struct Daemon {
     pipes: Pipes,
     board: Board,
     ledger: Ledger,
+    history: History,
     cursor: Cursor,
     orphans: Orphans,
     /// When hooks that run are ended, so that those of the last state still can: once we were asked to stop.
@@ -99,12 +101,15 @@ impl Daemon {
         let boot = sys::clock::boot().map_err(|error| Failure::io("read the boot's number", &error))?;
         let cursor = Cursor::load(&start.state_dir, boot, sys::clock::now());
         board.restore(|subject| cursor.mark(subject));
+        // After the capabilities: its thread has no more of them than we have.
+        let history = History::begin(&start.state_dir, cursor.states());
         Ok(Self {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
             crew: Crew::new(runner(), SCRIPTS),
             preludes: Preludes::new(runner(), PRELUDES),
             pipes,
             ledger: Ledger::default(),
+            history,
             board,
             cursor,
             orphans: Orphans::end(&start.state_dir),
@@ -183,18 +188,21 @@ impl Daemon {
         if state != Told::Init && self.board.knows(&name) {
             self.pipes.tell(&occasion);
         }
-        match self.board.offer(occasion) {
+        self.history.heard(&occasion);
+        let (skipped, why) = match self.board.offer(occasion) {
             // A snapshot follows once it is.
-            None if self.reload.is_prepared() => {}
-            None => log::warn!("({name}) is {state}, but isn't in our configuration: no hook is run"),
+            None if self.reload.is_prepared() => return,
+            None => (state, "it isn't in our configuration".to_owned()),
             Some(Offered::Overtook(older)) => {
-                log::warn!("({name}) {older} was overtaken by {state} before its hooks could run");
+                (older, format!("overtaken by {state} before its hooks could run"))
             }
             Some(Offered::Same(Some(older))) => {
-                log::warn!("({name}) {older} was overtaken by {state}, for which hooks were run last");
+                (older, format!("overtaken by {state}, for which hooks were run last"))
             }
-            Some(Offered::Taken | Offered::Same(None) | Offered::Untold) => {}
-        }
+            Some(Offered::Taken | Offered::Same(None) | Offered::Untold) => return,
+        };
+        log::warn!("({name}) no hook is run for {skipped}: {why}");
+        self.history.skipped(&name, skipped, why);
     }
 
     fn start_hooks(&mut self, now: Instant) {
@@ -205,14 +213,7 @@ impl Daemon {
             self.remember(now);
             let tag = Tag { lane: start.lane, kind: start.kind, state: start.occasion.to() };
             if let Err(why) = self.start_hook(&start, tag, now) {
-                let entry = Entry {
-                    kind: tag.kind,
-                    state: tag.state,
-                    outcome: why,
-                    succeeded: false,
-                    duration_ms: 0,
-                    output: String::new(),
-                };
+                let entry = Entry::refused(tag.kind.word(), tag.state, why);
                 self.close_entry(tag.lane, entry);
             }
         }
@@ -253,28 +254,11 @@ impl Daemon {
         self.crew.start(&self.reactor, now, &job, tag).map_err(|refusal| refusal.to_string())
     }
 
-    fn on_finished(&mut self, tag: Tag, finished: Finished) {
-        let entry = Entry {
-            kind: tag.kind,
-            state: tag.state,
-            outcome: finished.end.to_string(),
-            succeeded: matches!(finished.end, End::Exited(exit) if exit.success()),
-            duration_ms: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
-            output: finished.output,
-        };
-        self.close_entry(tag.lane, entry);
-    }
-
     /// A hook has ended, or couldn't be started: told, remembered, and the lane is free for the next.
     fn close_entry(&mut self, lane: LaneId, entry: Entry) {
-        let name = self.board.lane(lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
-        let what = format!("({name}) {} for {}", entry.kind.word(), entry.state);
-        if entry.succeeded {
-            log::info!("{what} {} in {} ms", entry.outcome, entry.duration_ms);
-        } else {
-            let said = entry.output.lines().next_back().unwrap_or_default().trim();
-            let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
-            log::warn!("{what} failed: {}{said}", entry.outcome);
+        if let Some(lane) = self.board.lane(lane) {
+            entry.log(&lane.subject().to_string());
+            self.history.ran(lane.subject(), &entry);
         }
         self.ledger.record(lane, entry, service::stamp::rfc3339(sys::clock::wall()));
         self.board.ended(lane);
@@ -286,7 +270,7 @@ impl Daemon {
             ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
                 Ok(Request::Status) => {
                     let (running, last) = (self.reload.running(), self.reload.last());
-                    let known = (&self.board, &self.ledger, &self.cursor, &self.pipes);
+                    let known = (&self.board, &self.ledger, &self.cursor, &self.history, &self.pipes);
                     let status = status::status(known, running, last, self.feed.is_connected());
                     self.tell(client, &status);
                 }
@@ -329,6 +313,7 @@ impl Daemon {
             self.pipes.reconfigure(&candidate.config, &renames, &self.reactor, now);
             let board = &self.board;
             self.cursor.reconfigure(&renames, |subject| board.knows(subject), now);
+            self.history.reconfigure(&renames, |subject| board.knows(subject));
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
             self.preludes.set_script_user(candidate.config.global.script_user.clone());
@@ -394,7 +379,7 @@ impl service::Daemon for Daemon {
             self.pipes.on_ready(&mut self.reactor, token, now);
         } else if self.crew.owns(token) {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
-                self.on_finished(tag, finished);
+                self.close_entry(tag.lane, Entry::ended(tag.kind.word(), tag.state, finished));
             }
         } else if self.preludes.owns(token) {
             if let Some(done) = self.preludes.on_ready(&mut self.reactor, token, now) {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use ipc::events::Told;
 use ipc::hooks::HookRun;
+use runner::{End, Finished};
 
-use crate::board::{Kind, LaneId};
+use crate::board::LaneId;
 
 /// What is remembered of one instance or sync group.
 #[derive(Clone, Debug, Default)]
@@ -18,16 +19,53 @@ pub(crate) struct Account {
     pub(crate) failures: u64,
 }
 
-/// A hook that has ended, or that couldn't be started.
+/// A hook or a prelude that has ended, or that couldn't be started.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) kind: Kind,
+    /// Its word in the configuration.
+    pub(crate) hook: &'static str,
+    /// The state for which it was run; of a prelude the state to come.
     pub(crate) state: Told,
     /// In words.
     pub(crate) outcome: String,
     pub(crate) succeeded: bool,
+    /// As whom it ran, if it ran.
+    pub(crate) user: Option<String>,
     pub(crate) duration_ms: u64,
     pub(crate) output: String,
+}
+
+impl Entry {
+    /// Of one that ran.
+    pub(crate) fn ended(hook: &'static str, state: Told, finished: Finished) -> Self {
+        Self {
+            hook,
+            state,
+            outcome: finished.end.to_string(),
+            succeeded: matches!(finished.end, End::Exited(exit) if exit.success()),
+            user: Some(finished.user),
+            duration_ms: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
+            output: finished.output,
+        }
+    }
+
+    /// Of one that couldn't be started.
+    pub(crate) const fn refused(hook: &'static str, state: Told, why: String) -> Self {
+        let output = String::new();
+        Self { hook, state, outcome: why, succeeded: false, user: None, duration_ms: 0, output }
+    }
+
+    /// In the log; `whose` begins the line.
+    pub(crate) fn log(&self, whose: &str) {
+        let what = format!("({whose}) {} for {}", self.hook, self.state);
+        if self.succeeded {
+            log::info!("{what} {} in {} ms", self.outcome, self.duration_ms);
+        } else {
+            let said = self.output.lines().next_back().unwrap_or_default().trim();
+            let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
+            log::warn!("{what} failed: {}{said}", self.outcome);
+        }
+    }
 }
 
 /// All lanes, by number.
@@ -53,10 +91,11 @@ impl Ledger {
         account.runs = account.runs.saturating_add(1);
         account.failures = account.failures.saturating_add(u64::from(!entry.succeeded));
         account.last = Some(HookRun {
-            hook: entry.kind.word().to_owned(),
+            hook: entry.hook.to_owned(),
             state: entry.state,
             outcome: entry.outcome,
             at,
+            user: entry.user,
             duration_ms: entry.duration_ms,
             output: entry.output,
         });

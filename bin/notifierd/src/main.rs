@@ -8,6 +8,7 @@ mod board;
 mod cursor;
 mod daemon;
 mod feed;
+mod history;
 mod ledger;
 mod occasion;
 mod orphans;

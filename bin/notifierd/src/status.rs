@@ -8,6 +8,7 @@ use ipc::reload::LastReload;
 
 use crate::board::{Board, Lane};
 use crate::cursor::Cursor;
+use crate::history::History;
 use crate::ledger::{Account, Ledger};
 use crate::occasion::Subject;
 use crate::pipes::Pipes;
@@ -26,7 +27,7 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
 
 /// Everything.
 pub(crate) fn status(
-    (board, ledger, cursor, pipes): (&Board, &Ledger, &Cursor, &Pipes),
+    (board, ledger, cursor, history, pipes): (&Board, &Ledger, &Cursor, &History, &Pipes),
     fingerprint: Fingerprint,
     last_reload: Option<LastReload>,
     connected: bool,
@@ -39,7 +40,7 @@ pub(crate) fn status(
             Subject::Group(group) => groups.push(GroupHooks { group, hooks }),
         }
     }
-    Message::Status(Status {
+    Message::Status(Box::new(Status {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -48,10 +49,11 @@ pub(crate) fn status(
         last_reload,
         connected,
         troubles: cursor.trouble().map(str::to_owned).into_iter().collect(),
+        history: history.view(),
         instances,
         groups,
         pipes: pipes.views(),
-    })
+    }))
 }
 
 fn view(lane: &Lane, account: Account) -> HooksView {

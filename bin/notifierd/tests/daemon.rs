@@ -30,7 +30,7 @@ fn recorder(scratch: &Scratch) -> String {
 fn whole_status(client: &mut Client) -> Status {
     client.send(r#"{"request":"status"}"#).unwrap();
     client.find(|message| match message {
-        Message::Status(status) => Some(status),
+        Message::Status(status) => Some(*status),
         Message::Hello(_) | Message::Reload(_) | Message::Error { .. } => None,
     })
 }
@@ -162,7 +162,7 @@ fn a_slow_hook_is_waited_for_and_what_is_overtaken_meanwhile_is_not_told() {
     assert!(all[2].starts_with("INSTANCE A MASTER 120 | MASTER after BACKUP"), "{all:?}");
     daemon.until("rest", || status(&mut client).remove(0).running.is_none().then_some(()));
     assert_eq!(told(&daemon, &scratch, 3).len(), 3);
-    assert!(daemon.log().contains("was overtaken"), "{}", daemon.log());
+    assert!(daemon.log().contains("no hook is run for FAULT: overtaken by"), "{}", daemon.log());
 }
 
 #[test]
@@ -216,7 +216,11 @@ fn garbage_on_the_feed_and_on_the_socket_changes_nothing() {
     core.event("nobody", Told::Init, Told::Master);
     core.event("A", Told::Init, Told::Backup);
     assert!(told(&daemon, &scratch, 1)[0].starts_with("INSTANCE A BACKUP"));
-    assert!(daemon.log().contains("(nobody) is MASTER, but isn't in our configuration"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("(nobody) no hook is run for MASTER: it isn't in our configuration"),
+        "{}",
+        daemon.log()
+    );
 
     let mut client = daemon.connect();
     let Some(Message::Hello(hello)) = client.next() else { panic!("no hello") };

@@ -15,7 +15,7 @@ pub enum Message {
     /// Always the first line.
     Hello(Hello),
     /// The answer to [`reload::Request::Status`].
-    Status(Status),
+    Status(Box<Status>),
     /// The answer to [`reload::Request::Reload`].
     Reload(reload::Answer),
     /// A request that was not understood, and why. The connection stays.
@@ -46,6 +46,9 @@ pub struct Status {
     /// What notifierd can't do beside its hooks, such as to remember on disk what was told; in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// The history on disk (docs/history.md).
+    #[serde(default)]
+    pub history: HistoryView,
     /// Every instance, in the order of the configuration.
     pub instances: Vec<InstanceHooks>,
     /// Every sync group, in the order of the configuration.
@@ -54,6 +57,18 @@ pub struct Status {
     /// Every named pipe into which transitions are written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipes: Vec<PipeView>,
+}
+
+/// How the history on disk fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// Where it is.
+    pub path: String,
+    /// Entries that could not be written since the start.
+    pub lost: u64,
+    /// Why it can't be written, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// A named pipe into which transitions are written (`notify_fifo`).
@@ -126,6 +141,9 @@ pub struct HookRun {
     pub outcome: String,
     /// When, RFC 3339 in UTC.
     pub at: String,
+    /// As whom it ran; absent if it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Milliseconds that it took.
     pub duration_ms: u64,
     /// The end of what it wrote to standard output and standard error.
@@ -148,7 +166,7 @@ mod tests {
             failures: 0,
             superseded: 0,
         };
-        let status = Message::Status(Status {
+        let status = Message::Status(Box::new(Status {
             protocol: json::PROTOCOL,
             version: "0.1.0".into(),
             pid: 1,
@@ -157,6 +175,7 @@ mod tests {
             last_reload: None,
             connected: true,
             troubles: Vec::new(),
+            history: HistoryView::default(),
             instances: vec![InstanceHooks {
                 instance: InstanceName::new("api_vip").unwrap(),
                 hooks: hooks.clone(),
@@ -169,7 +188,7 @@ mod tests {
                 trouble: Some("full".into()),
                 reader: None,
             }],
-        });
+        }));
         let line = json::line(&status).unwrap();
         assert_eq!(json::parse::<Message>(&line).unwrap(), status);
         let whole: serde_json::Value = json::parse(&line).unwrap();
