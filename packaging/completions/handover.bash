@@ -13,12 +13,13 @@ _handover() {
         explain) words='-h --help -f --config -i --config-id --json --runtime-dir' ;;
         fmt) words='-h --help -f --config --check --write --runtime-dir' ;;
         events) words='-h --help --json -f --config --runtime-dir' ;;
+        history) words='-h --help -n --count --since --json --state-dir --runtime-dir' ;;
         drain) words='-h --help --all --force --runtime-dir' ;;
         undrain) words='-h --help --all --runtime-dir' ;;
         reload) words='-h --help --plan --json -f --config --runtime-dir' ;;
         simulate) words='-h --help --fail --crash --partition --pause --at --every-single-failure --only-on-master -i --config-id --json' ;;
         lab) words='-h --help' ;;
-        *) words='run status check explain fmt events drain undrain reload simulate lab -h --help -V --version' ;;
+        *) words='run status check explain fmt events history drain undrain reload simulate lab -h --help -V --version' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
     if [[ $cur != -* ]]; then COMPREPLY+=($(compgen -f -- "$cur")); fi

@@ -33,6 +33,11 @@ handover)
         (( CURRENT-- ))
         _arguments -s '(- *)'{-h,--help}'[help]' '--json[as JSON Lines, just as vrrp-core sends them]' {-f,--config}'[accepted by all programs; not needed here]:file:_files' '--runtime-dir[where the sockets are (default\: $RUNTIME_DIRECTORY, else /run/handover)]:directory:_files -/'
         ;;
+    history)
+        shift words
+        (( CURRENT-- ))
+        _arguments -s '(- *)'{-h,--help}'[help]' {-n,--count}'[how many entries, the newest (default\: 40; all with --since or --json)]:count: ' '--since[no older ones\: a time in UTC, or how long ago, such as 90min]:time: ' '--json[as JSON Lines, just as they are in the file]' '--state-dir[where the file is (default\: where notifierd says, else $STATE_DIRECTORY, else /var/lib/handover)]:directory:_files -/' '--runtime-dir[where the sockets are (default\: $RUNTIME_DIRECTORY, else /run/handover)]:directory:_files -/' '*:name: '
+        ;;
     drain)
         shift words
         (( CURRENT-- ))
@@ -59,7 +64,7 @@ handover)
         _arguments -s '(- *)'{-h,--help}'[help]' '*:dir:_files -/'
         ;;
     *)
-        _arguments -s '(- *)'{-h,--help}'[help]' {-V,--version}'[print the version and exit]' '1:command:(run status check explain fmt events drain undrain reload simulate lab)'
+        _arguments -s '(- *)'{-h,--help}'[help]' {-V,--version}'[print the version and exit]' '1:command:(run status check explain fmt events history drain undrain reload simulate lab)'
         ;;
     esac
     ;;

@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Explain(crate::explain::ExplainArguments),
     Fmt(crate::fmt::FmtArguments),
     Events(Events),
+    History(crate::history::HistoryArguments),
     Drain(Drain),
     Undrain(Undrain),
     Reload(crate::reload::ReloadArguments),

@@ -6,6 +6,7 @@ mod drain;
 mod events;
 mod explain;
 mod fmt;
+mod history;
 mod lab;
 mod recipe;
 mod reload;
@@ -63,6 +64,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::Explain(it)) => explain::run(&it),
         Some(Command::Fmt(it)) => fmt::run(it),
         Some(Command::Events(it)) => events::run(&service::runtime_dir(it.runtime_dir), it.json),
+        Some(Command::History(it)) => history::run(&it),
         Some(Command::Drain(it)) => drain::Whom::new(it.instance, it.all)
             .and_then(|whom| drain::drain(&service::runtime_dir(it.runtime_dir), &whom, it.force)),
         Some(Command::Undrain(it)) => drain::Whom::new(it.instance, it.all)
@@ -72,7 +74,7 @@ fn act() -> Result<ExitCode, Failure> {
         Some(Command::Lab(it)) => return Ok(lab::run(&it)),
         None => Err(Failure::new(
             service::Exit::Usage,
-            "what to do? One of run, status, check, explain, fmt, events, drain, undrain, reload, simulate, lab ('handover --help' says more)",
+            "what to do? One of run, status, check, explain, fmt, events, history, drain, undrain, reload, simulate, lab ('handover --help' says more)",
         )),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -28,7 +28,16 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
         ],
     ),
     ("checkerd", &[("checks", "checks")]),
-    ("notifierd", &[("instances", "hooks"), ("groups", "group_hooks"), ("pipes", "pipes")]),
+    (
+        "notifierd",
+        &[
+            ("instances", "hooks"),
+            ("groups", "group_hooks"),
+            ("pipes", "pipes"),
+            ("troubles", "hook_troubles"),
+            ("history", "history"),
+        ],
+    ),
 ];
 
 /// Prints the status.
@@ -121,6 +130,10 @@ fn render(status: &Value) -> String {
     for pipe in list(status, "pipes") {
         out += &render_pipe(pipe);
     }
+    for trouble in list(status, "hook_troubles").iter().filter_map(Value::as_str) {
+        out += &format!("notifierd: {}\n", printable(trouble));
+    }
+    out += &render_history(status.get("history").unwrap_or(&Value::Null));
     for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
         if let Some(trouble) = trouble(status, program) {
             out += &format!("{program}: {trouble}\n");
@@ -155,7 +168,6 @@ fn printable(text: &str) -> String {
     line
 }
 
-/// Hooks are worth a line while they run, wait or have failed.
 /// Nothing, unless something is wrong with it or its reader.
 fn render_pipe(pipe: &Value) -> String {
     let (trouble, reader) = (text(pipe, &["trouble"]), text(pipe, &["reader"]));
@@ -169,6 +181,17 @@ fn render_pipe(pipe: &Value) -> String {
     out
 }
 
+/// The history is worth a line when something of it is missing.
+fn render_history(history: &Value) -> String {
+    let (trouble, lost) = (text(history, &["trouble"]), number(history, &["lost"]));
+    match (trouble, lost) {
+        ("", 0) => String::new(),
+        ("", lost) => format!("history: {lost} entries were lost; it is written again\n"),
+        (trouble, lost) => format!("history: {}; {lost} entries are lost so far\n", printable(trouble)),
+    }
+}
+
+/// Hooks are worth a line while they run, wait or have failed.
 fn render_hook(hook: &Value, out: &mut String) {
     let name = text(hook, &["instance"]);
     let running = text(hook, &["running"]);
@@ -369,6 +392,20 @@ mod tests {
         assert_eq!(render_pipe(&pipe("/p: full", "")), "pipe /p: full\n");
         let ended = "starts again, after: exit 1";
         assert_eq!(render_pipe(&pipe("", ended)), "pipe /p: its reader starts again, after: exit 1\n");
+    }
+
+    #[test]
+    fn a_history_with_holes_is_told() {
+        assert_eq!(render_history(&json!({"path": "/h", "lost": 0})), "");
+        let full = json!({"lost": 2, "trouble": "write /h: No space left on device"});
+        assert_eq!(
+            render_history(&full),
+            "history: write /h: No space left on device; 2 entries are lost so far\n"
+        );
+        assert_eq!(
+            render_history(&json!({"lost": 2})),
+            "history: 2 entries were lost; it is written again\n"
+        );
     }
 
     #[test]
