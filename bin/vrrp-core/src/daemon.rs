@@ -322,7 +322,7 @@ impl Daemon {
                 self.act(output, now);
             }
         }
-        self.announce_paced();
+        self.announce_waiting();
         if self.backlog.is_empty() && std::mem::take(&mut self.summary_due) {
             service::notify_status(&self.feed.summary());
         }

@@ -1,9 +1,12 @@
-//! Announcements that keep a distance from one another (`vrrp_garp_interval`, `vrrp_gna_interval`).
+//! Announcements that wait: for their turn, for the distance to the one before (`vrrp_garp_interval`, `vrrp_gna_interval`),
+//! or for a link that takes them.
 //!
 //! Some switches drop ARP that comes in bursts. So each link has two lanes, one for gratuitous ARP and one for neighbour
-//! advertisements, and in each lane one announcement goes at a time. It must never sleep, send or hold up anything else: it
-//! says what may go now and when the next may. What has become untrue while it waited is dropped: to announce an address
-//! that has moved on would take it away from its new master. Read RFC 9568 6.4.2 first.
+//! advertisements, and in each lane one announcement goes at a time. What the kernel doesn't take (a full queue, a link that
+//! is down) goes first when it is tried again, for as long as it is true: a neighbour who was never told sends to the old
+//! master. It must never sleep, send or hold up anything else: it says what may go now and when the next may. What has become
+//! untrue while it waited is dropped: to announce an address that has moved on would take it away from its new master. Read
+//! RFC 9568 6.4.2 first.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -16,6 +19,10 @@ use crate::setup::CarrierId;
 
 /// How often one address may be waiting. Whoever asks for more than the distance lets through gets the distance.
 const MAX_WAITING: u16 = 255;
+/// How soon a lane is tried again whose announcement was not taken: about as long as a full queue of a 100 Mbit/s link lasts.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// Each further failure doubles the pause, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A link, and ARP or neighbour advertisements.
 pub(crate) type LaneId = (CarrierId, Family);
@@ -42,8 +49,12 @@ struct Lane {
     order: VecDeque<Announcement>,
     /// How often each is to be announced.
     counts: HashMap<Announcement, u16>,
-    /// When the distance to the last one is kept.
+    /// When the distance to the last one is kept, and when what was not taken is tried again.
     free_at: Instant,
+    /// The last one was not taken, and this was the pause after it.
+    pause: Option<Duration>,
+    /// How often one was not taken.
+    failures: u64,
 }
 
 impl Pacer {
@@ -53,7 +64,7 @@ impl Pacer {
     }
 
     /// The least time between two announcements of that kind; zero for none.
-    pub(crate) const fn distance(&self, family: Family) -> Duration {
+    const fn distance(&self, family: Family) -> Duration {
         match family {
             Family::V4 => self.distances.arp,
             Family::V6 => self.distances.neighbour,
@@ -66,6 +77,8 @@ impl Pacer {
             order: VecDeque::new(),
             counts: HashMap::new(),
             free_at: now,
+            pause: None,
+            failures: 0,
         });
         if lane.order.is_empty() {
             self.due.insert((lane.free_at.max(now), id));
@@ -73,8 +86,12 @@ impl Pacer {
         lane.push(what);
     }
 
-    /// Takes out what may go now, if it still `holds`.
-    pub(crate) fn pop(&mut self, now: Instant, holds: impl Fn(InstanceId) -> bool) -> Option<Announcement> {
+    /// Takes out what may go now, if it still `holds`. Whether it went has to be told.
+    pub(crate) fn pop(
+        &mut self,
+        now: Instant,
+        holds: impl Fn(InstanceId) -> bool,
+    ) -> Option<(LaneId, Announcement)> {
         loop {
             let (at, id) = *self.due.first()?;
             if at > now {
@@ -89,9 +106,29 @@ impl Pacer {
                 if !lane.order.is_empty() {
                     self.due.insert((lane.free_at, id));
                 }
-                return Some(what);
+                return Some((id, what));
             }
         }
+    }
+
+    /// What was taken out of that lane went.
+    pub(crate) fn sent(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.pause = None;
+        }
+    }
+
+    /// What was taken out of that lane didn't go: it is the next, after a pause. How often that has happened there.
+    pub(crate) fn failed(&mut self, id: LaneId, what: Announcement, now: Instant) -> u64 {
+        let Some(lane) = self.lanes.get_mut(&id) else { return 0 };
+        self.due.remove(&(lane.free_at, id));
+        lane.failures = lane.failures.saturating_add(1);
+        let pause = lane.pause.map_or(FIRST_PAUSE, |pause| pause.saturating_mul(2).min(LONGEST_PAUSE));
+        lane.pause = Some(pause);
+        lane.free_at = now + pause;
+        lane.put_back(what);
+        self.due.insert((lane.free_at, id));
+        lane.failures
     }
 
     /// Another configuration runs: what waits goes on waiting by its new numbers, or is dropped if it has none.
@@ -106,10 +143,10 @@ impl Pacer {
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         self.lanes = lanes
             .filter_map(|((id, family), lane)| {
-                let order = lane.order.into_iter().filter_map(&announcement).collect();
-                let counts = lane.counts.into_iter();
-                let counts = counts.filter_map(|(it, count)| Some((announcement(it)?, count))).collect();
-                Some(((carrier(id)?, family), Lane { order, counts, free_at: lane.free_at }))
+                let order = lane.order.iter().copied().filter_map(&announcement).collect();
+                let counts = lane.counts.iter();
+                let counts = counts.filter_map(|(it, count)| Some((announcement(*it)?, *count))).collect();
+                Some(((carrier(id)?, family), Lane { order, counts, ..lane }))
             })
             .collect();
         let waiting = self.lanes.iter().filter(|(_, lane)| !lane.order.is_empty());
@@ -129,6 +166,17 @@ impl Lane {
             self.order.push_back(what);
         }
         *count = count.saturating_add(1).min(MAX_WAITING);
+    }
+
+    /// As if it had not been popped.
+    fn put_back(&mut self, what: Announcement) {
+        let count = self.counts.entry(what).or_default();
+        if *count > 0 {
+            // It has more to come, and waits at the end for that.
+            self.order.retain(|other| *other != what);
+        }
+        *count = count.saturating_add(1).min(MAX_WAITING);
+        self.order.push_front(what);
     }
 
     fn pop(&mut self, holds: impl Fn(InstanceId) -> bool) -> Option<Announcement> {
@@ -172,7 +220,7 @@ mod tests {
         let mut gone = Vec::new();
         while let Some(deadline) = pacer.next_deadline() {
             now = now.max(deadline);
-            while let Some(what) = pacer.pop(now, |_| true) {
+            while let Some((_, what)) = pacer.pop(now, |_| true) {
                 gone.push((u64::try_from(now.since(Instant::ZERO).as_millis()).unwrap(), what));
             }
         }
@@ -187,7 +235,7 @@ mod tests {
         }
         pacer.push(ARP, of(1, 0), at(5));
         pacer.push(OTHER_LINK, of(1, 1), at(5));
-        assert_eq!(pacer.pop(at(5), |_| true), Some(of(0, 0)));
+        assert_eq!(pacer.pop(at(5), |_| true), Some((ARP, of(0, 0))));
         // The first link is the second now, the other is gone; so are an address and an instance.
         let faster = Pacing { arp: Duration::from_millis(1), neighbour: Duration::ZERO };
         let announcement = |it: Announcement| (it.instance.0 == 0 && it.place == 2).then_some(of(7, 0));
@@ -228,7 +276,7 @@ mod tests {
         for what in [of(0, 0), of(0, 0), of(0, 1), of(1, 0)] {
             pacer.push(ARP, what, at(0));
         }
-        assert_eq!(pacer.pop(at(0), |instance| instance.0 == 1), Some(of(1, 0)));
+        assert_eq!(pacer.pop(at(0), |instance| instance.0 == 1), Some((ARP, of(1, 0))));
         assert_eq!((pacer.pop(at(1000), |_| true), pacer.next_deadline()), (None, None));
         pacer.push(ARP, of(0, 0), at(1000));
         assert_eq!(pacer.pop(at(1000), |_| false), None);
@@ -242,5 +290,45 @@ mod tests {
             pacer.push(ARP, of(0, 0), at(0));
         }
         assert_eq!(run(&mut pacer, at(0)).len(), usize::from(MAX_WAITING));
+    }
+
+    #[test]
+    fn what_is_not_taken_is_the_next_after_a_pause_and_costs_no_other_lane_anything() {
+        let mut pacer = Pacer::new(Pacing { arp: Duration::ZERO, neighbour: Duration::ZERO });
+        for what in [of(0, 0), of(0, 0), of(0, 1)] {
+            pacer.push(ARP, what, at(0));
+        }
+        pacer.push(NA, of(0, 2), at(0));
+        assert_eq!(pacer.pop(at(0), |_| true), Some((ARP, of(0, 0))));
+        assert_eq!(pacer.failed(ARP, of(0, 0), at(0)), 1);
+        assert_eq!(pacer.pop(at(0), |_| true), Some((NA, of(0, 2))));
+        pacer.sent(NA);
+        let mut now = at(0);
+        for (pause, failures) in [(1, 2), (2, 3), (4, 4), (8, 5)] {
+            assert_eq!(pacer.next_deadline(), Some(now + Duration::from_millis(pause)));
+            now = now + Duration::from_millis(pause);
+            assert_eq!(pacer.pop(now, |_| true), Some((ARP, of(0, 0))));
+            assert_eq!(pacer.failed(ARP, of(0, 0), now), failures);
+        }
+        now = now + LONGEST_PAUSE;
+        assert_eq!(pacer.pop(now, |_| true), Some((ARP, of(0, 0))));
+        pacer.sent(ARP);
+        let rest: Vec<Announcement> = run(&mut pacer, now).into_iter().map(|(_, what)| what).collect();
+        assert_eq!(rest, [of(0, 1), of(0, 0)], "as often as it was wanted");
+    }
+
+    #[test]
+    fn what_is_never_taken_is_tried_once_in_a_second_as_long_as_it_holds() {
+        let mut pacer = pacer();
+        pacer.push(ARP, of(0, 0), at(0));
+        let (mut now, mut tries) = (at(0), 0);
+        while now < at(60_000) {
+            let (lane, what) = pacer.pop(now, |_| true).unwrap();
+            pacer.failed(lane, what, now);
+            tries += 1;
+            now = pacer.next_deadline().unwrap();
+        }
+        assert!((60..=75).contains(&tries), "{tries}");
+        assert_eq!((pacer.pop(now, |_| false), pacer.next_deadline()), (None, None));
     }
 }

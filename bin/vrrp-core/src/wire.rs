@@ -254,13 +254,16 @@ impl Wire {
     /// Tells the neighbours where an address lives (V3-FSM-4).
     ///
     /// # Errors
-    /// The kernel's words, or that the link has no hardware address.
+    /// The kernel's words, or that ipmgr has handed over no socket yet; `Unsupported` where the link has no hardware address,
+    /// and so nobody to tell.
     pub(crate) fn announce(&self, placed: &Placed) -> io::Result<()> {
-        let (Some(socket), Some(mac)) = (self.announcers.get(&placed.link), self.macs.get(&placed.link))
-        else {
-            let trouble = format!("no socket or no hardware address on {}", placed.link);
-            return Err(io::Error::new(io::ErrorKind::NotConnected, trouble));
-        };
+        let socket = self.announcers.get(&placed.link).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotConnected, "ipmgr has handed over no socket for this link")
+        })?;
+        let mac = self
+            .macs
+            .get(&placed.link)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "no hardware address"))?;
         match placed.address {
             IpAddr::V4(address) => socket.gratuitous_arp(*mac, address),
             // RFC 9568 6.4.2: Router flag set, Solicited clear, Override set.

@@ -19,6 +19,7 @@
 
 pub mod agent;
 mod conversation;
+mod ear;
 mod error;
 mod frame;
 mod host;
@@ -27,6 +28,7 @@ mod process;
 mod protocol;
 
 pub use agent::PROGRAMS;
+pub use ear::Ear;
 pub use error::Error;
 pub use host::Host;
 pub use owner::{Capture, Lab};

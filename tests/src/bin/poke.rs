@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a flood has a rate, and a test's helper may poll")]
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::unix::net::UnixDatagram;
@@ -35,12 +36,13 @@ fn main() -> ExitCode {
             attack(kind, link, (source, destination), rate, seconds)
         }
         ["claim", link, address, mac, times] => claim(link, address, mac, times),
+        ["hear", count] => hear(count),
         ["frame", path, length] => frame(Path::new(path), length),
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
         ["until-ready", program, rest @ ..] => until_ready(program, rest),
         _ => {
             Err("usage: poke flood LINK SOURCE RATE SECONDS | attack KIND LINK SOURCE DESTINATION RATE SECONDS | \
-                 claim LINK ADDRESS MAC TIMES | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
+                 claim LINK ADDRESS MAC TIMES | hear COUNT | frame SOCKET LENGTH | as-nobody PROGRAM ... | until-ready PROGRAM ..."
                 .into())
         }
     };
@@ -191,6 +193,20 @@ fn claim(link: &str, address: &str, mac: &str, times: &str) -> Outcome {
         match address {
             IpAddr::V4(address) => socket.gratuitous_arp(mac, address)?,
             IpAddr::V6(address) => socket.unsolicited_na(mac, address, false)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says `hearing`, then `heard NUMBER` for each that divides the count evenly, of different addresses that were announced.
+fn hear(count: &str) -> Outcome {
+    let count: usize = count.parse()?;
+    let mut ear = lab::Ear::open()?;
+    writeln!(std::io::stdout(), "hearing")?;
+    let mut heard = BTreeSet::new();
+    while heard.len() < count {
+        if heard.insert(ear.hear()?) && count.is_multiple_of(heard.len()) {
+            writeln!(std::io::stdout(), "heard {}", heard.len())?;
         }
     }
     Ok(ExitCode::SUCCESS)
