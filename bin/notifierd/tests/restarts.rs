@@ -70,6 +70,8 @@ fn who_comes_back_tells_only_what_is_new() {
     daemon.until("both first states", || {
         (last_end(&scratch, "A").is_some() && last_end(&scratch, "B").is_some()).then_some(())
     });
+    // The last words of a hook aren't its end.
+    daemon.until("the end of both", || is_idle(&daemon).then_some(()));
     daemon.signal(Signal::KILL);
     assert_eq!(daemon.ended().0, Exit::Signal(9));
 
