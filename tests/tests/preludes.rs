@@ -53,6 +53,8 @@ fn preludes_run_before_the_address_comes_and_before_it_goes() {
     let begun =
         ["INSTANCE api_vip BACKUP 150", "before api_vip MASTER absent MASTER", "INSTANCE api_vip MASTER 150"];
     eventually(&lab, &[&a], "pre_master, then MASTER", || a.hooks() == begun);
+    assert_eq!(a.at("/hooks/0/prelude/last/outcome"), "succeeded", "{}", a.story());
+    assert_eq!(a.at("/hooks/0/prelude/last/hook"), "pre_master");
 
     command(&a, &["drain", "--force"]);
     moved_to_b(&lab, &a, &b);
@@ -80,6 +82,10 @@ fn a_prelude_that_hangs_costs_its_limit() {
     moved_to_b(&lab, &a, &b);
     assert!(a.log().contains("pre_backup isn't done after 0.5 s"), "{}", a.story());
     assert!(a.hooks().iter().all(|line| !line.starts_with("before")), "{}", a.story());
+    let history = format!("{} history api_vip --state-dir /run/state", on_host("handover"));
+    let told = "pre_backup for BACKUP FAILED: timed out after";
+    eventually(&lab, &[&a], "it is in the history", || a.sh(&history).contains(told));
+    assert_eq!(a.at("/hooks/0/prelude/last/outcome"), "timed out", "{}", a.story());
     let sleeps = || a.pids("sleep").is_empty();
     eventually(&lab, &[&a], "what hung is ended", sleeps);
 }

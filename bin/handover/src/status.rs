@@ -124,7 +124,7 @@ fn render(status: &Value) -> String {
         }
         out.push('\n');
     }
-    for hook in list(status, "hooks") {
+    for hook in list(status, "hooks").iter().chain(list(status, "group_hooks")) {
         render_hook(hook, &mut out);
     }
     for pipe in list(status, "pipes") {
@@ -193,16 +193,26 @@ fn render_history(history: &Value) -> String {
 
 /// Hooks are worth a line while they run, wait or have failed.
 fn render_hook(hook: &Value, out: &mut String) {
-    let name = text(hook, &["instance"]);
+    let name = match text(hook, &["group"]) {
+        "" => text(hook, &["instance"]).to_owned(),
+        group => format!("group {group}"),
+    };
     let running = text(hook, &["running"]);
     if !running.is_empty() {
         *out += &format!("hook of {name}: {running} is running, {} waiting\n", number(hook, &["queued"]));
     }
-    let outcome = text(hook, &["last", "outcome"]);
-    if !outcome.is_empty() && outcome != "succeeded" {
-        let (kind, state) = (text(hook, &["last", "hook"]), text(hook, &["last", "state"]));
-        let output = printable(text(hook, &["last", "output"]).trim());
-        *out += &format!("hook of {name}: {kind} for {state}: {outcome}  {output}\n");
+    let prelude = hook.get("prelude").unwrap_or(&Value::Null);
+    let playing = text(prelude, &["running"]);
+    if !playing.is_empty() {
+        *out += &format!("hook of {name}: {playing} is running, and the addresses wait for it\n");
+    }
+    for last in [prelude, hook] {
+        let outcome = text(last, &["last", "outcome"]);
+        if !outcome.is_empty() && outcome != "succeeded" {
+            let (kind, state) = (text(last, &["last", "hook"]), text(last, &["last", "state"]));
+            let output = printable(text(last, &["last", "output"]).trim());
+            *out += &format!("hook of {name}: {kind} for {state}: {outcome}  {output}\n");
+        }
     }
 }
 
@@ -414,9 +424,17 @@ mod tests {
         render_hook(&json!({"instance": "v", "running": "notify for MASTER", "queued": 1}), &mut out);
         let last = json!({"hook": "notify", "state": "BACKUP", "outcome": "exit 1", "output": "no\n"});
         render_hook(&json!({"instance": "v", "last": last}), &mut out);
-        let said =
-            "hook of v: notify for MASTER is running, 1 waiting\nhook of v: notify for BACKUP: exit 1  no\n";
-        assert_eq!(out, said);
+        render_hook(&json!({"group": "pair", "running": "notify for FAULT", "queued": 0}), &mut out);
+        let last = json!({"hook": "pre_backup", "state": "BACKUP", "outcome": "timed out"});
+        render_hook(&json!({"instance": "v", "prelude": {"running": "pre_master", "last": last}}), &mut out);
+        assert_eq!(
+            out,
+            "hook of v: notify for MASTER is running, 1 waiting\n\
+             hook of v: notify for BACKUP: exit 1  no\n\
+             hook of group pair: notify for FAULT is running, 0 waiting\n\
+             hook of v: pre_master is running, and the addresses wait for it\n\
+             hook of v: pre_backup for BACKUP: timed out  \n"
+        );
     }
 
     #[test]

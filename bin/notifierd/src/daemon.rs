@@ -20,10 +20,11 @@ use crate::cursor::Cursor;
 use crate::feed::Feed;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger};
-use crate::occasion::Occasion;
+use crate::occasion::{Occasion, Subject};
 use crate::orphans::Orphans;
 use crate::pipes::{self, Pipes};
-use crate::preludes::Preludes;
+use crate::preludes::{Done, Preludes};
+use crate::status::Known;
 use crate::{plan, status};
 
 const FEED: Token = Token(0);
@@ -218,7 +219,7 @@ impl Daemon {
             }
         }
         self.remember(now);
-        if self.crew.is_idle() && self.pipes.is_idle() {
+        if self.crew.is_idle() && self.preludes.is_idle() && self.pipes.is_idle() {
             self.orphans.on_idle();
         }
     }
@@ -270,8 +271,15 @@ impl Daemon {
             ClientEvent::Line(client, line) => match json::parse::<Request>(&line) {
                 Ok(Request::Status) => {
                     let (running, last) = (self.reload.running(), self.reload.last());
-                    let known = (&self.board, &self.ledger, &self.cursor, &self.history, &self.pipes);
-                    let status = status::status(known, running, last, self.feed.is_connected());
+                    let known = Known {
+                        board: &self.board,
+                        ledger: &self.ledger,
+                        preludes: &self.preludes,
+                        cursor: &self.cursor,
+                        history: &self.history,
+                        pipes: &self.pipes,
+                    };
+                    let status = status::status(&known, running, last, self.feed.is_connected());
                     self.tell(client, &status);
                 }
                 Ok(Request::Reload(step)) => {
@@ -316,7 +324,7 @@ impl Daemon {
             self.history.reconfigure(&renames, |subject| board.knows(subject));
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
-            self.preludes.set_script_user(candidate.config.global.script_user.clone());
+            self.preludes.reconfigure(&candidate.config, &renames);
             self.config = candidate.config;
             self.feed.ask_again();
         }
@@ -330,9 +338,21 @@ impl Daemon {
             self.offer(occasion);
         }
         for prelude in self.feed.take_preludes() {
-            if let Some(done) = self.preludes.play(&self.reactor, &self.config, &prelude, now) {
-                self.feed.prelude_done(done.instance, done.order);
+            let tools = (&self.reactor, self.orphans.register());
+            if let Some(done) = self.preludes.play(tools, &self.config, &prelude, now) {
+                self.on_prelude_done(done);
             }
+        }
+    }
+
+    /// vrrp-core waits for the answer: that comes first.
+    fn on_prelude_done(&mut self, done: Done) {
+        self.feed.prelude_done(done.part.instance.clone(), done.part.order);
+        let subject = Subject::Instance(done.part.instance.clone());
+        done.entry.log(&subject.to_string());
+        self.history.ran(&subject, &done.entry);
+        if self.board.knows(&subject) {
+            self.preludes.remember(done, service::stamp::rfc3339(sys::clock::wall()));
         }
     }
 
@@ -383,7 +403,7 @@ impl service::Daemon for Daemon {
             }
         } else if self.preludes.owns(token) {
             if let Some(done) = self.preludes.on_ready(&mut self.reactor, token, now) {
-                self.feed.prelude_done(done.instance, done.order);
+                self.on_prelude_done(done);
             }
         } else {
             for event in self.server.on_ready(&mut self.reactor, token) {

@@ -55,6 +55,19 @@ impl Entry {
         Self { hook, state, outcome: why, succeeded: false, user: None, duration_ms: 0, output }
     }
 
+    /// For the status; `at` is a time of day.
+    pub(crate) fn into_run(self, at: String) -> HookRun {
+        HookRun {
+            hook: self.hook.to_owned(),
+            state: self.state,
+            outcome: self.outcome,
+            at,
+            user: self.user,
+            duration_ms: self.duration_ms,
+            output: self.output,
+        }
+    }
+
     /// In the log; `whose` begins the line.
     pub(crate) fn log(&self, whose: &str) {
         let what = format!("({whose}) {} for {}", self.hook, self.state);
@@ -90,14 +103,6 @@ impl Ledger {
         let account = self.accounts.entry(lane).or_default();
         account.runs = account.runs.saturating_add(1);
         account.failures = account.failures.saturating_add(u64::from(!entry.succeeded));
-        account.last = Some(HookRun {
-            hook: entry.hook.to_owned(),
-            state: entry.state,
-            outcome: entry.outcome,
-            at,
-            user: entry.user,
-            duration_ms: entry.duration_ms,
-            output: entry.output,
-        });
+        account.last = Some(entry.into_run(at));
     }
 }

@@ -3,12 +3,19 @@
 //! Not a matter of lanes: an address waits, so a prelude runs at once, whatever other hooks run. It must never leave vrrp-core
 //! without an answer while we live: what isn't configured, can't run or is one too many is answered at once.
 
-use config::{Config, UserSpec};
-use ipc::events::{Before, Prelude};
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+
+use config::Config;
+use ipc::events::{Before, Prelude, Told};
+use ipc::hooks::{HookRun, PreludeView};
 use ipc::json;
 use model::{InstanceName, Instant};
 use reactor::{Reactor, Token};
-use runner::{Crew, End, Job, Runner};
+use runner::{Crew, Job, Runner};
+
+use crate::ledger::Entry;
+use crate::occasion::Subject;
 
 /// Preludes that run at the same time, of different instances.
 const MAX_PLAYING: usize = 64;
@@ -32,19 +39,36 @@ impl Part {
             Before::Backup => "pre_backup",
         }
     }
+
+    /// The state to come.
+    const fn state(&self) -> Told {
+        match self.before {
+            Before::Master => Told::Master,
+            Before::Backup => Told::Backup,
+        }
+    }
 }
 
 /// The preludes that run now.
 #[derive(Debug)]
 pub(crate) struct Preludes {
     crew: Crew<Part>,
-    playing: usize,
+    playing: Vec<Part>,
+    /// The last of each instance of the configuration.
+    last: HashMap<InstanceName, HookRun>,
+}
+
+/// A prelude that is done, well or not, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) part: Part,
+    pub(crate) entry: Entry,
 }
 
 impl Preludes {
     /// Uses `first` and tokens above it: two for each that runs, or has left something behind.
-    pub(crate) const fn new(runner: Runner, first: Token) -> Self {
-        Self { crew: Crew::new(runner, first), playing: 0 }
+    pub(crate) fn new(runner: Runner, first: Token) -> Self {
+        Self { crew: Crew::new(runner, first), playing: Vec::new(), last: HashMap::new() }
     }
 
     /// Whether a token is one of ours, or of those above.
@@ -57,9 +81,34 @@ impl Preludes {
         self.crew.next_deadline()
     }
 
-    /// From now on preludes run as another configuration's `script_user`.
-    pub(crate) fn set_script_user(&mut self, script_user: Option<UserSpec>) {
-        self.crew.set_script_user(script_user);
+    /// Another configuration, in which others go by other names.
+    pub(crate) fn reconfigure(&mut self, config: &Config, renamed: &HashMap<Subject, Subject>) {
+        self.crew.set_script_user(config.global.script_user.clone());
+        let name = |was: InstanceName| match renamed.get(&Subject::Instance(was.clone())) {
+            Some(Subject::Instance(is)) => is.clone(),
+            Some(Subject::Group(_)) | None => was,
+        };
+        let last = std::mem::take(&mut self.last).into_iter().map(|(was, run)| (name(was), run));
+        let is_known = |name: &InstanceName| config.instances.iter().any(|it| it.name == *name);
+        self.last = last.filter(|(name, _)| is_known(name)).collect();
+    }
+
+    /// Whether none runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.crew.is_idle()
+    }
+
+    /// How those of an instance are; `None` if there was none yet.
+    pub(crate) fn view(&self, instance: &InstanceName) -> Option<PreludeView> {
+        let running = self.playing.iter().find(|part| part.instance == *instance);
+        let running = running.map(|part| part.word().to_owned());
+        let last = self.last.get(instance).cloned();
+        (running.is_some() || last.is_some()).then_some(PreludeView { running, last })
+    }
+
+    /// For the status: the last prelude of an instance of the configuration.
+    pub(crate) fn remember(&mut self, done: Done, at: String) {
+        self.last.insert(done.part.instance, done.entry.into_run(at));
     }
 
     /// Ends all that run.
@@ -67,43 +116,40 @@ impl Preludes {
         self.crew.abort(|_| true);
     }
 
-    /// Begins one; what has to be answered at once is given back.
+    /// Begins one, which writes itself into `register`; one that can't be begun is done.
     pub(crate) fn play(
         &mut self,
-        reactor: &Reactor,
+        (reactor, register): (&Reactor, Option<BorrowedFd<'_>>),
         config: &Config,
         prelude: &Prelude,
         now: Instant,
-    ) -> Option<Part> {
+    ) -> Option<Done> {
         let part = Part::of(prelude);
-        match self.start(reactor, config, prelude, now) {
+        match self.start((reactor, register), config, prelude, now) {
             Ok(()) => {
-                self.playing += 1;
+                self.playing.push(part);
                 None
             }
-            Err(why) => {
-                log::warn!("({}) {} is not run: {why}", part.instance, part.word());
-                Some(part)
-            }
+            Err(why) => Some(Done { entry: Entry::refused(part.word(), part.state(), why), part }),
         }
     }
 
     fn start(
         &mut self,
-        reactor: &Reactor,
+        (reactor, register): (&Reactor, Option<BorrowedFd<'_>>),
         config: &Config,
         prelude: &Prelude,
         now: Instant,
     ) -> Result<(), String> {
-        if self.playing >= MAX_PLAYING {
+        if self.playing.len() >= MAX_PLAYING {
             return Err(format!("{MAX_PLAYING} run already"));
         }
         let part = Part::of(prelude);
         let found = config.instances.iter().find(|it| it.name == part.instance);
         let preludes = &found.ok_or("no such instance in our configuration")?.preludes;
-        let (hook, state) = match part.before {
-            Before::Master => (&preludes.master, "MASTER"),
-            Before::Backup => (&preludes.backup, "BACKUP"),
+        let hook = match part.before {
+            Before::Master => &preludes.master,
+            Before::Backup => &preludes.backup,
         };
         let hook = hook.as_ref().ok_or("not in our configuration")?;
         let line = json::line(prelude).map_err(|error| error.to_string())?;
@@ -113,11 +159,11 @@ impl Preludes {
             user: hook.user.as_ref(),
             variables: &[
                 ("HANDOVER_INSTANCE", part.instance.to_string()),
-                ("HANDOVER_STATE", state.to_owned()),
+                ("HANDOVER_STATE", part.state().to_string()),
             ],
             input: Some(&line),
-            // Bounded to a moment, and no state follows from it.
-            register: None,
+            // Bounded to a moment, but only as long as we are there to end it.
+            register,
             timeout: preludes.limit,
         };
         self.crew.start(reactor, now, &job, part).map_err(|refusal| refusal.to_string())
@@ -131,16 +177,9 @@ impl Preludes {
     }
 
     /// To be called when one of our tokens is ready. Tells of a prelude that is done.
-    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, token: Token, now: Instant) -> Option<Part> {
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, token: Token, now: Instant) -> Option<Done> {
         let (part, finished) = self.crew.on_ready(reactor, token, now)?;
-        self.playing = self.playing.saturating_sub(1);
-        let what = format!("({}) {} {}", part.instance, part.word(), finished.end);
-        if matches!(finished.end, End::Exited(exit) if exit.success()) {
-            log::info!("{what} in {} ms", finished.took.as_millis());
-        } else {
-            let said = finished.output.lines().next_back().unwrap_or_default().trim();
-            log::warn!("{what}; it said: {said}");
-        }
-        Some(part)
+        self.playing.retain(|it| *it != part);
+        Some(Done { entry: Entry::ended(part.word(), part.state(), finished), part })
     }
 }

@@ -12,6 +12,7 @@ use crate::history::History;
 use crate::ledger::{Account, Ledger};
 use crate::occasion::Subject;
 use crate::pipes::Pipes;
+use crate::preludes::Preludes;
 
 /// The first line to everybody.
 pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
@@ -25,18 +26,31 @@ pub(crate) fn hello(fingerprint: Fingerprint) -> Message {
     })
 }
 
+/// All who know something.
+pub(crate) struct Known<'a> {
+    pub(crate) board: &'a Board,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) preludes: &'a Preludes,
+    pub(crate) cursor: &'a Cursor,
+    pub(crate) history: &'a History,
+    pub(crate) pipes: &'a Pipes,
+}
+
 /// Everything.
 pub(crate) fn status(
-    (board, ledger, cursor, history, pipes): (&Board, &Ledger, &Cursor, &History, &Pipes),
+    known: &Known<'_>,
     fingerprint: Fingerprint,
     last_reload: Option<LastReload>,
     connected: bool,
 ) -> Message {
     let (mut instances, mut groups) = (Vec::new(), Vec::new());
-    for (id, lane) in board.lanes() {
-        let hooks = view(lane, ledger.account(id).cloned().unwrap_or_default());
+    for (id, lane) in known.board.lanes() {
+        let mut hooks = view(lane, known.ledger.account(id).cloned().unwrap_or_default());
         match lane.subject().clone() {
-            Subject::Instance(instance) => instances.push(InstanceHooks { instance, hooks }),
+            Subject::Instance(instance) => {
+                hooks.prelude = known.preludes.view(&instance);
+                instances.push(InstanceHooks { instance, hooks });
+            }
             Subject::Group(group) => groups.push(GroupHooks { group, hooks }),
         }
     }
@@ -48,11 +62,11 @@ pub(crate) fn status(
         config: fingerprint.to_string(),
         last_reload,
         connected,
-        troubles: cursor.trouble().map(str::to_owned).into_iter().collect(),
-        history: history.view(),
+        troubles: known.cursor.trouble().map(str::to_owned).into_iter().collect(),
+        history: known.history.view(),
         instances,
         groups,
-        pipes: pipes.views(),
+        pipes: known.pipes.views(),
     }))
 }
 
@@ -65,5 +79,6 @@ fn view(lane: &Lane, account: Account) -> HooksView {
         runs: account.runs,
         failures: account.failures,
         superseded: lane.superseded(),
+        prelude: None,
     }
 }

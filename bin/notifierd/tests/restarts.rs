@@ -20,7 +20,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use harness::{Daemon, PATIENCE, Scratch};
-use ipc::events::Told;
+use ipc::events::{Before, Told};
 use ipc::hooks::Message;
 use sys::clock::now;
 use sys::process::{Exit, Signal};
@@ -88,19 +88,19 @@ fn who_comes_back_tells_only_what_is_new() {
     assert_eq!(ends(&scratch, "C"), ["BACKUP"]);
 }
 
-#[test]
-fn whoever_comes_next_ends_the_hooks_that_it_would_start_others_beside() {
-    let scratch = Scratch::new("notifierd-orphan");
+/// A script that says its number and never ends.
+fn hanger(scratch: &Scratch) -> String {
     let script = "#!/bin/sh\necho $$ > PID.new\nmv PID.new PID\nwhile true; do sleep 1; done\n";
     let script = script.replace("PID", scratch.path("pid").to_str().unwrap());
-    let script = scratch.write("hangs", &script, 0o755);
-    let listener = Core::listen(&scratch);
-    let daemon = start(&scratch, &instance("A", 1, &format!("notify {}", script.display())));
-    let _core = Core::accept(&listener, &[("A", Told::Master)]);
-    let pid = daemon.until("the hook", || scratch.read("pid").trim().parse::<u32>().ok());
+    scratch.write("hangs", &script, 0o755).display().to_string()
+}
+
+/// Whatever has said its number doesn't outlive the notifierd that comes after the one that is killed.
+fn ends_with_the_next(scratch: &Scratch, daemon: Daemon) {
+    let pid = daemon.until("the script", || scratch.read("pid").trim().parse::<u32>().ok());
     daemon.signal(Signal::KILL);
     daemon.ended();
-    let _daemon = start(&scratch, "");
+    let _daemon = start(scratch, "");
     let begin = now();
     // Gone, or a zombie that nobody has reaped yet.
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -109,6 +109,27 @@ fn whoever_comes_next_ends_the_hooks_that_it_would_start_others_beside() {
         assert!(now().since(begin) < PATIENCE, "process {pid} lives on: {}", state());
         sys::clock::sleep_until(now() + Duration::from_millis(5));
     }
+}
+
+#[test]
+fn whoever_comes_next_ends_the_hooks_that_it_would_start_others_beside() {
+    let scratch = Scratch::new("notifierd-orphan");
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &format!("notify {}", hanger(&scratch))));
+    let _core = Core::accept(&listener, &[("A", Told::Master)]);
+    ends_with_the_next(&scratch, daemon);
+}
+
+/// Nobody else is there to end it at its limit.
+#[test]
+fn whoever_comes_next_ends_the_preludes_too() {
+    let scratch = Scratch::new("notifierd-prelude-orphan");
+    let listener = Core::listen(&scratch);
+    let preludes = format!("pre_master {}\n pre_timeout 10", hanger(&scratch));
+    let daemon = start(&scratch, &instance("A", 1, &preludes));
+    let mut core = Core::accept(&listener, &[("A", Told::Backup)]);
+    core.prelude("A", Before::Master);
+    ends_with_the_next(&scratch, daemon);
 }
 
 /// A3 of hooks: a hanging hook keeps the last state from being told for a while, and not for good.

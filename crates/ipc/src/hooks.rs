@@ -128,6 +128,20 @@ pub struct HooksView {
     pub failures: u64,
     /// States that were overtaken by a newer one while they waited.
     pub superseded: u64,
+    /// What runs before its addresses come or go; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prelude: Option<PreludeView>,
+}
+
+/// The preludes of an instance (`pre_master`, `pre_backup`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreludeView {
+    /// The one that runs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// The one that ended last; its state is the one that was to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<HookRun>,
 }
 
 /// A hook that has ended.
@@ -165,6 +179,7 @@ mod tests {
             runs: 1,
             failures: 0,
             superseded: 0,
+            prelude: None,
         };
         let status = Message::Status(Box::new(Status {
             protocol: json::PROTOCOL,

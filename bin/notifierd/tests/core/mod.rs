@@ -5,7 +5,9 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use ipc::events::{self, Event, GroupEvent, GroupState, Hello, InstanceState, Snapshot, Told};
+use ipc::events::{
+    self, Before, Event, GroupEvent, GroupState, Hello, InstanceState, Prelude, Snapshot, Told,
+};
 use ipc::json;
 use model::{Cause, Evidence, GroupName, InstanceName, Priority};
 
@@ -111,6 +113,12 @@ impl Core {
             at: "2026-01-01T00:00:00.000Z".into(),
             monotonic: 42,
         }));
+    }
+
+    /// Asks for what comes before the addresses do.
+    pub(crate) fn prelude(&mut self, instance: &str, before: Before) {
+        let (instance, order, limit_ms) = (name(instance), 1, 10_000);
+        self.say(&events::Message::Prelude(Prelude { instance, before, order, limit_ms }));
     }
 
     pub(crate) fn group_event(&mut self, group: &str, from: Told, to: Told) {
