@@ -92,6 +92,9 @@ To a daemon: make room for a successor, which goes on where this one was.
 HANDOVER_LOG
 What is logged, in the syntax of env_logger: error, warn, info (the default), debug.
 .TP
+HANDOVER_SECCOMP
+Of vrrp-core and ipmgr: log has the kernel log the system calls that aren't on their lists; without it such a call ends them.
+.TP
 RUNTIME_DIRECTORY, STATE_DIRECTORY
 Defaults of the options of that name.
 .SH FILES

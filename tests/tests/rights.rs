@@ -73,7 +73,10 @@ fn has_the_rights_of_its_row(node: &Node) {
         }
     }
     for name in ["ipmgr", "vrrp-core"] {
-        assert_eq!(process_status(node, name)["NoNewPrivs"], "1", "{name}");
+        let status = process_status(node, name);
+        assert_eq!(status["NoNewPrivs"], "1", "{name}");
+        // SECCOMP_MODE_FILTER; what it forbids is shown by confine.rs.
+        assert_eq!(status["Seccomp"], "2", "{name}");
     }
 }
 

@@ -30,6 +30,7 @@ use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
 use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
+use crate::needs::NEEDS;
 use crate::paths;
 use crate::plan::{self, Spot, Thing};
 use crate::shutter::{self, Shutter};
@@ -70,6 +71,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     privilege::restrict(&[Capability::NetAdmin, Capability::NetRaw], true)
         .map_err(|error| Failure::io("drop all other capabilities", &error))?;
     let daemon = Daemon::new(start)?;
+    service::confine("ipmgr", NEEDS);
     service::notify_ready("waiting for vrrp-core");
     service::serve(daemon)
 }

@@ -14,6 +14,7 @@ mod evidence;
 mod facts;
 mod gate;
 mod limiter;
+mod needs;
 mod paths;
 mod plan;
 mod shutter;

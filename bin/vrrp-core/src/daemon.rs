@@ -24,6 +24,7 @@ use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::lull::Lull;
 use crate::manager::Manager;
+use crate::needs::NEEDS;
 use crate::pacing::Pacer;
 use crate::setup::{CarrierId, Setup};
 use crate::wire::{Drained, Wire};
@@ -48,6 +49,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     sys::privilege::restrict(&[], true).map_err(|error| Failure::io("drop all capabilities", &error))?;
     let mut daemon = Daemon::new(start)?;
     daemon.desk(sys::clock::now()).recall();
+    service::confine("vrrp-core", NEEDS);
     service::notify_ready(&daemon.feed.summary());
     service::serve(daemon)
 }

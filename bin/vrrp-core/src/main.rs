@@ -11,6 +11,7 @@ mod feed;
 mod losses;
 mod lull;
 mod manager;
+mod needs;
 mod operator;
 mod pacing;
 mod past;

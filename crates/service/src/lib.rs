@@ -4,6 +4,7 @@
 //! daemon is for.
 
 pub mod client;
+mod confine;
 mod failure;
 pub mod log;
 mod options;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+pub use confine::{SECCOMP_VARIABLE, confine};
 pub use failure::{Exit, Failure};
 pub use options::{
     DaemonOptions, config_id, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit,

@@ -28,6 +28,15 @@ pub fn start(program: &'static str) {
     let _ = builder.try_init();
 }
 
+/// What a line begins with that is written by nobody's logger, in the last moment of a process; without the time.
+pub(crate) fn line_start(program: &str) -> String {
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        format!("<{}>", journal_level(Level::Error))
+    } else {
+        format!("{program}: {}", word(Level::Error))
+    }
+}
+
 const fn journal_level(level: Level) -> u8 {
     match level {
         Level::Error => 3,

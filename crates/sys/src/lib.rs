@@ -18,6 +18,7 @@ pub mod own_file;
 pub mod privilege;
 pub mod process;
 pub mod schedule;
+pub mod seccomp;
 pub mod seqpacket;
 pub mod tap;
 pub mod timer;

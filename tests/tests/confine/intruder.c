@@ -1,0 +1,59 @@
+/*
+ * Somebody who runs code inside a daemon: loaded into it (LD_PRELOAD), does on SIGUSR2 what INTRUDER names, and says so if it
+ * lives on. A test's own; nothing of the daemons knows it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *wish;
+
+static void act(void)
+{
+	char *const argv[] = { "true", NULL };
+
+	if (!strcmp(wish, "program")) execve("/bin/true", argv, argv + 1);
+	if (!strcmp(wish, "process")) syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (!strcmp(wish, "tcp")) socket(AF_INET, SOCK_STREAM, 0);
+	if (!strcmp(wish, "udp")) socket(AF_INET6, SOCK_DGRAM, 0);
+	if (!strcmp(wish, "audit")) socket(AF_NETLINK, SOCK_RAW, 9);
+	if (!strcmp(wish, "packet")) socket(AF_PACKET, SOCK_DGRAM, 0);
+	if (!strcmp(wish, "mount")) mount("none", "/mnt", "tmpfs", 0, "");
+	if (!strcmp(wish, "debugger")) ptrace(PTRACE_ATTACH, 1, 0, 0);
+	if (!strcmp(wish, "bpf")) syscall(SYS_bpf, 5, 0, 0);
+	if (!strcmp(wish, "keys")) syscall(SYS_keyctl, 0, 0, 0, 0, 0);
+	if (!strcmp(wish, "module")) syscall(SYS_init_module, "", 0, "");
+	if (!strcmp(wish, "user")) syscall(SYS_setresuid, 0, 0, 0);
+	if (!strcmp(wish, "namespace")) unshare(CLONE_NEWUSER);
+	if (!strcmp(wish, "signal")) kill(1, 0);
+	if (!strcmp(wish, "code")) mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!strcmp(wish, "mute")) signal(SIGSYS, SIG_IGN);
+	if (!strcmp(wish, "uring")) syscall(SYS_io_uring_setup, 1, 0);
+}
+
+static void on_signal(int number)
+{
+	static const char said[] = "the intruder lives\n";
+
+	(void)number;
+	act();
+	if (write(STDERR_FILENO, said, sizeof said - 1) < 0)
+		_exit(1);
+}
+
+__attribute__((constructor)) static void enter(void)
+{
+	wish = getenv("INTRUDER");
+	if (wish)
+		signal(SIGUSR2, on_signal);
+}
