@@ -40,7 +40,8 @@ fn host(lab: &Lab) -> Host {
     let host = lab.add_host("a", &["192.168.1.11/24"]).expect("a host");
     host.write_file(CONFIG_PATH, CONFIG, 0o600).expect("write");
     host.write_file("/tmp/intruder.c", include_str!("confine/intruder.c"), 0o600).expect("write");
-    let script = format!("mkdir -p {RUNTIME_DIR} && cc -shared -fPIC -O1 -o {INTRUDER} /tmp/intruder.c");
+    let script =
+        format!("mkdir -p {RUNTIME_DIR} /run/state && cc -shared -fPIC -O1 -o {INTRUDER} /tmp/intruder.c");
     let output = host.run(["sh", "-c", &script]).expect("run");
     assert!(output.success(), "{}{}", output.stdout, output.stderr);
     host
@@ -109,6 +110,33 @@ fn what_is_on_the_list_passes_and_all_else_too_where_it_is_only_logged() {
         process.kill(Signal::USR2).expect("signal");
         let lives = process.wait_for_line(LIMIT, |line| line == "the intruder lives");
         assert!(lives.is_some(), "{daemon}, {wish}: {}", lines(&process));
+        process.kill(Signal::TERM).expect("signal");
+        assert_eq!(process.wait(LIMIT), Some(Exit::Code(0)), "{daemon}: {}", lines(&process));
+    }
+}
+
+/// In the lab everything belongs to the user that the daemons run as: it is landlock that refuses.
+#[test]
+fn only_where_a_daemon_keeps_something_can_it_write() {
+    let lab = start_lab();
+    let host = host(&lab);
+    for (daemon, wish, may) in [
+        ("vrrp-core", "state", true),
+        ("vrrp-core", "file", false),
+        ("vrrp-core", "configuration", false),
+        ("ipmgr", "state", false),
+        ("ipmgr", "configuration", false),
+    ] {
+        let process = start(&host, daemon, wish, "enforce");
+        wait_until_confined(&lab, &host, daemon, &process);
+        process.kill(Signal::USR2).expect("signal");
+        let told =
+            process.wait_for_line(LIMIT, |line| line.starts_with("the intruder")).expect("it acts").text;
+        if lines(&process).contains("this kernel has no landlock") {
+            eprintln!("SKIPPED: this kernel has no landlock");
+            return;
+        }
+        assert_eq!(told == "the intruder wrote", may, "{daemon}, {wish}: {}", lines(&process));
         process.kill(Signal::TERM).expect("signal");
         assert_eq!(process.wait(LIMIT), Some(Exit::Code(0)), "{daemon}: {}", lines(&process));
     }

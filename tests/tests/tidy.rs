@@ -84,6 +84,7 @@ fn only_those_who_need_it_know_a_protocol() {
     assert!(users_of("checks").is_subset(&set(&["sim", "checkerd"])), "only checkerd and sim know checks");
     assert_eq!(users_of("bincode"), set(&["ipc"]), "only ipc knows bincode");
     assert!(users_of("libc").is_subset(&set(&["sys"])), "only sys knows libc");
+    assert!(users_of("landlock").is_subset(&set(&["sys"])), "only sys knows landlock");
     assert!(users_of("mio").is_subset(&set(&["reactor"])), "only reactor knows mio");
 }
 

@@ -9,7 +9,7 @@ mod reload;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
 use service::reload::Participant;
 use service::{Exit, Failure, Readiness, Start, Turn};
+use sys::landlock::May;
 use sys::netlink::{Changed, Monitor, Route};
 use sys::privilege::{self, Capability};
 use sys::seqpacket::Listener;
@@ -48,6 +49,8 @@ const RELOAD: Token = Token(4);
 const FIRST_LINK: usize = 5;
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
+/// Settings of links that have no message of netlink.
+const NETWORK_SETTINGS: &str = "/proc/sys/net";
 /// How often the kernel is asked even if nothing seems to have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How soon it is asked again when it could not answer.
@@ -70,8 +73,9 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     }
     privilege::restrict(&[Capability::NetAdmin, Capability::NetRaw], true)
         .map_err(|error| Failure::io("drop all other capabilities", &error))?;
+    let runtime = start.runtime_dir.clone();
     let daemon = Daemon::new(start)?;
-    service::confine("ipmgr", NEEDS);
+    service::confine("ipmgr", NEEDS, &[(&runtime, May::Keep), (Path::new(NETWORK_SETTINGS), May::Write)]);
     service::notify_ready("waiting for vrrp-core");
     service::serve(daemon)
 }

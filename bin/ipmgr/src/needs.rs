@@ -2,7 +2,7 @@
 //!
 //! Sockets are what it has rights for, so it is here that they are told apart: raw, packet and netlink ones of two protocols, and
 //! none that could talk to somebody by TCP or UDP. A call that is missing here ends ipmgr: so add one together with what
-//! needs it (CONTRIBUTING.md, "System calls").
+//! needs it (CONTRIBUTING.md, "System calls and files").
 
 use sys::seccomp::Argument::{Is, Masked};
 use sys::seccomp::Rule::{Always, With};

@@ -16,6 +16,7 @@ use model::{Family, Instant, LinkFact, Transport};
 use reactor::{ClientId, Interest, LineServer, Reactor, Token};
 use service::reload::Participant;
 use service::{Failure, Readiness, Start, Turn};
+use sys::landlock::May;
 use vrrp::{Core, CoreConfig, Input, InstanceId, LinkId, OrderNumber, Output};
 
 use crate::backlog::{Backlog, is_urgent};
@@ -47,9 +48,10 @@ const SOCKET_MODE: u32 = 0o660;
 pub(crate) fn run(start: Start) -> Result<(), Failure> {
     be_prompt(start.config.global.real_time);
     sys::privilege::restrict(&[], true).map_err(|error| Failure::io("drop all capabilities", &error))?;
+    let (sockets, state) = (start.runtime_dir.clone(), start.state_dir.clone());
     let mut daemon = Daemon::new(start)?;
     daemon.desk(sys::clock::now()).recall();
-    service::confine("vrrp-core", NEEDS);
+    service::confine("vrrp-core", NEEDS, &[(&sockets, May::Remove), (&state, May::Keep)]);
     service::notify_ready(&daemon.feed.summary());
     service::serve(daemon)
 }

@@ -11,6 +11,7 @@ pub mod announce;
 mod bpf;
 pub mod clock;
 pub mod frames;
+pub mod landlock;
 pub mod namespace;
 pub mod netlink;
 mod overflow;

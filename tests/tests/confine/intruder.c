@@ -18,6 +18,16 @@
 
 static const char *wish;
 
+/* Whether it could be written is told by the next line of the log. */
+static void try_to_write(const char *path)
+{
+	static const char could[] = "the intruder wrote\n", could_not[] = "the intruder could not write\n";
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	if (write(STDERR_FILENO, fd < 0 ? could_not : could, (fd < 0 ? sizeof could_not : sizeof could) - 1) < 0)
+		_exit(1);
+}
+
 static void act(void)
 {
 	char *const argv[] = { "true", NULL };
@@ -38,6 +48,9 @@ static void act(void)
 	if (!strcmp(wish, "signal")) kill(1, 0);
 	if (!strcmp(wish, "code")) mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!strcmp(wish, "mute")) signal(SIGSYS, SIG_IGN);
+	if (!strcmp(wish, "state")) try_to_write("/run/state/new");
+	if (!strcmp(wish, "file")) try_to_write("/run/new");
+	if (!strcmp(wish, "configuration")) try_to_write("/etc/handover/handover.conf");
 	if (!strcmp(wish, "uring")) syscall(SYS_io_uring_setup, 1, 0);
 }
 

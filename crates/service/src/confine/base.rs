@@ -2,7 +2,7 @@
 //!
 //! Generous with what is harmless (a library may ask for it some day, and what is missing here is an outage at night),
 //! strict with what makes a taken-over process useful: no program, no new process, no code made at run time, no
-//! network, no other process, no other user. How to add one: CONTRIBUTING.md, "System calls".
+//! network, no other process, no other user. How to add one: CONTRIBUTING.md, "System calls and files".
 
 use sys::seccomp::Argument::{Is, IsNot, Masked, Null, OwnProcess};
 use sys::seccomp::Rule::{Always, Refused, With};
