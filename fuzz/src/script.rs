@@ -269,6 +269,9 @@ impl Stage {
         let Some((instance, order, install)) = self.open.pop() else { return };
         if install {
             let failures = if well { Vec::new() } else { vec!["add 192.0.2.100/32: EPERM".to_owned()] };
+            if well {
+                self.give(Input::Placed { instance, order, places: &[0] });
+            }
             self.give(Input::Installed { instance, order, failures: &failures, nothing: !well });
         } else {
             self.give(Input::Withdrawn { instance, order: Some(order) });
@@ -280,6 +283,7 @@ impl Stage {
         let (instance, installed) = (script.instance()?, script.flag()?);
         let order = OrderNumber(script.byte()?.into());
         if installed {
+            self.give(Input::Placed { instance, order, places: &[1, u32::MAX] });
             self.give(Input::Installed { instance, order, failures: &[], nothing: false });
             return Some(());
         }
@@ -358,7 +362,9 @@ impl Stage {
                 self.group_told = it.to;
             }
             // V3-FSM-15
-            Output::Announce(instance) => assert!(self.ordered[instance.0], "announced and not there"),
+            Output::Announce(instance) | Output::AnnouncePlaced { instance, .. } => {
+                assert!(self.ordered[instance.0], "announced and not there");
+            }
             Output::Transmit(it) => {
                 let parsed = packet::parse(&it.message, it.source, it.destination);
                 assert!(parsed.is_ok(), "{parsed:?}: {it:?}");

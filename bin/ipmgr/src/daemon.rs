@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Config, Instance};
+use config::{Address, Config, Instance};
 use ipc::core_ipmgr::{self, Order, Report, SOCKET};
 use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
@@ -34,6 +34,7 @@ use crate::limiter::Limiter;
 use crate::needs::NEEDS;
 use crate::paths;
 use crate::plan::{self, Spot, Thing};
+use crate::progress::Progress;
 use crate::shutter::{self, Shutter};
 use crate::sockets::{self, Use};
 use crate::succession::Note;
@@ -116,6 +117,8 @@ struct Daemon {
     evidence: Evidence,
     shutter: Shutter,
     answers: Vec<Answer>,
+    /// What vrrp-core was told in advance of those answers.
+    progress: Progress,
     /// What the last answer to an order said, of instances that are still ordered.
     answered: BTreeMap<InstanceId, Answered>,
     /// What failed in the last comparison, so that the log says it once.
@@ -198,6 +201,7 @@ impl Daemon {
             world,
             shutter: Shutter::default(),
             answers: Vec::new(),
+            progress: Progress::default(),
             answered: BTreeMap::new(),
             failures: HashMap::new(),
             dirty: true,
@@ -358,6 +362,7 @@ impl Daemon {
             self.answer_again(&self.asked());
         }
         self.answer();
+        self.progress = Progress::default();
         self.tell(now);
     }
 
@@ -416,21 +421,24 @@ impl Daemon {
             let Some(instance) = self.config.instances.get(id.0) else { continue };
             let name = instance.name.clone();
             let mut failures = self.told_of(instance);
-            let mut nothing =
-                instance.held().all(|it| self.failures.contains_key(&Thing::Address(Spot::of(it))));
+            let mut nothing = instance.held().all(|it| self.is_refused(it));
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
+                    let mut places = self.places(id, instance);
                     if self.claims.of(id) != Claim::Ordered {
                         failures = vec!["a later order withdrew the addresses".to_owned()];
                         nothing = true;
+                        places.clear();
                     }
+                    let last = places.split_off(places.len().saturating_sub(core_ipmgr::MAX_PLACES));
+                    self.tell_placed(&name, order, &places);
                     let answered = Answered { order, failures: failures.clone() };
                     let line = match self.answered.insert(id, answered) {
                         Some(before) if before.order == order => format!("({name}) VIPs have changed."),
                         Some(_) | None => format!("({name}) setting VIPs."),
                     };
                     let failures = core_ipmgr::bounded(failures);
-                    (Report::Installed { instance: name, order, failures, nothing }, line)
+                    (Report::Installed { instance: name, order, failures, nothing, places: last }, line)
                 }
                 Answer::Withdrawn { order, why, .. } => {
                     self.answered.remove(&id);
@@ -442,6 +450,26 @@ impl Daemon {
             self.with_core(|core| core.send(&report, None));
             log::info!("{line}");
         }
+    }
+
+    /// Whether the kernel, or we, couldn't do what that address needs.
+    fn is_refused(&self, address: &Address) -> bool {
+        // Asking about every address is not worth it while all is well.
+        !self.failures.is_empty() && self.failures.contains_key(&Thing::Address(Spot::of(address)))
+    }
+
+    /// The numbers of the addresses of an instance that are in place and were not told in advance.
+    fn places(&self, id: InstanceId, instance: &Instance) -> Vec<u32> {
+        let held = instance.held().zip(0..);
+        let fresh = held.filter(|(it, number)| !self.progress.has_told(id, *number) && !self.is_refused(it));
+        fresh.map(|(_, number)| number).collect()
+    }
+
+    /// Tells vrrp-core about addresses that are in place while there is more to tell.
+    fn tell_placed(&mut self, name: &InstanceName, order: u64, places: &[u32]) {
+        self.with_core(|core| {
+            core_ipmgr::placed(name, order, places).try_for_each(|report| core.send(&report, None))
+        });
     }
 
     /// Tells vrrp-core what it has not been told about links, and gives it the sockets of those that are new.

@@ -17,6 +17,7 @@ mod limiter;
 mod needs;
 mod paths;
 mod plan;
+mod progress;
 mod shutter;
 mod sockets;
 mod succession;

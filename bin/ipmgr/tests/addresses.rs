@@ -34,6 +34,9 @@ fn adopt(core: &mut Core) {
     core.say(&Order::Adopt { fingerprint });
 }
 
+/// More than fit two messages to the kernel.
+const MANY: u32 = 400;
+
 const RICH: &str = "virtual_ipaddress_excluded {
     198.51.100.5/24 brd + label eth0:vip scope link noprefixroute
     198.51.100.9 peer 203.0.113.9
@@ -117,4 +120,39 @@ fn an_address_that_is_on_another_interface_is_left_there() {
     core.withdraw("api_vip", 2);
     let left = host.found(VIP).expect("the administrator's");
     assert_eq!((left.link, left.valid), (host.route.link_index("eth7").unwrap(), None));
+}
+
+/// V3-FSM-15: vrrp-core may announce what is in place, and nothing else. It hears of each address once, of the first ones
+/// before the last are added.
+#[test]
+fn what_is_in_place_of_many_is_told_before_all_of_it_is() {
+    let Some(mut host) = Host::new() else { return };
+    let many: String =
+        (0..MANY).map(|number| format!("10.9.{}.{}/32\n", number / 256, number % 256)).collect();
+    let block = format!("virtual_ipaddress_excluded {{\n10.8.0.1/32 dev nowhere\n{many}}}");
+    let fingerprint = with(&host, &block);
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    core.say(&Order::Install { instance: harness::instance("api_vip"), order: 5 });
+    let (mut told, mut parts) = (Vec::new(), 0);
+    let (failures, rest) = core.find(|(report, _)| match report {
+        Report::Placed { instance, order, places } => {
+            assert_eq!((instance.as_str(), order), ("api_vip", 5));
+            told.extend(places);
+            parts += 1;
+            None
+        }
+        Report::Installed { order: 5, failures, nothing: false, places, .. } => Some((failures, places)),
+        _ => None,
+    });
+    assert!((2..=4).contains(&parts), "a batch each: {parts}");
+    assert!(!rest.is_empty(), "the last ones come with the answer");
+    told.extend(rest);
+    told.sort_unstable();
+    // The advertised one is the first, and the one that has nowhere to go the second.
+    let expected: Vec<u32> = (0..MANY + 2).filter(|number| *number != 1).collect();
+    assert_eq!(told, expected);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    let held = host.route.addresses().unwrap();
+    assert_eq!(held.iter().filter(|it| it.prefix == 32 && it.address.is_ipv4()).count(), expected.len());
 }

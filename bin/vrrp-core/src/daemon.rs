@@ -23,6 +23,7 @@ use crate::backlog::{Backlog, is_urgent};
 use crate::checker::Checker;
 use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
+use crate::in_place::InPlace;
 use crate::lull::Lull;
 use crate::manager::Manager;
 use crate::needs::NEEDS;
@@ -90,6 +91,7 @@ struct Daemon {
     backlog: Backlog,
     lull: Lull,
     pacer: Pacer,
+    in_place: InPlace,
     /// The service manager hasn't heard of the last transitions.
     summary_due: bool,
     stopping: bool,
@@ -140,6 +142,7 @@ impl Daemon {
             backlog: Backlog::default(),
             lull: Lull::new(now),
             pacer: Pacer::new(start.config.global.pacing),
+            in_place: InPlace::default(),
             summary_due: false,
             stopping: false,
             finished: false,
@@ -222,9 +225,16 @@ impl Daemon {
                 self.manager.greeted();
                 self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
             }
-            Report::Installed { instance, order, failures, nothing } => {
+            Report::Placed { instance, order, places } => {
+                if let Some(instance) = self.setup.instance(&instance) {
+                    self.on_placed(instance, OrderNumber(order), &places, now);
+                }
+            }
+            Report::Installed { instance, order, failures, nothing, places } => {
                 if let Some(instance) = self.setup.instance(&instance) {
                     let order = OrderNumber(order);
+                    self.on_placed(instance, order, &places, now);
+                    self.in_place.complete(instance, order);
                     let failures = failures.as_slice();
                     self.core.handle(now, Input::Installed { instance, order, failures, nothing });
                 }
@@ -336,6 +346,7 @@ impl Daemon {
         match output {
             Output::Transmit(transmit) => self.wire.transmit(&transmit),
             Output::Install { instance, order } => {
+                self.in_place.begin(instance, order);
                 self.order(instance, now, |instance| Order::Install { instance, order: order.0 });
             }
             Output::Withdraw { instance, order } => {
@@ -343,6 +354,7 @@ impl Daemon {
             }
             Output::Prelude { instance, order, prelude } => self.ask_for(instance, order, prelude, now),
             Output::Announce(instance) => self.announce(instance, now),
+            Output::AnnouncePlaced { instance, places } => self.announce_placed(instance, &places, now),
             Output::Transition(transition) => self.on_transition(&transition),
             Output::GroupTransition(transition) => self.on_group_transition(&transition),
             Output::Notice(notice) => {

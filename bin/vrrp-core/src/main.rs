@@ -8,6 +8,7 @@ mod checker;
 mod daemon;
 mod drains;
 mod feed;
+mod in_place;
 mod losses;
 mod lull;
 mod manager;

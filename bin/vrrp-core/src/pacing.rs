@@ -90,7 +90,7 @@ impl Pacer {
     pub(crate) fn pop(
         &mut self,
         now: Instant,
-        holds: impl Fn(InstanceId) -> bool,
+        holds: impl Fn(Announcement) -> bool,
     ) -> Option<(LaneId, Announcement)> {
         loop {
             let (at, id) = *self.due.first()?;
@@ -179,10 +179,10 @@ impl Lane {
         self.order.push_front(what);
     }
 
-    fn pop(&mut self, holds: impl Fn(InstanceId) -> bool) -> Option<Announcement> {
+    fn pop(&mut self, holds: impl Fn(Announcement) -> bool) -> Option<Announcement> {
         while let Some(what) = self.order.pop_front() {
             let left = self.counts.remove(&what).unwrap_or_default().saturating_sub(1);
-            if !holds(what.instance) {
+            if !holds(what) {
                 continue;
             }
             if left > 0 {
@@ -276,7 +276,7 @@ mod tests {
         for what in [of(0, 0), of(0, 0), of(0, 1), of(1, 0)] {
             pacer.push(ARP, what, at(0));
         }
-        assert_eq!(pacer.pop(at(0), |instance| instance.0 == 1), Some((ARP, of(1, 0))));
+        assert_eq!(pacer.pop(at(0), |it| it.instance.0 == 1), Some((ARP, of(1, 0))));
         assert_eq!((pacer.pop(at(1000), |_| true), pacer.next_deadline()), (None, None));
         pacer.push(ARP, of(0, 0), at(1000));
         assert_eq!(pacer.pop(at(1000), |_| false), None);

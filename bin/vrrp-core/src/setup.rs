@@ -109,6 +109,15 @@ impl Setup {
         self.addresses.get(id.0).map_or(&[], Vec::as_slice)
     }
 
+    /// The place of every address among its instance's.
+    pub(crate) fn places(&self) -> HashMap<(InstanceId, &Placed), usize> {
+        let instances = self.addresses.iter().enumerate();
+        let all = instances.flat_map(|(number, addresses)| {
+            addresses.iter().enumerate().map(move |(place, placed)| ((InstanceId(number), placed), place))
+        });
+        all.collect()
+    }
+
     /// What the core knows of an instance; `None` for a number that no instance has.
     pub(crate) fn instance_config(&self, id: InstanceId) -> Option<&InstanceConfig> {
         self.core.instances.get(id.0)
@@ -120,7 +129,7 @@ impl Setup {
 pub(crate) struct CarrierId(pub(crate) usize);
 
 /// An address and where it lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Placed {
     /// The address.
     pub(crate) address: IpAddr,

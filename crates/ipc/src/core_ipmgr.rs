@@ -15,12 +15,14 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
 /// How many names one [`Report::Held`] may hold: with the longest names it still fits a frame.
 pub const MAX_HELD: usize = 128;
+/// How many addresses one report may number.
+pub const MAX_PLACES: usize = 1024;
 /// How many sentences one [`Report::Installed`] may hold.
 pub const MAX_FAILURES: usize = 64;
 /// The longest sentence in a report, in bytes.
@@ -105,6 +107,9 @@ pub enum Report {
         failures: Vec<String>,
         /// Not one of the addresses is in place.
         nothing: bool,
+        /// The addresses that are in place and have not been told by [`Report::Placed`], numbered as there, at most
+        /// [`MAX_PLACES`].
+        places: Vec<u32>,
     },
     /// The addresses are gone.
     Withdrawn {
@@ -135,6 +140,27 @@ pub enum Report {
         /// Why it can't be run, at most [`MAX_SENTENCE`] long; `None` when it can.
         error: Option<String>,
     },
+    /// Some of the addresses that [`Order::Install`] asked for are in place, and may be announced. [`Report::Installed`] follows
+    /// when there is nothing more to do for them.
+    Placed {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Which order.
+        order: u64,
+        /// Which ones, counted from 0 among all that the configuration has the instance hold, in its order; at most
+        /// [`MAX_PLACES`].
+        places: Vec<u32>,
+    },
+}
+
+/// The numbers as [`Report::Placed`] messages, each of which fits a frame.
+pub fn placed<'a>(
+    instance: &'a InstanceName,
+    order: u64,
+    places: &'a [u32],
+) -> impl Iterator<Item = Report> + use<'a> {
+    let parts = places.chunks(MAX_PLACES);
+    parts.map(move |part| Report::Placed { instance: instance.clone(), order, places: part.to_vec() })
 }
 
 /// The names as [`Report::Held`] messages, each of which fits a frame.
@@ -248,8 +274,9 @@ mod tests {
                     order: 2,
                     failures: vec!["x".into()],
                     nothing: true,
+                    places: vec![7],
                 },
-                format!("06000000{VI_1}0200000000000000{text}{text}7801"),
+                format!("06000000{VI_1}0200000000000000{text}{text}7801{text}07000000"),
             ),
             (
                 Report::Withdrawn { instance: instance(), order: Some(3), why: "x".into() },
@@ -260,6 +287,10 @@ mod tests {
             (
                 Report::Prepared { fingerprint: 0xfeed, error: Some("x".into()) },
                 format!("0a000000edfe00000000000001{text}78"),
+            ),
+            (
+                Report::Placed { instance: instance(), order: 2, places: vec![7] },
+                format!("0b000000{VI_1}0200000000000000{text}07000000"),
             ),
         ];
         for (report, expected) in all {
@@ -277,8 +308,13 @@ mod tests {
         let failures = bounded(vec!["ä".repeat(MAX_SENTENCE); 5000]);
         assert_eq!((failures.len(), failures[0].len()), (MAX_FAILURES, MAX_SENTENCE));
         assert_eq!(failures[MAX_FAILURES - 1], "and 4937 more");
-        let installed = Report::Installed { instance: longest, order: u64::MAX, failures, nothing: true };
-        for report in parts.iter().chain([&installed]) {
+        let numbers: Vec<u32> = (0..5000).collect();
+        let placed: Vec<Report> = placed(&longest, u64::MAX, &numbers).collect();
+        assert_eq!(placed.len(), 5);
+        let places = vec![u32::MAX; MAX_PLACES];
+        let installed =
+            Report::Installed { instance: longest, order: u64::MAX, failures, nothing: true, places };
+        for report in parts.iter().chain(&placed).chain([&installed]) {
             assert!(encode(report).unwrap().len() <= MAX_FRAME);
         }
     }

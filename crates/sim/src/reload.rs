@@ -213,7 +213,8 @@ fn concerns(output: &Output) -> Option<InstanceId> {
         Output::Install { instance, .. }
         | Output::Withdraw { instance, .. }
         | Output::Prelude { instance, .. }
-        | Output::Announce(instance) => Some(*instance),
+        | Output::Announce(instance)
+        | Output::AnnouncePlaced { instance, .. } => Some(*instance),
         Output::Transition(transition) => Some(transition.instance),
         Output::Notice(notice) => notice.instance,
         Output::GroupTransition(_) | Output::Finished => None,

@@ -399,6 +399,9 @@ impl World {
             Message::PreludeDone(instance, order) => self.feed(node, Input::PreludeDone { instance, order }),
             Message::Installed(instance, order, failures) => {
                 running.count_under_way(instance, false);
+                if failures.is_empty() {
+                    self.feed(node, Input::Placed { instance, order, places: &[0] })?;
+                }
                 self.feed(
                     node,
                     Input::Installed { instance, order, failures: &failures, nothing: !failures.is_empty() },
@@ -466,7 +469,7 @@ impl World {
                 self.order(node, instance, Order::Withdraw(instance, order));
                 Ok(())
             }
-            Output::Announce(instance) => {
+            Output::Announce(instance) | Output::AnnouncePlaced { instance, .. } => {
                 self.announce(node, instance);
                 self.chronicle.note(self.now, Line::Announced(node, instance));
                 Ok(())

@@ -25,6 +25,7 @@ mod tests;
 
 pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
+pub use exchange::MAX_BATCH;
 pub use filter::{Filter, Shut};
 pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
@@ -33,7 +34,7 @@ pub use rule::{Rule, RuleChange, Verdict};
 
 use std::io;
 
-use exchange::{Exchange, MAX_BATCH, Request};
+use exchange::{Exchange, Request};
 
 /// A socket that asks the kernel about links, addresses, routes and rules, and changes them.
 #[derive(Debug)]

@@ -20,11 +20,22 @@ pub(crate) const DEFEND_PAUSE: Duration = Duration::from_secs(10);
 const MIN_REFRESH: Duration = Duration::from_secs(1);
 
 impl Instance {
-    /// The addresses have just been put in place.
+    /// Some of the addresses have just been put in place.
+    pub(crate) fn announce_placed(&self, turn: &mut Turn<'_>, places: &[u32]) {
+        let announcement = Output::AnnouncePlaced { instance: self.id, places: places.into() };
+        let times = self.config.announcements.repeat.into();
+        turn.out.outputs.extend(std::iter::repeat_n(announcement, times));
+    }
+
+    /// The addresses are in place. Those that came one by one are announced already.
     pub(crate) fn announce_first(&self, turn: &mut Turn<'_>, holding: Holding) -> Holding {
         let wanted = &self.config.announcements;
-        self.announce(turn, wanted.repeat);
+        if !holding.placed {
+            self.announce(turn, wanted.repeat);
+        }
         Holding {
+            install_by: None,
+            placed: false,
             announce_again: wanted.delay.map(|delay| Round { at: turn.now + delay, repeat: wanted.repeat }),
             refresh_at: self.next_refresh(turn.now),
             ..holding

@@ -119,6 +119,9 @@ impl Core {
                 self.manager = Manager::Gone;
                 self.deliver_to_all(now, |_| Event::Facts);
             }
+            Input::Placed { instance, order, places } => {
+                self.deliver(now, instance, Event::Placed { order, places });
+            }
             Input::Installed { instance, order, failures, nothing } => {
                 self.deliver(now, instance, Event::Installed(Installed { order, failures, nothing }));
             }
@@ -187,7 +190,7 @@ impl Core {
         self.instances.get(id.0).map(Instance::view)
     }
 
-    /// Whether the instance is master with its addresses in place now. [`Output::Announce`] is true only as long: who puts
+    /// Whether the instance is master with addresses in place now. [`Output::Announce`] is true only as long: who puts
     /// one off asks before it goes.
     #[must_use]
     pub fn may_announce(&self, id: InstanceId) -> bool {

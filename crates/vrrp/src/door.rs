@@ -157,6 +157,15 @@ pub enum Input<'a> {
     },
     /// The address manager is gone: nobody here can honestly be master.
     ManagerGone,
+    /// Some of the addresses that [`Output::Install`] asked for are in place, and the manager goes on with the rest.
+    Placed {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// Which order it is about.
+        order: OrderNumber,
+        /// Which ones, by a numbering that the core doesn't know.
+        places: &'a [u32],
+    },
     /// The address manager did what `Output::Install` asked. `failures` has one sentence per address that the kernel refused.
     Installed {
         /// Whose addresses.
@@ -262,6 +271,13 @@ pub enum Output {
     /// Tell the neighbours where the instance's addresses live: one gratuitous ARP per IPv4 address, one
     /// unsolicited NA per IPv6 address (V3-FSM-4). The core repeats this output as often as it wants it sent.
     Announce(InstanceId),
+    /// The same for some of its addresses, which have just come into place, before MASTER is told.
+    AnnouncePlaced {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// As [`Input::Placed`] named them.
+        places: Arc<[u32]>,
+    },
     /// The state that may now be told to everybody. MASTER comes only when the addresses are in place.
     Transition(Transition),
     /// The same of a sync group, after the transitions of its members.

@@ -344,9 +344,9 @@ impl Instance {
         matches!(self.state, State::Active(_))
     }
 
-    /// Whether it is master and its addresses are in place (V3-FSM-15).
+    /// Whether it is master and its addresses, or some of them, are in place (V3-FSM-15).
     pub(crate) const fn may_announce(&self) -> bool {
-        matches!(self.state, State::Active(Holding { install_by: None, .. }))
+        matches!(self.state, State::Active(Holding { install_by: None, .. } | Holding { placed: true, .. }))
     }
 
     /// Whether it is master and everybody knows: its addresses have been in place, and only a change of them may be under way.

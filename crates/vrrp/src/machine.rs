@@ -49,6 +49,8 @@ pub(crate) enum Event<'a> {
     Claim { address: IpAddr, mac: MacAddress },
     /// Some timer may be due.
     Due,
+    /// [`crate::Input::Placed`].
+    Placed { order: OrderNumber, places: &'a [u32] },
     /// [`crate::Input::Installed`].
     Installed(Installed<'a>),
     /// [`crate::Input::Withdrawn`].
@@ -85,7 +87,7 @@ impl Instance {
             (State::Initialize, Event::Claim { .. }) => {}
             (State::Initialize, Event::Due) => self.on_due_in_initialize(turn),
             // Whoever left Active has ordered the addresses away since.
-            (State::Initialize, Event::Installed(_)) => {}
+            (State::Initialize, Event::Placed { .. } | Event::Installed(_)) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
             // Whoever has left Active waits for nothing any more.
             (State::Initialize, Event::PreludeDone { .. }) => {}
@@ -106,7 +108,7 @@ impl Instance {
             }
             (State::Backup(_), Event::Claim { .. }) => {}
             (State::Backup(listening), Event::Due) => self.on_due_in_backup(turn, listening),
-            (State::Backup(_), Event::Installed(_)) => {}
+            (State::Backup(_), Event::Placed { .. } | Event::Installed(_)) => {}
             (State::Backup(_), Event::Withdrawn { order }) => self.settle(turn, order),
             (State::Backup(_), Event::PreludeDone { .. }) => {}
             (State::Backup(_), Event::Rise(leader)) => self.on_rise_in_backup(turn, leader),
@@ -131,6 +133,9 @@ impl Instance {
                 self.on_claim_in_active(turn, holding, address, mac);
             }
             (State::Active(holding), Event::Due) => self.on_due_in_active(turn, holding),
+            (State::Active(holding), Event::Placed { order, places }) => {
+                self.on_placed_in_active(turn, holding, order, places);
+            }
             (State::Active(holding), Event::Installed(answer)) => {
                 self.on_installed_in_active(turn, holding, &answer);
             }
@@ -437,6 +442,22 @@ impl Instance {
         self.keep_holding(holding);
     }
 
+    /// V3-FSM-15: what is in place may be announced, and the rest may take its time: ipmgr is at work.
+    fn on_placed_in_active(
+        &mut self,
+        turn: &mut Turn<'_>,
+        holding: Holding,
+        order: OrderNumber,
+        places: &[u32],
+    ) {
+        if order != holding.order || holding.is_opening() || holding.install_by.is_none() {
+            return;
+        }
+        self.announce_placed(turn, places);
+        let install_by = Some(turn.now + INSTALL_LIMIT);
+        self.keep_holding(Holding { install_by, placed: true, ..holding });
+    }
+
     fn on_installed_in_active(&mut self, turn: &mut Turn<'_>, holding: Holding, answer: &Installed<'_>) {
         let Installed { order, failures, nothing } = *answer;
         // Before the addresses are ordered, the number is a prelude's, and ipmgr can't have answered it.
@@ -458,7 +479,7 @@ impl Instance {
         self.refusals = Refusals::none();
         self.refused = failures.to_vec();
         // V3-FSM-15: only now may anybody learn of it.
-        let holding = self.announce_first(turn, Holding { install_by: None, ..holding });
+        let holding = self.announce_first(turn, holding);
         let cause = self.cause();
         self.transition(turn, State::Active(holding), cause);
     }
@@ -549,6 +570,7 @@ impl Instance {
         let holding = Holding {
             advert_at: turn.now + self.interval(),
             order: OrderNumber::default(),
+            placed: false,
             pause: None,
             install_by: Some(turn.now + INSTALL_LIMIT),
             announce_again: None,

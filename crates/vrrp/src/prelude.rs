@@ -75,7 +75,7 @@ impl Instance {
         let order = turn.out.order();
         turn.out.outputs.push_back(Output::Install { instance: self.id, order });
         let install_by = Some(turn.now + INSTALL_LIMIT);
-        self.keep_holding(Holding { order, install_by, pause: None, ..holding });
+        self.keep_holding(Holding { order, install_by, placed: false, pause: None, ..holding });
     }
 
     /// Why a master is to be one no more, by all that is known now.

@@ -102,6 +102,7 @@ impl Instance {
         Holding {
             order,
             install_by: Some(turn.now + INSTALL_LIMIT),
+            placed: false,
             announce_again: None,
             refresh_at: None,
             ..holding

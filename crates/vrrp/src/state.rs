@@ -46,6 +46,8 @@ pub(crate) struct Holding {
     pub(crate) order: OrderNumber,
     /// Until when ipmgr may take its time; `None` once the addresses are in place.
     pub(crate) install_by: Option<Instant>,
+    /// Some of them are in place already, and announced.
+    pub(crate) placed: bool,
     /// What is waited for before the addresses come or go.
     pub(crate) pause: Option<Pause>,
     /// Announcements once more.

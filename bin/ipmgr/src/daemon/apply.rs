@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use model::Instant;
-use sys::netlink::KernelError;
+use sys::netlink::{Change, KernelError, MAX_BATCH};
 
-use super::{AFTER_REPAIR, Daemon};
+use super::{AFTER_REPAIR, Answer, Daemon};
 use crate::claims::InstanceId;
 use crate::paths::{Cause, ORIGIN, Paths};
 use crate::plan::{Plan, Reason, Spot, Thing};
+use crate::progress::Progress;
 
 impl Daemon {
     /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
@@ -63,24 +64,50 @@ impl Daemon {
 
     fn make_addresses(
         &mut self,
-        changes: Vec<(sys::netlink::Change, Reason)>,
+        changes: Vec<(Change, Reason)>,
         asked: &HashSet<InstanceId>,
         failures: &mut HashMap<Thing, String>,
         now: Instant,
     ) {
         let (changes, reasons): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
-        let results = self.route.apply(&changes);
-        for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
-            match (result, reason) {
-                (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(&instance) => {
-                    let thing = Thing::Address(Spot::changed_by(change));
-                    self.remark_on_repair(instance, thing, change.place(), now);
+        self.progress =
+            if changes.len() > MAX_BATCH { self.progress_of_orders() } else { Progress::default() };
+        for (changes, reasons) in changes.chunks(MAX_BATCH).zip(reasons.chunks(MAX_BATCH)) {
+            self.tell_progress();
+            let results = self.route.apply(changes);
+            for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
+                if let (Ok(()), Change::Add { .. }) = (&result, change) {
+                    self.progress.note(&Spot::changed_by(change));
                 }
-                (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
-                (Err(error), Reason::Unwanted) if error.is_absent() => {}
-                (Err(error), _) => {
-                    failures.insert(Thing::Address(Spot::changed_by(change)), error.to_string());
+                match (result, reason) {
+                    (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(instance) => {
+                        let thing = Thing::Address(Spot::changed_by(change));
+                        self.remark_on_repair(*instance, thing, change.place(), now);
+                    }
+                    (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
+                    (Err(error), Reason::Unwanted) if error.is_absent() => {}
+                    (Err(error), _) => {
+                        failures.insert(Thing::Address(Spot::changed_by(change)), error.to_string());
+                    }
                 }
+            }
+        }
+    }
+
+    fn progress_of_orders(&self) -> Progress {
+        let orders = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Installed { instance, order } => Some((*instance, *order)),
+            Answer::Withdrawn { .. } => None,
+        });
+        Progress::of(&self.config, &self.claims, orders)
+    }
+
+    /// Tells vrrp-core which addresses of its orders are in place, while there is more to do. What came last comes with the
+    /// answer.
+    fn tell_progress(&mut self) {
+        for (id, order, places) in self.progress.news() {
+            if let Some(name) = self.name(id).cloned() {
+                self.tell_placed(&name, order, &places);
             }
         }
     }

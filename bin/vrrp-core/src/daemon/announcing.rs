@@ -5,7 +5,7 @@
 use std::io;
 
 use model::{Family, Instant};
-use vrrp::InstanceId;
+use vrrp::{Input, InstanceId, OrderNumber};
 
 use super::Daemon;
 use crate::pacing::Announcement;
@@ -15,12 +15,32 @@ use crate::pacing::Announcement;
 const TURN: usize = 32;
 
 impl Daemon {
-    /// All addresses of the instance, behind what waits already.
+    /// ipmgr has put some of the addresses in place.
+    pub(super) fn on_placed(&mut self, id: InstanceId, order: OrderNumber, places: &[u32], now: Instant) {
+        if !places.is_empty() {
+            self.in_place.add(id, order, places, self.setup.addresses(id).len());
+            self.core.handle(now, Input::Placed { instance: id, order, places });
+        }
+    }
+
+    /// All addresses of the instance that are in place, behind what waits already.
     pub(super) fn announce(&mut self, id: InstanceId, now: Instant) {
+        let all = 0..self.setup.addresses(id).len();
+        self.announce_these(id, all, now);
+    }
+
+    /// The same of some.
+    pub(super) fn announce_placed(&mut self, id: InstanceId, places: &[u32], now: Instant) {
+        let places = places.iter().filter_map(|place| usize::try_from(*place).ok());
+        self.announce_these(id, places, now);
+    }
+
+    fn announce_these(&mut self, id: InstanceId, places: impl Iterator<Item = usize>, now: Instant) {
         if !self.core.may_announce(id) {
             return;
         }
-        for (place, placed) in self.setup.addresses(id).iter().enumerate() {
+        for place in places.filter(|place| self.in_place.has(id, *place)) {
+            let Some(placed) = self.setup.addresses(id).get(place) else { continue };
             // Whatever is placed somewhere is placed on a carrier.
             let Some(carrier) = self.setup.carrier(&placed.link) else { continue };
             let lane = (carrier, Family::of(placed.address));
@@ -32,7 +52,9 @@ impl Daemon {
     pub(super) fn announce_waiting(&mut self) {
         for _ in 0..TURN {
             // Not the time at which the turn began: the distance is between frames.
-            let next = self.pacer.pop(sys::clock::now(), |instance| self.core.may_announce(instance));
+            let next = self.pacer.pop(sys::clock::now(), |it| {
+                self.core.may_announce(it.instance) && self.in_place.has(it.instance, it.place)
+            });
             let Some((lane, what)) = next else { return };
             let Some(placed) = self.setup.addresses(what.instance).get(what.place) else { continue };
             let link = &placed.link;

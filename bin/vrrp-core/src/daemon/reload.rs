@@ -151,12 +151,15 @@ impl Daemon {
         is: impl Fn(InstanceId) -> Option<InstanceId>,
     ) {
         let new = &self.setup;
-        let announcement = |Announcement { instance, place }| {
+        let places = new.places();
+        let place = |instance: InstanceId, place: usize| {
             let placed = old.addresses(instance).get(place)?;
-            let instance = is(instance)?;
-            let place = new.addresses(instance).iter().position(|other| other == placed)?;
-            Some(Announcement { instance, place })
+            places.get(&(is(instance)?, placed)).copied()
         };
+        let announcement = |Announcement { instance, place: old }| {
+            Some(Announcement { instance: is(instance)?, place: place(instance, old)? })
+        };
+        self.in_place.renumber(&is, place);
         self.pacer.renumber(pacing, |id| new.carrier_since(old, id), announcement);
     }
 

@@ -19,7 +19,7 @@ use super::error::Refusal;
 
 /// Requests per send: their acknowledgements fit the default receive buffer (212,992 bytes, about 1 KiB each as the kernel
 /// counts), and more at once are not faster.
-pub(super) const MAX_BATCH: usize = 128;
+pub const MAX_BATCH: usize = 128;
 /// The kernel sends no larger datagram (`netlink_recvmsg` caps a dump's at 32 KiB).
 pub(super) const RECEIVE_BUFFER: usize = 64 * 1024;
 /// How often a list is asked for again before we say that it can't be had.

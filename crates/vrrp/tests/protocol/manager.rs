@@ -41,6 +41,51 @@ fn announcements_wait_for_the_addresses_and_are_repeated() {
     assert_eq!(announcements(&host.pass(ms(60_000))), 0);
 }
 
+/// The places of each announcement of some addresses.
+fn announced_places(outputs: &[Output]) -> Vec<Vec<u32>> {
+    let places = |output: &Output| match output {
+        Output::AnnouncePlaced { places, .. } => Some(places.to_vec()),
+        _ => None,
+    };
+    outputs.iter().filter_map(places).collect()
+}
+
+fn placed(host: &mut Host, order: OrderNumber, places: &[u32]) -> Vec<Output> {
+    host.give(Input::Placed { instance: ONE, order, places })
+}
+
+#[test]
+fn what_comes_into_place_is_announced_then_and_not_again_with_the_rest() {
+    // V3-FSM-15: MASTER is told when all is there.
+    let (mut host, order) = claiming(v3(100));
+    let outputs = placed(&mut host, order, &[3, 4]);
+    assert_eq!(announced_places(&outputs), vec![vec![3, 4]; ANNOUNCEMENTS]);
+    assert_eq!((told(&outputs), announcements(&outputs)), (vec![], 0));
+    assert!(host.core.may_announce(ONE));
+    assert_eq!(
+        announcements(&host.hear(&message(&v3(100), LOWER, 50))),
+        0,
+        "against a rival when all is there"
+    );
+    let other = OrderNumber(order.0 + 1);
+    assert_eq!(placed(&mut host, other, &[5]), [], "that is about another order");
+    let outputs = refused(&mut host, order, &[]);
+    assert_eq!((told(&outputs), announcements(&outputs)), (vec![Some(State::Master)], 0));
+    assert_eq!(announcements(&host.pass(ms(5000))), ANNOUNCEMENTS, "the second round is everybody's");
+    assert_eq!(placed(&mut host, order, &[3]), [], "all was said about that order");
+    assert_eq!(announcements(&refused(&mut host, order, &[])), ANNOUNCEMENTS, "something has changed");
+}
+
+#[test]
+fn an_ipmgr_that_is_at_work_may_take_its_time() {
+    let (mut host, order) = claiming(v3(100));
+    for _ in 0..4 {
+        assert_eq!(told(&host.pass_unanswered(ms(4000))), []);
+        placed(&mut host, order, &[0]);
+    }
+    assert_eq!(told(&refused(&mut host, order, &[])), [Some(State::Master)]);
+}
+
 #[test]
 fn a_late_answer_is_not_taken_for_a_new_one() {
     let (mut host, order) = claiming(v3(100));

@@ -210,7 +210,9 @@ proptest! {
                     Output::Install { instance, .. } => ordered[instance.0] = true,
                     Output::Withdraw { instance, .. } => ordered[instance.0] = false,
                     // V3-FSM-15
-                    Output::Announce(instance) => prop_assert!(ordered[instance.0]),
+                    Output::Announce(instance) | Output::AnnouncePlaced { instance, .. } => {
+                        prop_assert!(ordered[instance.0]);
+                    }
                     Output::GroupTransition(transition) => prop_assert_ne!(transition.to, Some(transition.from)),
                     Output::Transmit(transmit) => prop_assert!(transmit.message.len() >= 8),
                     Output::Notice(notice) => prop_assert!(!notice.text.is_empty()),
@@ -321,7 +323,8 @@ fn of_the_first(outputs: &[Output]) -> Vec<Output> {
         Output::Install { instance, .. }
         | Output::Withdraw { instance, .. }
         | Output::Prelude { instance, .. }
-        | Output::Announce(instance) => *instance == ONE,
+        | Output::Announce(instance)
+        | Output::AnnouncePlaced { instance, .. } => *instance == ONE,
         Output::Transition(transition) => transition.instance == ONE,
         Output::Notice(notice) => notice.instance == Some(ONE),
         Output::GroupTransition(_) | Output::Finished => false,

@@ -283,6 +283,7 @@ impl Host {
                 Output::Transmit(_)
                 | Output::Prelude { .. }
                 | Output::Announce(_)
+                | Output::AnnouncePlaced { .. }
                 | Output::Transition(_)
                 | Output::GroupTransition(_)
                 | Output::Notice(_)
