@@ -10,6 +10,7 @@
     reason = "a test helper fails by panicking"
 )]
 
+pub mod capabilities;
 mod cgroup;
 pub mod completions;
 pub mod helptext;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use handover_tests::capabilities::{documents, row};
 use handover_tests::node::{Node, RUNTIME_DIR, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::Lab;
@@ -31,11 +32,16 @@ const DAEMONS: [(&str, &str, u64); 4] = [
     ("notifierd", "_handover-notify", SETUID | SETGID | KILL),
 ];
 
-/// The fields of /proc/PID/status.
-fn process_status(node: &Node, name: &str) -> HashMap<String, String> {
+/// /proc/PID/status.
+fn status_text(node: &Node, name: &str) -> String {
     let pids = node.pids(name);
     let pid = pids.first().unwrap_or_else(|| panic!("{name} doesn't run\n{}", node.story()));
-    let text = node.host().read_file(&format!("/proc/{pid}/status")).expect("read");
+    node.host().read_file(&format!("/proc/{pid}/status")).expect("read")
+}
+
+/// Its fields.
+fn process_status(node: &Node, name: &str) -> HashMap<String, String> {
+    let text = status_text(node, name);
     let fields = text.lines().filter_map(|line| line.split_once(':'));
     fields.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect()
 }
@@ -97,6 +103,9 @@ fn with_accounts_every_process_is_a_user_of_its_own() {
     }
     let node = master(&lab, true);
     has_the_rights_of_its_row(&node);
+    let rows = DAEMONS.map(|(name, user, _)| row("`handover run`", name, user, &status_text(&node, name)));
+    let lacking: Vec<&String> = rows.iter().filter(|row| !documents(row)).collect();
+    assert!(lacking.is_empty(), "docs/threat-model.md lacks these rows, as measured: {lacking:#?}");
     let mut users: Vec<String> = Vec::new();
     for (i, (name, ..)) in DAEMONS.iter().enumerate() {
         let uid = process_status(&node, name)["Uid"].split_whitespace().next().unwrap_or_default().to_owned();
@@ -116,6 +125,37 @@ fn with_accounts_every_process_is_a_user_of_its_own() {
     // And everything still works: a stop removes the address.
     node.stop();
     assert!(!node.holds("192.168.1.100"), "{}", node.story());
+}
+
+/// Nobody has said a word to any of them, and nobody but root with every right has started them: each has made itself weak
+/// before it listens to anybody.
+#[test]
+fn before_the_first_message_each_has_given_up_the_rest() {
+    let lab = start_lab();
+    if !lab_is_roots() {
+        eprintln!("SKIPPED: this user's namespaces have one user only");
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        return;
+    }
+    let node = Node::new(&lab, "a", &["192.168.1.11/24"], CONFIG);
+    let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR}"));
+    for (name, ..) in DAEMONS {
+        // Alone: nobody connects, and nobody is there to be connected to.
+        let arguments = ["--runtime-dir", RUNTIME_DIR, "-f", "/etc/handover/handover.conf"];
+        let daemon = node.host().spawn(lab::Spec::new([&[on_host(name).as_str()], &arguments[..]].concat()));
+        let daemon = daemon.expect("start");
+        let confined = matches!(name, "ipmgr" | "vrrp-core");
+        eventually(&lab, &[&node], "it listens, and is confined", || {
+            node.sh(&format!("test -S {RUNTIME_DIR}/{name}.sock && echo yes")).contains("yes")
+                && (!confined || process_status(&node, name)["Seccomp"] == "2")
+        });
+        let measured = || row("root, alone", name, "root", &status_text(&node, name));
+        // The last of its start may still be to come where nothing else tells.
+        let documented = lab.wait_for(handover_tests::node::LIMIT, || documents(&measured()));
+        assert!(documented, "docs/threat-model.md lacks this row, as measured:\n{}", measured());
+        daemon.kill(lab::Signal::TERM).expect("signal");
+        assert_eq!(daemon.wait(handover_tests::node::LIMIT), Some(lab::Exit::Code(0)), "{name}");
+    }
 }
 
 /// The scheduling policy and the real-time priority of a process (proc_pid_stat(5), fields 41 and 40).
