@@ -7,6 +7,7 @@ mod address_options;
 mod addresses;
 mod check;
 mod defaults;
+mod delivery;
 mod election;
 mod family;
 mod file;
@@ -89,7 +90,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         .collect();
     let mut tracked: HashSet<CheckName> =
         drafts.iter().flat_map(|draft| check_names(&draft.instance.checks)).collect();
-    let mut members = group::Members::new(&instances, &drafts);
+    let mut members = group::Members::new(&instances, &drafts, defaults.delivery);
     let joined: Vec<SyncGroup> = groups
         .iter()
         .filter_map(|block| group::group(block, &mut members, &mut drafts, &known, complaints))

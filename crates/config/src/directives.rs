@@ -340,6 +340,9 @@ mod tests {
         let known = [
             "vrrp_keep_until_taken_over",
             "vrrp_link_patience",
+            "notify_timeout",
+            "notify_queue",
+            "notify_queue_limit",
             "tcp_connect",
             "http_get",
             "http_status",
@@ -359,6 +362,9 @@ mod tests {
             "pre_master",
             "pre_backup",
             "pre_timeout",
+            "notify_timeout",
+            "notify_queue",
+            "notify_queue_limit",
             "keep_until_taken_over",
             "link_patience",
         ];

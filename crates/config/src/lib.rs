@@ -54,7 +54,9 @@ pub use self::model::{
     Manners, NotifyPipe, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup,
     TrackedCheck, TrackedLink, UserSpec, VirtualRoute, VirtualRule, Weight,
 };
-pub use self::model::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
+pub use self::model::{
+    CommandLine, Delivery, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Queue, Target, Tls,
+};
 pub use self::report::Report;
 pub use self::source::{Position, Span};
 

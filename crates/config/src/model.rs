@@ -4,6 +4,7 @@
 //! keeps the place it came from, so that a later complaint can point at it.
 
 mod address;
+mod delivery;
 mod path;
 mod pipe;
 mod probe;
@@ -19,6 +20,7 @@ use model::{
 use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
+pub use self::delivery::{Delivery, Queue};
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
 pub use self::pipe::NotifyPipe;
 pub use self::probe::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
@@ -305,6 +307,8 @@ pub struct Instance {
     pub manners: Manners,
     /// What runs when the state changes.
     pub hooks: Hooks,
+    /// How that is run.
+    pub delivery: Delivery,
     /// What runs before the addresses come or go.
     pub preludes: Preludes,
     /// Its words, those aside that strict mode doesn't count.
@@ -333,6 +337,8 @@ pub struct SyncGroup {
     pub links: Vec<TrackedLink>,
     /// What runs when the state of the group changes.
     pub hooks: Hooks,
+    /// How that is run.
+    pub delivery: Delivery,
     /// Its words.
     pub given: Given,
     /// The block's name.

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use handover_config as config;
 use handover_config::{
-    Announcements, Check, Command, Config, Hook, Hooks, Instance, SyncGroup, TrackedCheck, TrackedLink,
-    UserSpec, Weight,
+    Announcements, Check, Command, Config, Delivery, Hook, Hooks, Instance, Queue, SyncGroup, TrackedCheck,
+    TrackedLink, UserSpec, Weight,
 };
 use model::Credential;
 
@@ -91,6 +91,7 @@ fn group(text: &mut String, group: &SyncGroup) {
     line(text, "members", &members.join(", "));
     trackers(text, &group.checks, &group.links);
     hooks(text, &group.hooks);
+    delivery(text, group.delivery);
 }
 
 fn trackers(text: &mut String, checks: &[TrackedCheck], links: &[TrackedLink]) {
@@ -155,6 +156,7 @@ fn instance(text: &mut String, instance: &Instance) {
     );
     manners(text, instance);
     hooks(text, &instance.hooks);
+    delivery(text, instance.delivery);
     for (name, found) in
         [("pre_master", &instance.preludes.master), ("pre_backup", &instance.preludes.backup)]
     {
@@ -186,6 +188,13 @@ fn hooks(text: &mut String, hooks: &Hooks) {
         if let Some(found) = found {
             line(text, &format!("hook {name}"), &hook(found));
         }
+    }
+}
+
+/// Nothing where it is as usual.
+fn delivery(text: &mut String, Delivery { timeout, queue }: Delivery) {
+    if (timeout, queue) != (Duration::from_secs(60), Queue::Coalesce) {
+        line(text, "hooks", &format!("{timeout:?} each, {queue:?}"));
     }
 }
 

@@ -3,7 +3,7 @@
 //! A word that the block gives counts; else the word of `global_defs` that stands in for it; else the default. Where
 //! another setting decides instead, that one is named.
 
-use config::{Config, Given, Instance, Report, Span};
+use config::{Config, Delivery, Given, Hooks, Instance, Queue, Report, Span};
 use model::{Credential, Family, Priority, ProtocolVersion};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ pub(crate) fn settings(config: &Config, report: &Report, instance: &Instance) ->
     all.reach();
     all.announcements();
     all.manners();
+    all.delivery();
     all.rows
 }
 
@@ -221,6 +222,22 @@ impl Settings<'_> {
         self.inherited("link_patience", "vrrp_link_patience", patience, SECONDS);
         if (self.instance.version, self.instance.family) == (ProtocolVersion::V3, Family::V4) {
             self.inherited("v3_checksum_as_v2", "v3_checksum_as_v2", json!(it.checksum_as_v2), "");
+        }
+    }
+
+    /// How its hooks are run, if it has any.
+    fn delivery(&mut self) {
+        if self.instance.hooks == Hooks::default() {
+            return;
+        }
+        let Delivery { timeout, queue } = self.instance.delivery;
+        self.inherited("notify_timeout", "notify_timeout", json!(timeout.as_secs_f64()), SECONDS);
+        match queue {
+            Queue::Coalesce => self.inherited("notify_queue", "notify_queue", json!("coalesce"), ""),
+            Queue::All(limit) => {
+                self.inherited("notify_queue", "notify_queue", json!("all"), "");
+                self.inherited("notify_queue_limit", "notify_queue_limit", json!(limit), "");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use model::{Family, LinkName, ProtocolVersion};
 
+use super::delivery::Usual;
 use super::{manners, strict, version};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Global, Manners, Pacing};
@@ -30,6 +31,8 @@ pub(super) struct Defaults {
     pub(super) strict: bool,
     pub(super) announcements: Announcements,
     pub(super) manners: Manners,
+    /// How hooks are run.
+    pub(super) delivery: Usual,
     group_v4: IpAddr,
     group_v6: IpAddr,
 }
@@ -47,6 +50,7 @@ impl Defaults {
             strict,
             announcements: manners::global_announcements(global, complaints),
             manners: manners::global(global, complaints),
+            delivery: Usual::new(global),
             group_v4: group(global, "vrrp_mcast_group4", Family::V4, complaints).unwrap_or(GROUP_V4),
             group_v6: group(global, "vrrp_mcast_group6", Family::V6, complaints).unwrap_or(GROUP_V6),
         }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use model::{GroupName, InstanceName};
 
+use super::delivery::{Usual, delivery};
 use super::instance::{Draft, hooks};
 use super::tracking::{self, Known};
 use super::{Named, bad_name, election};
@@ -27,6 +28,8 @@ pub(super) struct Members<'a> {
     names: HashMap<&'a str, Option<Taken>>,
     /// Where its draft is.
     drafts: HashMap<String, usize>,
+    /// How hooks of groups are run that say nothing of it.
+    delivery: Usual,
 }
 
 #[derive(Clone, Copy)]
@@ -37,11 +40,12 @@ struct Taken {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(instances: &[Named<'a>], drafts: &[Draft]) -> Self {
+    pub(super) fn new(instances: &[Named<'a>], drafts: &[Draft], delivery: Usual) -> Self {
         let name = |draft: &Draft| draft.instance.name.as_str().to_owned();
         Self {
             names: instances.iter().map(|instance| (instance.name.text, None)).collect(),
             drafts: drafts.iter().enumerate().map(|(at, draft)| (name(draft), at)).collect(),
+            delivery,
         }
     }
 
@@ -110,6 +114,7 @@ pub(super) fn group<'a>(
         checks: tracking::checks(block, &section, known, complaints),
         links: tracking::links(&section, complaints),
         hooks: hooks(&section),
+        delivery: delivery(&section, members.delivery, complaints),
         given: section.words(),
         span: block.name.span,
     };

@@ -4,7 +4,7 @@ use model::{Credential, InstanceName, LinkName, ProtocolVersion, Secret, Vrid};
 
 use super::defaults::Defaults;
 use super::tracking::{self, Known};
-use super::{Named, addresses, bad_name, election, family, manners, paths, policy, reach, strict};
+use super::{Named, addresses, bad_name, delivery, election, family, manners, paths, policy, reach, strict};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::{Hooks, Instance, Preludes};
@@ -81,6 +81,7 @@ pub(super) fn instance(
         unicast_ttl: reach.unicast_ttl,
         multicast_group: reach.multicast_group,
         hooks: hooks(section),
+        delivery: delivery::delivery(section, defaults.delivery, complaints),
         preludes: preludes(section),
         given: section.words(),
         span: block.name.span,

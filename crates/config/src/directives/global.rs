@@ -15,6 +15,11 @@ const REPEAT: super::Argument = Number(0, u32::MAX as i64);
 /// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
 const COUNT: super::Argument = Number(0, 255);
 
+/// From 0.1 s to an hour, in microseconds.
+pub(super) const HOOK_TIME: super::Argument = Seconds(100_000, 3_600_000_000);
+pub(super) const HOOK_QUEUE: super::Argument = OneOf(&["coalesce", "all"]);
+pub(super) const HOOK_LIMIT: super::Argument = Number(1, 1000);
+
 pub(super) const ROWS: &[Directive] = &[
     used("router_id", AT, Text("STRING"), "labels this router for people"),
     used("script_user", AT, User, "is whom scripts run as unless they say otherwise"),
@@ -98,6 +103,18 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("vrrp_notify_priority_changes", AT, Bool, "tells changes of priority").without(absent::NO_PIPE),
     not_yet("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells all states after a reload")
         .without(absent::NO_PIPE),
+    used("notify_timeout", AT, HOOK_TIME, "is how long a hook may take").default("60").own(),
+    used(
+        "notify_queue",
+        AT,
+        HOOK_QUEUE,
+        "says whether hooks run for the newest of the states that wait or for all of them",
+    )
+    .default("coalesce")
+    .own(),
+    used("notify_queue_limit", AT, HOOK_LIMIT, "is how many states may wait with `notify_queue all`")
+        .default("100")
+        .own(),
     // Firewall and virtual MACs.
     not_yet("nftables", AT, Free, "names the firewall's table")
         .default("keepalived")

@@ -2,10 +2,13 @@
 
 use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
 use super::Place::{AddressEntry, Authentication, PeerEntry, RouteEntry, RuleEntry, TrackEntry};
+use super::global::{HOOK_LIMIT, HOOK_QUEUE, HOOK_TIME};
 use super::root::MAX_TIMER;
 use super::{Again, Directive, Place, absent, not_ours, not_yet, used};
 
 const AT: &[Place] = &[Place::Instance];
+/// What has hooks.
+const HOOKED: &[Place] = &[Place::Instance, Place::SyncGroup];
 const MILLISECONDS_10: u64 = 10_000;
 /// The longest interval that either version of the protocol can tell, in microseconds.
 const SECONDS_255: u64 = 255_000_000;
@@ -56,6 +59,16 @@ pub(super) const ROWS: &[Directive] = &[
     )
     .default("1")
     .own(),
+    used("notify_timeout", HOOKED, HOOK_TIME, "is how long a hook may take").own(),
+    used(
+        "notify_queue",
+        HOOKED,
+        HOOK_QUEUE,
+        "says whether hooks run for the newest of the states that wait or for all of them",
+    )
+    .own(),
+    used("notify_queue_limit", HOOKED, HOOK_LIMIT, "is how many states may wait with `notify_queue all`")
+        .own(),
     not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance")
         .without(absent::NEVER_DELETED),
     not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard")
