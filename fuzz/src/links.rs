@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use ipc::core_ipmgr::{Order, Report};
-use ipc::{events, frame, hooks, json, reload, verdicts};
+use ipc::{events, frame, history, hooks, json, reload, verdicts};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +41,7 @@ pub fn json_lines(bytes: &[u8]) {
     survives::<verdicts::Message>(bytes);
     survives::<reload::Request>(bytes);
     survives::<hooks::Message>(bytes);
+    survives::<history::Entry>(bytes);
 }
 
 /// What is understood can be said again, on one line, and means the same.
