@@ -2,19 +2,26 @@
 //! Sans I/O.
 //!
 //! What it must never do: run a hook for a state that hooks were last run for, or let an old state be told after a newer
-//! one. How far the telling has come is to be remembered ([`Board::poll_mark`]) before the next hook is started. A lane holds at most one state that waits: a newer one takes its place (levels, not edges), so nothing can grow.
+//! one. How far the telling has come is to be remembered ([`Board::poll_mark`]) before the next hook is started. In a lane a newer
+//! state takes the place of the one that waits (levels, not edges), unless `notify_queue all` asks for each; both are bounded.
 //! A state that was begun is told to all its hooks, the state's own first, then the general one.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod waiting;
 
-use config::{Config, Hook, Hooks};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use config::{Config, Delivery, Hook, Hooks, Queue};
 use ipc::events::Told;
 
 use crate::cursor::Mark;
 use crate::occasion::{Occasion, Subject};
+use waiting::Waiting;
 
 /// Hooks that run at the same time, for different instances and groups.
 pub(crate) const MAX_PARALLEL: usize = 32;
+/// States that wait in all lanes together, besides the newest of each.
+const MAX_WAITING: usize = 20_000;
 
 /// An instance or a sync group. Numbers are never given twice: first all instances, then all groups, in the order of the
 /// first configuration; then whoever came with a later one.
@@ -89,10 +96,12 @@ pub(crate) struct Start {
 pub(crate) enum Offered {
     /// Its hooks run as soon as may be.
     Taken,
-    /// As `Taken`; this older state, which still waited, is told to nobody.
-    Overtook(Told),
-    /// Hooks were last run for this very state: nothing to do. Named is what waited and is void now.
-    Same(Option<Told>),
+    /// As `Taken`; these older states, which still waited, are told to nobody.
+    Overtook(Vec<Told>),
+    /// As `Taken`; more wait than may, so that these, the oldest, are told to nobody.
+    Crowded(Vec<Told>),
+    /// Hooks were last run for this very state, or will be: nothing to do. Named is what waited and is void now.
+    Same(Vec<Told>),
     /// INIT, which is told to nobody.
     Untold,
 }
@@ -102,11 +111,12 @@ pub(crate) enum Offered {
 pub(crate) struct Lane {
     subject: Subject,
     hooks: Hooks,
+    delivery: Delivery,
     told: Option<Told>,
     /// As `told`, or what was begun before our start and may not have been told to its end.
     last: Option<Told>,
     active: Option<Active>,
-    waiting: Option<Occasion>,
+    waiting: Waiting,
     superseded: u64,
 }
 
@@ -119,8 +129,9 @@ struct Active {
 }
 
 impl Lane {
-    const fn new(subject: Subject, hooks: Hooks) -> Self {
-        Self { subject, hooks, told: None, last: None, active: None, waiting: None, superseded: 0 }
+    fn new(subject: Subject, hooks: Hooks, delivery: Delivery) -> Self {
+        let waiting = Waiting::default();
+        Self { subject, hooks, delivery, told: None, last: None, active: None, waiting, superseded: 0 }
     }
 
     /// Whose it is.
@@ -138,9 +149,19 @@ impl Lane {
         self.told
     }
 
-    /// The state that waits.
+    /// How long a hook may take.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.delivery.timeout
+    }
+
+    /// The newest of the states that wait.
     pub(crate) fn waiting(&self) -> Option<Told> {
-        self.waiting.as_ref().map(Occasion::to)
+        self.waiting.newest()
+    }
+
+    /// How many states wait.
+    pub(crate) fn queued(&self) -> u64 {
+        u64::try_from(self.waiting.len()).unwrap_or(u64::MAX)
     }
 
     /// The hook that runs, and for which state.
@@ -153,18 +174,20 @@ impl Lane {
         self.superseded
     }
 
-    fn offer(&mut self, occasion: Occasion) -> Offered {
-        let state = occasion.to();
-        if Kind::of(state).is_none() {
+    fn offer(&mut self, occasion: Occasion, queue: Queue) -> Offered {
+        if Kind::of(occasion.to()).is_none() {
             return Offered::Untold;
         }
-        let overtaken = self.waiting.take().map(|older| older.to());
-        self.superseded = self.superseded.saturating_add(u64::from(overtaken.is_some()));
-        if self.told == Some(state) {
-            return Offered::Same(overtaken);
+        let offered = self.waiting.offer(occasion, self.told, queue);
+        match &offered {
+            Offered::Overtook(gone) | Offered::Crowded(gone) | Offered::Same(gone) => self.count(gone),
+            Offered::Taken | Offered::Untold => {}
         }
-        self.waiting = Some(occasion);
-        overtaken.map_or(Offered::Taken, Offered::Overtook)
+        offered
+    }
+
+    fn count(&mut self, gone: &[Told]) {
+        self.superseded = self.superseded.saturating_add(u64::try_from(gone.len()).unwrap_or(u64::MAX));
     }
 
     /// What an earlier notifierd remembered.
@@ -190,7 +213,7 @@ impl Lane {
                 }
             }
             self.active = None;
-            let occasion = self.waiting.take()?;
+            let occasion = self.waiting.next()?;
             let state = occasion.to();
             let previous = self.last.unwrap_or(occasion.from());
             (self.told, self.last) = (Some(state), Some(state));
@@ -205,7 +228,7 @@ impl Lane {
 
     fn is_idle(&self) -> bool {
         let is_over = |active: &Active| active.running.is_none() && active.left.is_empty();
-        self.active.as_ref().is_none_or(is_over) && self.waiting.is_none()
+        self.active.as_ref().is_none_or(is_over) && self.waiting.len() == 0
     }
 }
 
@@ -221,6 +244,10 @@ pub(crate) struct Board {
     /// Where the search for the next hook begins, so that no lane is always last.
     turn: LaneId,
     marks: VecDeque<(Subject, Mark)>,
+    /// States that wait, in all lanes.
+    waiting: usize,
+    /// There is no time left but for the newest state of each.
+    hurries: bool,
 }
 
 impl Board {
@@ -234,6 +261,8 @@ impl Board {
             running: 0,
             turn: LaneId(0),
             marks: VecDeque::new(),
+            waiting: 0,
+            hurries: false,
         };
         board.reconfigure(config, &HashMap::new());
         board
@@ -247,14 +276,16 @@ impl Board {
             .map(|(subject, id)| (renamed.get(&subject).cloned().unwrap_or(subject), id))
             .collect();
         self.order.clear();
-        for (subject, hooks) in subjects(config) {
+        for (subject, hooks, delivery) in subjects(config) {
             let id = known.get(&subject).copied().unwrap_or_else(|| {
                 self.next += 1;
                 LaneId(self.next - 1)
             });
-            let lane = self.lanes.entry(id).or_insert_with(|| Lane::new(subject.clone(), Hooks::default()));
+            let new = || Lane::new(subject.clone(), Hooks::default(), *delivery);
+            let lane = self.lanes.entry(id).or_insert_with(new);
             lane.subject = subject.clone();
             lane.hooks = hooks.clone();
+            lane.delivery = *delivery;
             self.order.push(id);
             self.by_subject.insert(subject, id);
         }
@@ -280,7 +311,29 @@ impl Board {
     /// Somebody is in a state. `None` if our configuration doesn't know them.
     pub(crate) fn offer(&mut self, occasion: Occasion) -> Option<Offered> {
         let lane = self.lanes.get_mut(self.by_subject.get(&occasion.subject())?)?;
-        Some(lane.offer(occasion))
+        let before = lane.waiting.len();
+        let queue = match lane.delivery.queue {
+            Queue::All(_) if self.hurries => Queue::Coalesce,
+            // No lane gets longer that has anything in it.
+            Queue::All(limit) if self.waiting >= MAX_WAITING => Queue::All(limit.min(before.max(1))),
+            queue => queue,
+        };
+        let offered = lane.offer(occasion, queue);
+        self.waiting = self.waiting.saturating_sub(before).saturating_add(lane.waiting.len());
+        Some(offered)
+    }
+
+    /// From now on only the newest state of each counts. Gives what waited before it, and is told to nobody.
+    pub(crate) fn hurry(&mut self) -> Vec<(Subject, Told)> {
+        self.hurries = true;
+        let mut gone = Vec::new();
+        for lane in self.lanes.values_mut() {
+            let dropped = lane.waiting.keep(1, lane.told);
+            lane.count(&dropped);
+            gone.extend(dropped.into_iter().map(|state| (lane.subject.clone(), state)));
+        }
+        self.waiting = self.lanes.values().map(|lane| lane.waiting.len()).sum();
+        gone
     }
 
     /// The next hook to start. To be asked until there is none, after each offer and each end.
@@ -288,10 +341,12 @@ impl Board {
         if self.running >= MAX_PARALLEL {
             return None;
         }
-        let marks = &mut self.marks;
+        let (marks, waiting) = (&mut self.marks, &mut self.waiting);
         let found = |(id, lane): (&LaneId, &mut Lane)| {
-            let next = lane.next(|subject, mark| marks.push_back((subject, mark)))?;
-            Some((*id, next))
+            let before = lane.waiting.len();
+            let next = lane.next(|subject, mark| marks.push_back((subject, mark)));
+            *waiting = waiting.saturating_sub(before.saturating_sub(lane.waiting.len()));
+            Some((*id, next?))
         };
         let (turn, mut found) = (self.turn, found);
         let next = self.lanes.range_mut(turn..).find_map(&mut found);
@@ -337,7 +392,7 @@ impl Board {
 
     /// Lanes in which a hook runs while a newer state waits for its end.
     pub(crate) fn held_up(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
-        let is_held_up = |lane: &Lane| lane.waiting.is_some() && lane.running().is_some();
+        let is_held_up = |lane: &Lane| lane.waiting.len() > 0 && lane.running().is_some();
         self.lanes.iter().filter(move |(_, lane)| is_held_up(lane)).map(|(id, lane)| (*id, lane))
     }
 
@@ -352,10 +407,12 @@ impl Board {
     }
 }
 
-/// Everybody who may have hooks: first all instances, then all groups.
-pub(crate) fn subjects(config: &Config) -> impl Iterator<Item = (Subject, &Hooks)> {
-    let instances = config.instances.iter().map(|it| (Subject::Instance(it.name.clone()), &it.hooks));
-    instances.chain(config.groups.iter().map(|it| (Subject::Group(it.name.clone()), &it.hooks)))
+/// Everybody who may have hooks, and how those are run: first all instances, then all groups.
+pub(crate) fn subjects(config: &Config) -> impl Iterator<Item = (Subject, &Hooks, &Delivery)> {
+    let instances =
+        config.instances.iter().map(|it| (Subject::Instance(it.name.clone()), &it.hooks, &it.delivery));
+    let groups = config.groups.iter().map(|it| (Subject::Group(it.name.clone()), &it.hooks, &it.delivery));
+    instances.chain(groups)
 }
 
 #[cfg(test)]

@@ -42,8 +42,6 @@ const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
 /// that the configuration runs as root is run as root.
 const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capability::Kill];
-/// How long one hook may take.
-const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last hooks have after SIGTERM, the wait for vrrp-core's last events included.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a hook that runs then may keep those of a newer state waiting.
@@ -160,9 +158,8 @@ impl Daemon {
         self.pipes.on_time(now, &self.reactor, self.orphans.register());
         for tag in self.crew.on_time(now) {
             let name = self.board.lane(tag.lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
-            let seconds = HOOK_TIMEOUT.as_secs();
             log::warn!(
-                "({name}) {} for {} takes more than {seconds} s; it is ended",
+                "({name}) {} for {} takes longer than its notify_timeout; it is ended",
                 tag.kind.word(),
                 tag.state
             );
@@ -176,6 +173,9 @@ impl Daemon {
     /// Ends hooks that keep a newer state waiting, for which there would be no time left.
     fn cut(&mut self) {
         self.cut_at = None;
+        for (subject, state) in self.board.hurry() {
+            self.skip(&subject, state, "there is only time for the last state before we end");
+        }
         let held_up: Vec<LaneId> = self.board.held_up().map(|(id, _)| id).collect();
         for (_, lane) in self.board.held_up() {
             let Some(((kind, state), newer)) = lane.running().zip(lane.waiting()) else { continue };
@@ -193,17 +193,25 @@ impl Daemon {
         let (skipped, why) = match self.board.offer(occasion) {
             // A snapshot follows once it is.
             None if self.reload.is_prepared() => return,
-            None => (state, "it isn't in our configuration".to_owned()),
+            None => (vec![state], "it isn't in our configuration".to_owned()),
             Some(Offered::Overtook(older)) => {
                 (older, format!("overtaken by {state} before its hooks could run"))
             }
-            Some(Offered::Same(Some(older))) => {
+            Some(Offered::Same(older)) => {
                 (older, format!("overtaken by {state}, for which hooks were run last"))
             }
-            Some(Offered::Taken | Offered::Same(None) | Offered::Untold) => return,
+            Some(Offered::Crowded(oldest)) => {
+                (oldest, "more states wait than may (notify_queue_limit)".to_owned())
+            }
+            Some(Offered::Taken | Offered::Untold) => return,
         };
-        log::warn!("({name}) no hook is run for {skipped}: {why}");
-        self.history.skipped(&name, skipped, why);
+        skipped.into_iter().for_each(|skipped| self.skip(&name, skipped, &why));
+    }
+
+    /// No hook is run for a state.
+    fn skip(&self, subject: &Subject, state: Told, why: &str) {
+        log::warn!("({subject}) no hook is run for {state}: {why}");
+        self.history.skipped(subject, state, why.to_owned());
     }
 
     fn start_hooks(&mut self, now: Instant) {
@@ -235,8 +243,8 @@ impl Daemon {
     }
 
     fn start_hook(&mut self, start: &crate::board::Start, tag: Tag, now: Instant) -> Result<(), String> {
-        let hooks = self.board.lane(start.lane).map(crate::board::Lane::hooks);
-        let hook = hooks.and_then(|hooks| start.kind.hook(hooks)).ok_or("not in the configuration")?;
+        let lane = self.board.lane(start.lane).ok_or("not in the configuration")?;
+        let hook = start.kind.hook(lane.hooks()).ok_or("not in the configuration")?;
         let occasion = &start.occasion;
         let mut arguments = hook.command.arguments.clone();
         if start.kind == Kind::Any {
@@ -250,7 +258,7 @@ impl Daemon {
             variables: &occasion.variables(start.previous),
             input: line.as_deref(),
             register: self.orphans.register(),
-            timeout: HOOK_TIMEOUT,
+            timeout: lane.timeout(),
         };
         self.crew.start(&self.reactor, now, &job, tag).map_err(|refusal| refusal.to_string())
     }

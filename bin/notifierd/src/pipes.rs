@@ -110,7 +110,7 @@ impl Pipes {
                 self.add(it, reactor, now);
             }
         }
-        let is_kept = |subject: &Subject| crate::board::subjects(config).any(|(it, _)| it == *subject);
+        let is_kept = |subject: &Subject| crate::board::subjects(config).any(|(it, ..)| it == *subject);
         self.pipes.iter_mut().for_each(|(pipe, _)| pipe.rename(renamed, is_kept));
         self.crew.set_script_user(user.clone());
         self.script_user = user;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use config::{Config, Hook, Hooks, UserSpec};
+use config::{Config, Delivery, Hook, Hooks, UserSpec};
 use ipc::reload::{Fate, Kind, Planned};
 
 use crate::board::subjects;
@@ -23,19 +23,22 @@ pub(crate) fn renames(old: &Config, new: &Config) -> HashMap<Subject, Subject> {
 pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
     let (old_user, new_user) = (old.global.script_user.as_ref(), new.global.script_user.as_ref());
     let renames = renames(old, new);
-    let renamed = |(subject, hooks)| {
+    let renamed = |(subject, hooks, delivery)| {
         let name = renames.get(&subject).cloned();
-        (name.unwrap_or_else(|| Subject::clone(&subject)), (subject, hooks))
+        (name.unwrap_or_else(|| Subject::clone(&subject)), (subject, hooks, delivery))
     };
-    let mut before: HashMap<Subject, (Subject, &Hooks)> = subjects(old).map(renamed).collect();
+    let mut before: HashMap<Subject, (Subject, &Hooks, &Delivery)> = subjects(old).map(renamed).collect();
     let none = Hooks::default();
     let mut plan = Vec::new();
-    for (subject, hooks) in subjects(new) {
-        let (was, known) = match before.remove(&subject) {
-            Some((was, known)) => (Some(was).filter(|was| *was != subject), known),
-            None => (None, &none),
+    for (subject, hooks, delivery) in subjects(new) {
+        let (was, known, delivered) = match before.remove(&subject) {
+            Some((was, known, delivered)) => (Some(was).filter(|was| *was != subject), known, delivered),
+            None => (None, &none, delivery),
         };
-        let changed = differences((known, old_user), (hooks, new_user));
+        let mut changed = differences((known, old_user), (hooks, new_user));
+        if !is_empty(known) {
+            changed.extend(manner(delivered, delivery));
+        }
         let fate = match (is_empty(known), is_empty(hooks)) {
             (true, true) => continue,
             (true, false) => Fate::Add,
@@ -45,8 +48,8 @@ pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
         };
         plan.push(planned(&subject, was, fate, changed));
     }
-    let left = before.into_values().filter(|(_, hooks)| !is_empty(hooks));
-    let mut left: Vec<_> = left.map(|(was, _)| planned(&was, None, Fate::Remove, Vec::new())).collect();
+    let left = before.into_values().filter(|(_, hooks, _)| !is_empty(hooks));
+    let mut left: Vec<_> = left.map(|(was, ..)| planned(&was, None, Fate::Remove, Vec::new())).collect();
     left.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
     plan.extend(left);
     plan
@@ -76,6 +79,13 @@ fn words(hooks: &Hooks) -> [(&'static str, Option<&Hook>); 5] {
 
 fn is_empty(hooks: &Hooks) -> bool {
     words(hooks).iter().all(|(_, hook)| hook.is_none())
+}
+
+/// What of the way in which hooks are run is another.
+fn manner(before: &Delivery, after: &Delivery) -> impl Iterator<Item = String> {
+    let Delivery { timeout, queue } = after;
+    let words = [("notify_timeout", before.timeout != *timeout), ("notify_queue", before.queue != *queue)];
+    words.into_iter().filter(|(_, differs)| *differs).map(|(word, _)| word.to_owned())
 }
 
 fn differences(
@@ -117,7 +127,7 @@ mod tests {
             ("e", 5, "notify /x"),
         ]);
         let new = config(&[
-            ("b", 2, "notify_master /m \n notify /x"),
+            ("b", 2, "notify_master /m \n notify /x \n notify_timeout 5 \n notify_queue all"),
             ("A", 1, "notify /x"),
             ("c", 3, "notify_stop /s"),
             ("e", 5, "notify /x"),
@@ -131,7 +141,7 @@ mod tests {
         assert_eq!(
             plan,
             [
-                line("b", None, Fate::Retune, &["notify_master"]),
+                line("b", None, Fate::Retune, &["notify_master", "notify_timeout", "notify_queue"]),
                 line("A", Some("a"), Fate::Retune, &[]),
                 line("c", None, Fate::Add, &["notify_stop"]),
                 line("e", None, Fate::Keep, &[]),

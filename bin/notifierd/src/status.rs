@@ -73,7 +73,7 @@ pub(crate) fn status(
 fn view(lane: &Lane, account: Account) -> HooksView {
     HooksView {
         told: lane.told(),
-        queued: u64::from(lane.waiting().is_some()),
+        queued: lane.queued(),
         running: lane.running().map(|(kind, state)| format!("{} for {state}", kind.word())),
         last: account.last,
         runs: account.runs,

@@ -165,6 +165,65 @@ fn a_slow_hook_is_waited_for_and_what_is_overtaken_meanwhile_is_not_told() {
     assert!(daemon.log().contains("no hook is run for FAULT: overtaken by"), "{}", daemon.log());
 }
 
+/// A hook that ignores SIGTERM and leaves a child.
+#[test]
+fn a_hook_that_takes_too_long_is_ended_with_all_it_started() {
+    let scratch = Scratch::new("notifierd-timeout");
+    let hangs =
+        "#!/bin/sh\ntrap '' TERM\nsleep 600 &\necho $! > CHILD\necho hanging\nwhile true; do sleep 1; done\n";
+    let hangs = hangs.replace("CHILD", scratch.path("child").to_str().unwrap());
+    let hangs = scratch.write("hangs", &hangs, 0o755);
+    let hook = recorder(&scratch);
+    let listener = Core::listen(&scratch);
+    let hooks = format!("notify_master {} \n notify {hook} \n notify_timeout 2", hangs.display());
+    let daemon = start(&scratch, &instance("A", 1, &hooks));
+    let mut core = Core::accept(&listener, &[("A", Told::Init)]);
+    core.event("A", Told::Init, Told::Master);
+    told(&daemon, &scratch, 1);
+    let mut client = daemon.connect();
+    assert_eq!(status(&mut client).remove(0).failures, 1);
+    let history = daemon.until("the history", || {
+        let text = scratch.read("history.jsonl");
+        text.lines().find(|line| line.contains("timed out")).map(str::to_owned)
+    });
+    assert!(history.contains(r#""hook":"notify_master""#) && history.contains("hanging"), "{history}");
+    assert!(daemon.log().contains("(A) notify_master for MASTER takes longer than its notify_timeout"));
+    let child: i32 = scratch.read("child").trim().parse().unwrap();
+    daemon.until("the end of what it left", || {
+        (!std::path::Path::new(&format!("/proc/{child}")).exists()).then_some(())
+    });
+}
+
+#[test]
+fn with_a_queue_for_all_a_slow_hook_misses_nothing_but_what_is_too_much() {
+    let scratch = Scratch::new("notifierd-queue");
+    let hook = recorder(&scratch);
+    let go = scratch.path("go");
+    let slow = format!("#!/bin/sh\n{hook} \"$@\"\nwhile ! test -e {}; do sleep 0.02; done\n", go.display());
+    let slow = scratch.write("slow", &slow, 0o755);
+    let listener = Core::listen(&scratch);
+    let hooks = format!("notify {} \n notify_queue all \n notify_queue_limit 2", slow.display());
+    let daemon = start(&scratch, &instance("A", 1, &hooks));
+    let mut core = Core::accept(&listener, &[("A", Told::Backup)]);
+    told(&daemon, &scratch, 1);
+    for (from, to) in [(Told::Backup, Told::Master), (Told::Master, Told::Fault), (Told::Fault, Told::Backup)]
+    {
+        core.event("A", from, to);
+    }
+    let mut client = daemon.connect();
+    daemon.until("what waits", || (status(&mut client).remove(0).superseded == 1).then_some(()));
+    assert_eq!(status(&mut client).remove(0).queued, 2);
+    scratch.write("go", "", 0o644);
+    let all = told(&daemon, &scratch, 3);
+    let states: Vec<&str> = all.iter().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(states, ["BACKUP", "FAULT", "BACKUP"]);
+    assert!(
+        daemon.log().contains("(A) no hook is run for MASTER: more states wait than may"),
+        "{}",
+        daemon.log()
+    );
+}
+
 #[test]
 fn after_a_reconnect_hooks_run_only_for_what_differs() {
     let scratch = Scratch::new("notifierd-reconnect");

@@ -27,7 +27,7 @@ use sys::process::{Exit, Signal};
 use vrrp_core::{Core, instance};
 
 /// How many kills are enough for an everyday run; `HANDOVER_KILLS` says otherwise.
-const KILLS: usize = 60;
+const KILLS: usize = 40;
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 const STATES: [Told; 3] = [Told::Backup, Told::Master, Told::Fault];
 
@@ -44,7 +44,11 @@ fn teller(scratch: &Scratch) -> String {
 }
 
 fn config(hook: &str) -> String {
-    let one = |(name, vrid): (&&str, u8)| instance(name, vrid, &format!("notify {hook}"));
+    config_with(hook, "")
+}
+
+fn config_with(hook: &str, more: &str) -> String {
+    let one = |(name, vrid): (&&str, u8)| instance(name, vrid, &format!("notify {hook}\n {more}"));
     NAMES.iter().zip(1..).map(one).collect()
 }
 
@@ -235,13 +239,23 @@ impl Storm {
 /// transitions, one at a time; and once all is told, nothing is told again.
 #[test]
 fn the_last_hook_is_for_the_final_state_whenever_notifierd_is_killed() {
+    storm("notifierd-storm", "");
+}
+
+/// The same where a hook is run for each state: what waited is gone with the notifierd that is killed, order isn't.
+#[test]
+fn so_it_is_where_hooks_run_for_every_state() {
+    storm("notifierd-storm-all", "notify_queue all \n notify_queue_limit 20");
+}
+
+fn storm(scratch: &str, more: &str) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let kills = number("HANDOVER_KILLS").map_or(KILLS, |kills| usize::try_from(kills).unwrap());
     let seed = number("HANDOVER_SEED").unwrap_or_else(|| now().as_nanos()) | 1;
     let about = format!("HANDOVER_KILLS={kills} HANDOVER_SEED={seed}");
     println!("{about}");
-    let scratch = Scratch::new("notifierd-storm");
-    let config = config(&teller(&scratch));
+    let scratch = Scratch::new(scratch);
+    let config = config_with(&teller(&scratch), more);
     let listener = Core::listen(&scratch);
     let mut storm = Storm { scratch, config, listener, states: [Told::Backup; 4], sequence: 1, random: seed };
     let (mut daemon, mut core) = storm.begin();

@@ -90,7 +90,7 @@ fn the_newest_state_overtakes_those_that_wait_and_no_older_one_is_told_later() {
     board.offer(event(0, 1, Told::Backup));
     assert_eq!(next(&mut board), Some((Kind::Any, Told::Backup, Told::Init)));
     assert_eq!(board.offer(event(0, 2, Told::Master)), Some(Offered::Taken));
-    assert_eq!(board.offer(event(0, 3, Told::Fault)), Some(Offered::Overtook(Told::Master)));
+    assert_eq!(board.offer(event(0, 3, Told::Fault)), Some(Offered::Overtook(vec![Told::Master])));
     board.ended(LaneId(0));
     assert_eq!(next(&mut board), Some((Kind::Any, Told::Fault, Told::Backup)));
     board.ended(LaneId(0));
@@ -104,11 +104,11 @@ fn back_where_hooks_were_run_for_nothing_is_run() {
     board.offer(event(0, 1, Told::Master));
     next(&mut board).unwrap();
     board.offer(event(0, 2, Told::Backup));
-    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(Some(Told::Backup))));
+    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(vec![Told::Backup])));
     board.ended(LaneId(0));
     assert_eq!(next(&mut board), None);
     // A snapshot with what is known, after a reconnect.
-    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(None)));
+    assert_eq!(board.offer(event(0, 3, Told::Master)), Some(Offered::Same(vec![])));
     assert_eq!(board.offer(event(0, 0, Told::Init)), Some(Offered::Untold));
     assert_eq!(next(&mut board), None);
 }
@@ -163,7 +163,7 @@ fn a_group_has_a_lane_of_its_own() {
     assert_eq!(names, ["I0", "I1", "group I0"]);
     // The same rules: overtaken states are told to nobody, and nothing is told twice.
     assert_eq!(board.offer(group_event("I0", 3, Told::Backup)), Some(Offered::Taken));
-    assert_eq!(board.offer(group_event("I0", 4, Told::Master)), Some(Offered::Same(Some(Told::Backup))));
+    assert_eq!(board.offer(group_event("I0", 4, Told::Master)), Some(Offered::Same(vec![Told::Backup])));
     assert_eq!(board.offer(group_event("I1", 5, Told::Master)), None);
 }
 
@@ -187,7 +187,11 @@ fn another_configuration_runs_nothing_and_forgets_nobody() {
     board.ended(last.lane);
     assert_eq!((next(&mut board), board.lane(LaneId(1)).is_none()), (None, true));
     assert_eq!(board.offer(event(0, 4, Told::Master)), None, "nobody has that name any more");
-    assert_eq!(board.offer(event(7, 5, Told::Master)), Some(Offered::Same(None)), "told by its name before");
+    assert_eq!(
+        board.offer(event(7, 5, Told::Master)),
+        Some(Offered::Same(vec![])),
+        "told by its name before"
+    );
     board.offer(event(7, 6, Told::Backup));
     assert_eq!(next(&mut board), Some((Kind::Backup, Told::Backup, Told::Master)), "the new hook");
     // Who comes back begins anew.
@@ -195,15 +199,76 @@ fn another_configuration_runs_nothing_and_forgets_nobody() {
     assert_eq!(board.offer(event(1, 7, Told::Stop)), Some(Offered::Taken));
 }
 
+/// Every state in order, the same one not twice in a row, and of more than may wait the oldest go.
+#[test]
+fn with_a_queue_for_all_every_state_is_told_up_to_the_bound() {
+    let mut board = board("notify /n \n notify_queue all \n notify_queue_limit 3");
+    let mut sequence = 0;
+    let mut offer = |board: &mut Board, state| {
+        sequence += 1;
+        board.offer(event(0, sequence, state)).unwrap()
+    };
+    assert_eq!(offer(&mut board, Told::Backup), Offered::Taken);
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Backup, Told::Init)));
+    for state in [Told::Master, Told::Backup, Told::Master] {
+        assert_eq!(offer(&mut board, state), Offered::Taken);
+    }
+    assert_eq!(offer(&mut board, Told::Master), Offered::Same(vec![]), "a snapshot after a reconnect");
+    assert_eq!(board.lane(LaneId(0)).unwrap().queued(), 3);
+    // What comes first then is what hooks run for now: nothing is to be run for that either.
+    assert_eq!(offer(&mut board, Told::Fault), Offered::Crowded(vec![Told::Master, Told::Backup]));
+    assert_eq!(board.lane(LaneId(0)).unwrap().superseded(), 2);
+    for expected in [(Told::Master, Told::Backup), (Told::Fault, Told::Master)] {
+        board.ended(LaneId(0));
+        assert_eq!(next(&mut board), Some((Kind::Any, expected.0, expected.1)));
+    }
+    board.ended(LaneId(0));
+    assert_eq!((next(&mut board), board.is_idle(), board.waiting), (None, true, 0));
+}
+
+#[test]
+fn when_there_is_no_time_left_only_the_newest_waits() {
+    let mut board = board("notify /n \n notify_queue all");
+    for (sequence, state) in (0..).zip([Told::Backup, Told::Master, Told::Fault, Told::Backup, Told::Stop]) {
+        board.offer(event(0, sequence, state));
+        next(&mut board);
+    }
+    let gone: Vec<Told> = board.hurry().into_iter().map(|(_, state)| state).collect();
+    assert_eq!(gone, [Told::Master, Told::Fault, Told::Backup]);
+    assert_eq!(board.held_up().count(), 1);
+    assert_eq!(board.offer(event(0, 9, Told::Fault)), Some(Offered::Overtook(vec![Told::Stop])));
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Fault, Told::Backup)));
+}
+
+/// However many lanes there are, what waits in all of them is bounded, and the newest of each waits all the same.
+#[test]
+fn all_queues_together_are_bounded() {
+    let mut board = board_of(&instances(60, "notify /n \n notify_queue all \n notify_queue_limit 1000"));
+    for sequence in 0..1000 {
+        for instance in 0..60 {
+            let state = if sequence % 2 == 0 { Told::Backup } else { Told::Master };
+            board.offer(event(instance, sequence, state));
+        }
+    }
+    assert!(board.waiting <= MAX_WAITING + 60, "{}", board.waiting);
+    assert_eq!(board.waiting, board.lanes.values().map(|lane| lane.waiting.len()).sum::<usize>());
+    assert!(board.lanes.values().all(|lane| lane.waiting() == Some(Told::Master)));
+}
+
 fn any_state() -> impl Strategy<Value = Told> {
     prop::sample::select(vec![Told::Init, Told::Backup, Told::Master, Told::Fault, Told::Stop])
 }
 
 proptest! {
-    /// Whatever comes in and however slow hooks are: order is kept, no state twice in a row, the last state is told.
+    /// Whatever comes in, however slow hooks are and whatever waits: order is kept, no state twice in a row, the last
+    /// state is told.
     #[test]
-    fn what_is_told_last_is_what_is_so(steps in prop::collection::vec(prop::option::of(any_state()), 1..80)) {
-        let mut board = board("notify /n");
+    fn what_is_told_last_is_what_is_so(
+        steps in prop::collection::vec(prop::option::of(any_state()), 1..80),
+        queue in prop::sample::select(vec!["coalesce", "all", "all \n notify_queue_limit 2"]),
+    ) {
+        let mut board = board(&format!("notify /n \n notify_queue {queue}"));
         let (mut sequence, mut last, mut told) = (0, None, Vec::new());
         for step in steps {
             match step {
@@ -216,7 +281,7 @@ proptest! {
             }
             told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
         }
-        for _ in 0..2 {
+        while !board.is_idle() {
             board.ended(LaneId(0));
             told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
         }
