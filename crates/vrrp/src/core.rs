@@ -12,9 +12,10 @@ use std::time::Duration;
 use model::{CheckName, Instant, LinkFact, Verdict};
 
 use crate::door::{CoreConfig, GroupId, Input, InstanceId, LinkId, MAX_DRAIN_TEXT, Notice, Output, Packet};
-use crate::eligibility::{Facts, KnownLink, Manager, Numbers, Verdicts};
+use crate::eligibility::{Facts, Manager, Numbers, Verdicts};
 use crate::groups::{self, Group, GroupFacts, MAX_ROUNDS, Move};
 use crate::instance::{Instance, Outbox, Turn};
+use crate::link::{KnownLink, SOURCE_PATIENCE};
 use crate::machine::{Event, Installed};
 use crate::queue::{Queue, Who};
 use crate::receive;
@@ -75,7 +76,7 @@ impl Core {
         let instances = config.instances.iter().enumerate();
         let instances: Vec<_> =
             instances.map(|(place, one)| Instance::new(InstanceId(place), one.clone(), now)).collect();
-        let known_links = config.links.iter().map(|name| KnownLink { name: name.clone(), fact: None });
+        let known_links = config.links.iter().cloned().map(KnownLink::new);
         let mut core = Self {
             groups: groups::form(&config, now),
             membership: groups::membership(&config),
@@ -235,7 +236,9 @@ impl Core {
         let (Some(known), Some(concerned)) = (self.known_links.get_mut(id.0), self.routes.on_link(id)) else {
             return;
         };
-        known.fact = Some(fact.clone());
+        let intervals = concerned.iter().filter_map(|id| self.instances.get(id.0)).map(Instance::interval);
+        known.learn(now, fact, intervals.fold(SOURCE_PATIENCE, Duration::min));
+        self.queue.ensure(Who::Link(id), known.deadline());
         self.deliver_to(now, &concerned, Event::Facts);
     }
 
@@ -285,13 +288,27 @@ impl Core {
         for who in due.drain(..) {
             match who {
                 Who::Instance(id) => self.deliver(now, id, Event::Due),
-                Who::Link(id) => self.flush_strays(now, id),
+                Who::Link(id) => {
+                    self.expire_link(now, id);
+                    self.flush_strays(now, id);
+                }
             }
         }
         self.due = due;
         match self.life {
             Life::Stopping(limit) if now >= limit => self.deliver_to_all(now, |_| Event::GiveUp),
             Life::Running | Life::Stopping(_) | Life::Finished => {}
+        }
+    }
+
+    fn expire_link(&mut self, now: Instant, id: LinkId) {
+        let (Some(known), Some(concerned)) = (self.known_links.get_mut(id.0), self.routes.on_link(id)) else {
+            return;
+        };
+        if known.expire(now) {
+            self.deliver_to(now, &concerned, Event::Facts);
+        } else {
+            self.queue.ensure(Who::Link(id), known.deadline());
         }
     }
 

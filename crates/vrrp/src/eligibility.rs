@@ -13,6 +13,7 @@ use model::{Cause, CheckName, Family, InstanceName, Instant, LinkFact, LinkName,
 use crate::cause::{enumerate, seconds};
 use crate::door::{InstanceConfig, LinkId, TrackedCheck};
 use crate::groups::GroupFacts;
+use crate::link::KnownLink;
 use crate::packet::Unsendable;
 use crate::roles::{Counting, RoleChecks};
 use crate::settings::TrackedLink;
@@ -61,35 +62,6 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     fn link(&self, id: LinkId) -> Option<&'a KnownLink> {
         self.links.get(id.0)
-    }
-}
-
-/// A link and what is known of it.
-#[derive(Debug)]
-pub(crate) struct KnownLink {
-    pub(crate) name: LinkName,
-    pub(crate) fact: Option<LinkFact>,
-}
-
-impl KnownLink {
-    /// Up with carrier; `None` before its first fact.
-    fn is_up(&self) -> Option<bool> {
-        self.fact.as_ref().map(|fact| fact.index.is_some() && fact.up)
-    }
-
-    /// Up, and nobody knows whether it carries frames.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.fact.as_ref().is_some_and(|fact| fact.index.is_some() && fact.up && !fact.carries)
-    }
-
-    fn down_reason(&self) -> Option<Reason> {
-        let name = || self.name.clone();
-        match &self.fact {
-            None => Some(Reason::LinkAwaited(name())),
-            Some(fact) if fact.index.is_none() => Some(Reason::LinkAbsent(name())),
-            Some(fact) if !fact.up => Some(Reason::LinkDown(name())),
-            Some(_) => None,
-        }
     }
 }
 

@@ -8,9 +8,9 @@ use model::Instant;
 use super::{Core, Life};
 use crate::cause::Cause;
 use crate::door::{CoreConfig, GroupId, InstanceId, LinkId, Output};
-use crate::eligibility::KnownLink;
 use crate::groups::{self, Group};
 use crate::instance::Instance;
+use crate::link::KnownLink;
 use crate::machine::Event;
 use crate::plan::{self, Plan, Step};
 use crate::queue::Who;
@@ -93,8 +93,7 @@ impl Core {
                 *to = Some(LinkId(place));
             }
             let known = was.and_then(|was| self.known_links.get_mut(was.0));
-            let fact = known.and_then(|known| known.fact.take());
-            known_links.push(KnownLink { name: name.clone(), fact });
+            known_links.push(known.map_or_else(|| KnownLink::new(name.clone()), KnownLink::take));
             let seen = was.and_then(|was| self.strays.get_mut(was.0));
             strays.push(seen.map_or_else(Remarks::default, std::mem::take));
         }

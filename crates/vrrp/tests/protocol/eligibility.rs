@@ -1,6 +1,6 @@
 //! Who may be master, and with which priority: facts in, one answer out.
 
-use handover_vrrp::{Input, InstanceConfig, TrackedCheck};
+use handover_vrrp::{Input, InstanceConfig, SOURCE_PATIENCE, TrackedCheck};
 use model::{LinkFact, LinkName, Priority, State, Verdict};
 
 use crate::support::*;
@@ -34,7 +34,11 @@ fn a_link_that_cannot_carry_adverts_is_a_fault() {
     let nameless = LinkFact { ipv4: None, ..eth0() };
     for (fact, code) in [(absent, "link-absent"), (down, "link-down"), (nameless, "no-source")] {
         let mut host = Host::master(v3(100));
-        let outputs = host.give(Input::Link(&fact));
+        let mut outputs = host.give(Input::Link(&fact));
+        if code == "no-source" {
+            assert_eq!(outputs, []);
+            outputs = host.pass(SOURCE_PATIENCE);
+        }
         // V3-FSM-13's way out: priority 0 if there is still a way to send it, then the addresses.
         assert_eq!(sent(&outputs), [0]);
         assert_eq!(withdraws(&outputs).len(), 1);
@@ -55,7 +59,39 @@ fn ipv6_wants_its_own_source() {
     host.give(Input::Link(&LinkFact { ipv4: None, ..eth0() }));
     assert_eq!(host.state(), Some(State::Backup));
     host.give(Input::Link(&LinkFact { ipv6: None, ..eth0() }));
+    host.pass(SOURCE_PATIENCE);
     assert_eq!(codes(&host), ["no-source"]);
+}
+
+/// Whatever manages the network is restarted, and takes the link's addresses away for a moment.
+#[test]
+fn an_address_that_is_back_within_its_patience_was_never_gone() {
+    let nameless = LinkFact { ipv4: None, ..eth0() };
+    let mut host = Host::master(v3(100));
+    for _ in 0..3 {
+        assert_eq!(host.give(Input::Link(&nameless)), []);
+        assert_eq!(told(&host.pass(SOURCE_PATIENCE - ms(1))), []);
+        assert_eq!(host.give(Input::Link(&eth0())), []);
+        assert_eq!(told(&host.pass(SOURCE_PATIENCE)), []);
+    }
+    // It is counted from the first word of it, and what is worse counts at once.
+    host.give(Input::Link(&nameless));
+    assert_eq!(told(&host.pass(SOURCE_PATIENCE - ms(1))), []);
+    assert_eq!(host.give(Input::Link(&LinkFact { carries: false, ..nameless.clone() })), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Fault)]);
+    let mut host = Host::master(v3(100));
+    host.give(Input::Link(&nameless));
+    assert_eq!(told(&host.give(Input::Link(&LinkFact { up: false, ..nameless }))), [Some(State::Fault)]);
+    assert_eq!(told(&host.pass(SOURCE_PATIENCE)), []);
+    assert_eq!(codes(&host), ["link-down"]);
+}
+
+/// No peer may have taken over before we let go.
+#[test]
+fn patience_with_an_address_is_shorter_than_the_shortest_interval() {
+    let mut host = Host::master(InstanceConfig { advert_interval: ms(10), ..v3(100) });
+    assert_eq!(host.give(Input::Link(&LinkFact { ipv4: None, ..eth0() })), []);
+    assert_eq!(told(&host.pass(ms(10))), [Some(State::Fault)]);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::support::*;
 use handover_vrrp::packet::{self, ChecksumForm};
-use handover_vrrp::{Announcements, CoreConfig, Input, InstanceConfig, LinkId, Manners, Peer, TrackedLink};
+use handover_vrrp::{
+    Announcements, CoreConfig, Input, InstanceConfig, LinkId, Manners, Peer, SOURCE_PATIENCE, TrackedLink,
+};
 use model::{LinkFact, LinkName, Priority, State};
 
 fn announcing(announcements: Announcements) -> InstanceConfig {
@@ -268,7 +270,8 @@ fn a_unicast_source_that_the_host_has_not_got_keeps_it_out_of_elections() {
     assert_eq!(told(&host.give(Input::Link(&on_loopback))), [Some(State::Backup)]);
     assert_eq!(transmits(&host.pass(ms(4000)))[0].source, source);
     assert_eq!(host.state(), Some(State::Master));
-    assert_eq!(told(&host.give(Input::Link(&eth0()))), [Some(State::Fault)], "it was taken away");
+    host.give(Input::Link(&eth0()));
+    assert_eq!(told(&host.pass(SOURCE_PATIENCE)), [Some(State::Fault)], "it was taken away");
     // Adverts by multicast come in whatever they are answered from.
     let multicast = InstanceConfig { peers: Vec::new(), ..config };
     assert_eq!(Host::new(multicast).state(), Some(State::Backup));
@@ -284,7 +287,8 @@ fn track_src_ip_wants_the_configured_source_on_the_link() {
     host.give(Input::Link(&there));
     host.give(Input::ManagerPresent { held: &[] });
     assert_eq!(transmits(&host.pass(ms(4000)))[0].source, source);
-    assert_eq!(told(&host.give(Input::Link(&eth0()))), [Some(State::Fault)]);
+    host.give(Input::Link(&eth0()));
+    assert_eq!(told(&host.pass(SOURCE_PATIENCE)), [Some(State::Fault)]);
     let reason = &host.view().reasons[0];
     assert_eq!(
         (reason.code.as_str(), reason.text.as_str()),
