@@ -22,6 +22,8 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("instances", "instances"),
             ("groups", "groups"),
             ("dropped", "dropped"),
+            ("contested", "contested"),
+            ("static_refused", "static_refused"),
             ("ipmgr", "ipmgr"),
             ("checks", "checks"),
             ("last_reload", "last_reload"),
@@ -115,6 +117,12 @@ fn render(status: &Value) -> String {
     }
     for dropped in list(status, "dropped") {
         render_dropped(dropped, &mut out);
+    }
+    for contested in list(status, "contested") {
+        out += &render_contested(contested);
+    }
+    for refused in list(status, "static_refused").iter().filter_map(Value::as_str) {
+        out += &format!("refused by the kernel, of what is static: {refused}\n");
     }
     for check in list(status, "checks") {
         out += &format!("check {}  {}", text(check, &["name"]), text(check, &["verdict"]).to_uppercase());
@@ -275,6 +283,16 @@ fn render_dropped(dropped: &Value, out: &mut String) {
     }
 }
 
+/// Pain D1: two programs undo each other's work, and a person has to end one of them.
+fn render_contested(contested: &Value) -> String {
+    format!(
+        "contested: {} of {}: somebody on this host keeps removing it, put back {} times (`ip monitor`, or a network manager's log, may say who)\n",
+        text(contested, &["thing"]),
+        text(contested, &["instance"]),
+        number(contested, &["count"]),
+    )
+}
+
 fn render_remark(remark: &Value, out: &mut String) {
     let last_from = match text(remark, &["last_from"]) {
         "" => String::new(),
@@ -387,6 +405,19 @@ mod tests {
         let text = render(&json!({ "instances": [instance] }));
         let line = "    eth0 came up and has carried no frame yet: listening for 37 s more at most\n";
         assert!(text.contains(line), "{text}");
+    }
+
+    /// D1.
+    #[test]
+    fn a_feud_and_a_refusal_of_nobodys_are_shown() {
+        let feud = json!({"instance": "api_vip", "thing": "192.0.2.5/24 on eth0", "count": 9});
+        let text = render(&json!({"contested": [feud], "static_refused": ["add 10.0.0.0/8: EINVAL"]}));
+        assert!(text.contains("contested: 192.0.2.5/24 on eth0 of api_vip: "), "{text}");
+        assert!(text.contains("put back 9 times"), "{text}");
+        assert!(
+            text.contains("refused by the kernel, of what is static: add 10.0.0.0/8: EINVAL\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -7,9 +7,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::Instant;
+use ipc::core_ipmgr;
+use model::{InstanceName, Instant};
 
 use crate::plan::Thing;
+
+/// From so many times on it is told.
+const TOLD_FROM: u32 = 2;
 
 /// So often something is put back at once.
 const AT_ONCE: u32 = 8;
@@ -22,6 +26,8 @@ const PEACE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Feud {
+    /// Whose it is.
+    instance: InstanceName,
     /// How often we have put it back.
     count: u32,
     last: Instant,
@@ -38,10 +44,20 @@ pub(crate) struct Contest {
 
 impl Contest {
     /// We have put it back: how often by now, and the pause until the next time.
-    pub(crate) fn put_back(&mut self, thing: Thing, now: Instant) -> (u32, Duration) {
+    pub(crate) fn put_back(
+        &mut self,
+        instance: &InstanceName,
+        thing: Thing,
+        now: Instant,
+    ) -> (u32, Duration) {
         self.feuds.retain(|_, feud| now.since(feud.last) < PEACE);
-        let feud =
-            self.feuds.entry(thing).or_insert(Feud { count: 0, last: now, not_before: now, waits: false });
+        let feud = self.feuds.entry(thing).or_insert_with(|| Feud {
+            instance: instance.clone(),
+            count: 0,
+            last: now,
+            not_before: now,
+            waits: false,
+        });
         feud.count = feud.count.saturating_add(1);
         let pause = match feud.count.checked_sub(AT_ONCE) {
             None | Some(0) => Duration::ZERO,
@@ -51,6 +67,22 @@ impl Contest {
         };
         (feud.last, feud.not_before, feud.waits) = (now, now + pause, false);
         (feud.count, pause)
+    }
+
+    /// Who takes what away again and again, the most often first; once is an accident, and so is what nobody repeats for a minute.
+    pub(crate) fn told(&self, now: Instant) -> Vec<core_ipmgr::Feud> {
+        let lasting = |feud: &Feud| feud.count >= TOLD_FROM && now.since(feud.last) < PEACE;
+        let lasting = self.feuds.iter().filter(|(_, feud)| lasting(feud));
+        let mut told: Vec<core_ipmgr::Feud> = lasting
+            .map(|(thing, feud)| core_ipmgr::Feud {
+                instance: feud.instance.clone(),
+                thing: core_ipmgr::cut(thing.to_string()),
+                count: feud.count,
+            })
+            .collect();
+        told.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.thing.cmp(&b.thing)));
+        told.truncate(core_ipmgr::MAX_FEUDS);
+        told
     }
 
     /// Whether that has to wait. [`Self::next_deadline`] then says for how long.
@@ -80,6 +112,10 @@ impl Contest {
 mod tests {
     use super::*;
 
+    fn put_back(contest: &mut Contest, thing: Thing, now: Instant) -> (u32, Duration) {
+        contest.put_back(&InstanceName::new("api_vip").unwrap(), thing, now)
+    }
+
     fn thing(text: &str) -> Thing {
         Thing::Path(text.to_owned())
     }
@@ -93,7 +129,7 @@ mod tests {
         let mut pauses = Vec::new();
         for count in 1..=16 {
             assert!(!contest.holds_back(&mine, now));
-            let (counted, pause) = contest.put_back(mine.clone(), now);
+            let (counted, pause) = put_back(&mut contest, mine.clone(), now);
             assert_eq!(counted, count);
             if !pause.is_zero() {
                 assert!(contest.holds_back(&mine, now) && !contest.holds_back(&other, now));
@@ -114,12 +150,27 @@ mod tests {
         let mut contest = Contest::default();
         let mut now = Instant::from_nanos(1);
         for _ in 0..100 {
-            contest.put_back(thing("192.0.2.5"), now);
+            put_back(&mut contest, thing("192.0.2.5"), now);
         }
         assert!(contest.holds_back(&thing("192.0.2.5"), now));
         now = now + PEACE;
-        assert_eq!(contest.put_back(thing("192.0.2.5"), now), (1, Duration::ZERO));
-        contest.put_back(thing("192.0.2.6"), now + PEACE);
+        assert_eq!(put_back(&mut contest, thing("192.0.2.5"), now), (1, Duration::ZERO));
+        put_back(&mut contest, thing("192.0.2.6"), now + PEACE);
         assert_eq!(contest.feuds.len(), 1, "what is over is forgotten");
+    }
+    #[test]
+    fn who_fights_over_what_is_told_for_as_long_as_it_lasts() {
+        let mut contest = Contest::default();
+        let now = Instant::from_nanos(1);
+        put_back(&mut contest, thing("192.0.2.5"), now);
+        assert_eq!(contest.told(now), [], "an accident");
+        for _ in 0..3 {
+            put_back(&mut contest, thing("192.0.2.6"), now);
+            put_back(&mut contest, thing("192.0.2.5"), now);
+        }
+        let told: Vec<(String, u32)> =
+            contest.told(now).into_iter().map(|feud| (feud.thing, feud.count)).collect();
+        assert_eq!(told, [("192.0.2.5".to_owned(), 4), ("192.0.2.6".to_owned(), 3)]);
+        assert_eq!(contest.told(now + PEACE), []);
     }
 }

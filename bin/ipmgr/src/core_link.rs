@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ipc::core_ipmgr::{Order, Report};
+use ipc::core_ipmgr::{Order, Report, Troubles};
 use ipc::frame::{self, MAX_FRAME};
 use model::{LinkFact, LinkName};
 use sys::seqpacket::{Connection, Received};
@@ -51,6 +51,8 @@ pub(crate) struct CoreLink {
     pub(crate) told: HashMap<LinkName, LinkFact>,
     /// The index of the link for which sockets were sent.
     pub(crate) given: HashMap<LinkName, u32>,
+    /// What it was told last to be wrong.
+    pub(crate) troubles: Troubles,
 }
 
 impl CoreLink {
@@ -63,6 +65,7 @@ impl CoreLink {
             stage: Stage::Fresh,
             told: HashMap::new(),
             given: HashMap::new(),
+            troubles: Troubles::default(),
         }
     }
 

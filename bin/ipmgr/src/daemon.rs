@@ -6,6 +6,7 @@
 mod apply;
 mod door;
 mod reload;
+mod troubles;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -364,6 +365,7 @@ impl Daemon {
         self.answer();
         self.progress = Progress::default();
         self.tell(now);
+        self.tell_troubles(now);
     }
 
     /// Asks the kernel, if its last answer may not hold any more.

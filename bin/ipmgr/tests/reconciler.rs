@@ -72,6 +72,11 @@ fn a_feud_slows_down_and_is_counted() {
         });
     }
     assert!(now().since(begin) >= Duration::from_secs(3), "somebody who never stops is never let wait");
+    let told = core.find(|(report, _)| match report {
+        Report::Troubles(troubles) => troubles.feuds.into_iter().find(|feud| feud.count == 14),
+        _ => None,
+    });
+    assert_eq!((told.instance.as_str(), told.thing.as_str()), ("api_vip", "192.0.2.100 on eth0"));
     take_away(&mut host);
     assert_eq!(core.install("api_vip", 3), [""; 0], "an order doesn't wait");
     assert!(host.found(VIP).is_some());

@@ -10,7 +10,7 @@ mod reload;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use ipc::core_ipmgr::{Order, PROTOCOL, Report};
+use ipc::core_ipmgr::{Order, PROTOCOL, Report, Troubles};
 use ipc::events::Message;
 use model::{Family, Instant, LinkFact, Transport};
 use reactor::{ClientId, Interest, LineServer, Reactor, Token};
@@ -88,6 +88,8 @@ struct Daemon {
     preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
+    /// What ipmgr says works against it.
+    troubles: Troubles,
     backlog: Backlog,
     lull: Lull,
     pacer: Pacer,
@@ -139,6 +141,7 @@ impl Daemon {
             })?,
             preludes: Preludes::new(),
             held: Vec::new(),
+            troubles: Troubles::default(),
             backlog: Backlog::default(),
             lull: Lull::new(now),
             pacer: Pacer::new(start.config.global.pacing),
@@ -203,6 +206,7 @@ impl Daemon {
                     self.follow("ipmgr", now);
                 }
                 self.held.clear();
+                self.troubles = Troubles::default();
             }
             Report::Held { instances } => {
                 let known = instances.iter().filter_map(|name| self.setup.instance(name));
@@ -249,6 +253,7 @@ impl Daemon {
             }
             Report::Prepared { fingerprint, error } => self.on_prepared(fingerprint, error, now),
             Report::Refused { why } => self.manager.complain(format!("it refuses: {why}")),
+            Report::Troubles(troubles) => self.troubles = troubles,
             Report::WatchSocket { link, family } => {
                 if let (Some(carrier), Some(socket)) = (self.setup.carrier(&link), descriptor) {
                     self.on_watch_socket(carrier, family, socket)?;

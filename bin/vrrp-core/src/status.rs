@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ipc::core_ipmgr::{Feud, Troubles};
 use ipc::events::{
-    CheckView, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, Penalty, PriorityStatus, Remark,
-    Status,
+    CheckView, Contested, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, Penalty, PriorityStatus,
+    Remark, Status,
 };
 use ipc::reload::LastReload;
 use model::{CheckName, Instant, State, Verdict};
@@ -25,6 +26,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) feed: &'a Feed,
     /// How ipmgr is.
     pub(crate) ipmgr: Peer,
+    /// What it says works against it.
+    pub(crate) troubles: &'a Troubles,
     /// How checkerd is.
     pub(crate) checkerd: Peer,
     /// The last verdict of each tracked check.
@@ -86,6 +89,8 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         instances: instances.collect(),
         groups: groups.collect(),
         dropped: dropped.filter(|dropped| !dropped.remarks.is_empty()).collect(),
+        contested: around.troubles.feuds.iter().map(contested).collect(),
+        static_refused: around.troubles.standing.clone(),
         checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
         at: around.at,
         running_ms: milliseconds(now.since(around.started)),
@@ -119,6 +124,10 @@ fn penalty(view: PenaltyView, now: Instant) -> Penalty {
         length_ms: milliseconds(view.length),
         left_ms: view.until.map(|until| milliseconds(until.since(now))),
     }
+}
+
+fn contested(feud: &Feud) -> Contested {
+    Contested { instance: feud.instance.clone(), thing: feud.thing.clone(), count: feud.count }
 }
 
 fn remark(view: RemarkView) -> Remark {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -25,6 +25,8 @@ pub const MAX_HELD: usize = 128;
 pub const MAX_PLACES: usize = 1024;
 /// How many sentences one [`Report::Installed`] may hold.
 pub const MAX_FAILURES: usize = 64;
+/// How many feuds one [`Report::Troubles`] may tell of.
+pub const MAX_FEUDS: usize = 32;
 /// The longest sentence in a report, in bytes.
 pub const MAX_SENTENCE: usize = 512;
 
@@ -151,6 +153,28 @@ pub enum Report {
         /// [`MAX_PLACES`].
         places: Vec<u32>,
     },
+    /// What is wrong that belongs to no order: all of it, whenever it is another than before. Nothing is wrong until this was said.
+    Troubles(Troubles),
+}
+
+/// What works against ipmgr, as its status; see [`Report::Troubles`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Troubles {
+    /// Who is fought with over what, the most often first, at most [`MAX_FEUDS`].
+    pub feuds: Vec<Feud>,
+    /// One sentence per address, route and rule that was refused of those that belong to no instance, as by [`bounded`].
+    pub standing: Vec<String>,
+}
+
+/// Something that somebody on this host takes away again and again, and that ipmgr puts back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feud {
+    /// Whose it is.
+    pub instance: InstanceName,
+    /// An address and its interface, a route or a rule, at most [`MAX_SENTENCE`] long.
+    pub thing: String,
+    /// How often it was put back since it was last left alone for a minute.
+    pub count: u32,
 }
 
 /// The numbers as [`Report::Placed`] messages, each of which fits a frame.
@@ -291,6 +315,13 @@ mod tests {
             (
                 Report::Placed { instance: instance(), order: 2, places: vec![7] },
                 format!("0b000000{VI_1}0200000000000000{text}07000000"),
+            ),
+            (
+                Report::Troubles(Troubles {
+                    feuds: vec![Feud { instance: instance(), thing: "x".into(), count: 9 }],
+                    standing: vec!["x".into()],
+                }),
+                format!("0c000000{text}{VI_1}{text}7809000000{text}{text}78"),
             ),
         ];
         for (report, expected) in all {

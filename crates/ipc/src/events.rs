@@ -297,6 +297,23 @@ pub struct Status {
     pub checks: Vec<CheckView>,
     /// Packets that were dropped and belonged to no instance, by interface; none where there were none.
     pub dropped: Vec<Dropped>,
+    /// What somebody on this host takes away again and again, and ipmgr puts back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contested: Vec<Contested>,
+    /// What the kernel refused of `static_ipaddress`, `static_routes` and `static_rules`, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub static_refused: Vec<String>,
+}
+
+/// An address, route or rule that two programs fight over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contested {
+    /// Whose it is.
+    pub instance: InstanceName,
+    /// The address and its interface, or the route or rule.
+    pub thing: String,
+    /// How often ipmgr has put it back since it was last left alone for a minute.
+    pub count: u32,
 }
 
 /// A sibling as seen from vrrp-core.

@@ -147,9 +147,9 @@ impl Daemon {
         now: Instant,
     ) {
         self.rest_until = now + AFTER_REPAIR;
-        let (count, pause) = self.contest.put_back(thing, now);
-        let instances = &self.config.instances;
-        let name = instances.get(instance.0).map_or("?", |instance| instance.name.as_str());
+        let Some(instance) = self.config.instances.get(instance.0) else { return };
+        let name = &instance.name;
+        let (count, pause) = self.contest.put_back(name, thing, now);
         self.repairs.mention(now, || {
             log::warn!("({name}) put back {what}: it was gone, and not by our doing");
             if !pause.is_zero() {

@@ -116,6 +116,7 @@ impl Daemon {
             feed: &self.feed,
             losses: &losses,
             ipmgr: self.manager.peer(),
+            troubles: &self.troubles,
             checkerd: self.checker.peer(),
             verdicts: self.checker.verdicts(),
             config_path: self.config_path.display().to_string(),
