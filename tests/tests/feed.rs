@@ -184,6 +184,21 @@ fn who_comes_back_gets_exactly_what_it_missed() {
     assert_eq!(snapshot.boot, other);
 }
 
+/// Whoever waits for the last events has to know that they come.
+#[test]
+fn the_end_is_told_before_it_comes() {
+    let core = Core::start("end", 3);
+    let (mut client, _) = core.connect();
+    assert_eq!(client.subscribe().instances.len(), 3);
+    let pid = core.child.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+    assert_eq!(client.next(), Message::Stopping);
+    for _ in 0..3 {
+        let Message::Event(event) = client.next() else { panic!("no event") };
+        assert_eq!(event.to, ipc::events::Told::Stop);
+    }
+}
+
 #[test]
 fn who_was_away_for_too_long_gets_a_snapshot() {
     let core = Core::start("long", INSTANCES);

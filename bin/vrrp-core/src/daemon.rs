@@ -472,6 +472,7 @@ impl service::Daemon for Daemon {
             log::info!("stopping");
             service::notify_stopping();
             self.stopping = true;
+            self.publish(&Message::Stopping);
             self.core.handle(now, Input::Shutdown);
         }
     }

@@ -82,6 +82,8 @@ pub enum Message {
     GroupEvent(GroupEvent),
     /// Something is to be done before addresses come or go.
     Prelude(Prelude),
+    /// vrrp-core was told to stop: its last events follow, and then it goes. A subscriber that comes later hears it, too.
+    Stopping,
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
     /// The answer to [`Request::Reload`].

@@ -128,6 +128,7 @@ impl Watch {
             | Message::Done { .. }
             | Message::Resumed { .. }
             | Message::Prelude(_)
+            | Message::Stopping
             | Message::Error { .. } => {}
         }
     }

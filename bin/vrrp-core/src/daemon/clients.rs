@@ -28,6 +28,7 @@ impl Daemon {
                     let snapshot = self.snapshot();
                     self.subscribe(client);
                     self.tell(client, &snapshot);
+                    self.tell_of_the_end(client);
                 }
                 Ok(Request::Resume { boot, after }) => self.resume(client, &boot, after),
                 Ok(Request::Drain { instance, force }) => {
@@ -96,6 +97,14 @@ impl Daemon {
                 self.tell(client, &snapshot);
             }
         }
+        self.tell_of_the_end(client);
+    }
+
+    /// Who comes while we stop has to know as well.
+    fn tell_of_the_end(&mut self, client: ClientId) {
+        if self.stopping {
+            self.tell(client, &Message::Stopping);
+        }
     }
 
     /// Subscribers hear that another configuration runs, and who there is in it.
@@ -153,10 +162,14 @@ impl Daemon {
             && let Ok(snapshot) = json::line(&self.snapshot())
         {
             self.server.send(client, &snapshot);
+            if let Some(end) = encoded(&Message::Stopping).filter(|_| self.stopping) {
+                self.server.send(client, &end);
+            }
         }
     }
 
-    fn publish(&mut self, message: &Message) {
+    /// Tells all subscribers.
+    pub(super) fn publish(&mut self, message: &Message) {
         if let Some(line) = encoded(message) {
             self.publish_line(&line);
         }
