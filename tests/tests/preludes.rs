@@ -72,6 +72,22 @@ fn preludes_run_before_the_address_comes_and_before_it_goes() {
     moved_to_b(&lab, &a, &b);
 }
 
+/// As a key at the terminal does, or the death of the supervisor: nobody stops them one after the other. notifierd stays as
+/// long as vrrp-core has something to do for it, the last hook included.
+#[test]
+fn asked_to_stop_all_at_once_the_last_hooks_still_run() {
+    let lab = start_lab();
+    let (a, b) = pair(&lab, &format!("pre_backup \"{PRELUDE} 3\" \n pre_timeout 10"));
+    let begun = a.hooks().len();
+    let pids = |name: &str| a.pids(name).first().copied().unwrap_or_default();
+    let (notifierd, core) = (pids("notifierd"), pids("vrrp-core"));
+    let _ = a.sh(&format!("kill -TERM {notifierd} {core} {}", pids("handover")));
+    moved_to_b(&lab, &a, &b);
+    eventually(&lab, &[&a], "notifierd has ended", || a.pids("notifierd").is_empty());
+    let end = ["before api_vip BACKUP held BACKUP", "INSTANCE api_vip STOP 150"];
+    assert_eq!(a.hooks()[begun..], end, "{}", a.story());
+}
+
 #[test]
 fn a_prelude_that_hangs_costs_its_limit() {
     let lab = start_lab();

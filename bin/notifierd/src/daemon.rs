@@ -44,6 +44,9 @@ const SOCKET_MODE: u32 = 0o660;
 const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capability::Kill];
 /// How long the last hooks have after SIGTERM, the wait for vrrp-core's last events included.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long vrrp-core has to say that it stops, too, where both were told to at once. Its supervisors stop it first; so if
+/// it says nothing it is to go on, and we needn't wait for its end.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// How long a hook that runs then may keep those of a newer state waiting.
 const CUT_AFTER: Duration = Duration::from_secs(5);
 /// How long killed hooks have to be gone.
@@ -82,6 +85,8 @@ struct Daemon {
     cut_at: Option<Instant>,
     /// Once we were asked to stop: when we go, whatever still runs.
     leave_at: Option<Instant>,
+    /// Once we were asked to stop: if vrrp-core hasn't said by then that it stops, we are the only one.
+    alone_at: Option<Instant>,
     /// The last hooks took too long: none is started any more.
     killed: bool,
 }
@@ -114,6 +119,7 @@ impl Daemon {
             orphans: Orphans::end(&start.state_dir),
             cut_at: None,
             leave_at: None,
+            alone_at: None,
             killed: false,
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
             config: start.config,
@@ -124,8 +130,19 @@ impl Daemon {
 
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
-        let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at];
+        let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at, self.alone_at];
         scripts.into_iter().chain(ours).flatten().min()
+    }
+
+    /// Whether vrrp-core may have something to say before it goes.
+    fn has_last_words(&mut self, now: Instant) -> bool {
+        if self.alone_at.is_some_and(|at| at <= now) {
+            self.alone_at = None;
+            if self.feed.is_connected() && !self.feed.is_stopping() {
+                log::info!("vrrp-core goes on: nothing of it is waited for");
+            }
+        }
+        self.feed.is_connected() && (self.feed.is_stopping() || self.alone_at.is_some())
     }
 
     /// Not before vrrp-core has said its last word and that has been told, or the time for it is up.
@@ -134,10 +151,12 @@ impl Daemon {
         if self.killed {
             return at <= now || self.crew.is_idle();
         }
+        let is_idle = self.board.is_idle() && self.preludes.is_idle();
+        let is_heard_out = !self.has_last_words(now);
         if at > now {
-            return !self.feed.is_connected() && self.board.is_idle();
+            return is_idle && is_heard_out;
         }
-        if self.board.is_idle() {
+        if is_idle {
             return true;
         }
         log::warn!("hooks still run after {} s; they are killed", STOP_TIMEOUT.as_secs());
@@ -427,6 +446,7 @@ impl service::Daemon for Daemon {
             log::info!("stopping, after the last hooks");
             service::notify_stopping();
             self.leave_at = Some(now + STOP_TIMEOUT);
+            self.alone_at = Some(now + ALONE_AFTER);
             self.cut_at = Some(now + CUT_AFTER);
             self.feed.no_more();
         }

@@ -30,6 +30,8 @@ pub(crate) struct Feed {
     trouble: Trouble,
     /// No more connecting.
     closing: bool,
+    /// What is there of vrrp-core is about to go.
+    stopping: bool,
     /// What vrrp-core waits for, and nobody has begun yet.
     preludes: Vec<Prelude>,
 }
@@ -46,6 +48,7 @@ impl Feed {
             retry_after: FIRST_RETRY,
             trouble: Trouble::new("vrrp-core"),
             closing: false,
+            stopping: false,
             preludes: Vec::new(),
         }
     }
@@ -53,6 +56,11 @@ impl Feed {
     /// Whether vrrp-core is there.
     pub(crate) const fn is_connected(&self) -> bool {
         self.client.is_some()
+    }
+
+    /// Whether vrrp-core has more to say than what goes on: it was told to stop, and its last events are to come.
+    pub(crate) const fn is_stopping(&self) -> bool {
+        self.client.is_some() && self.stopping
     }
 
     /// The fingerprint of what it runs, as it said last.
@@ -135,6 +143,7 @@ impl Feed {
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.config = None;
+                    self.stopping = false;
                     self.retry_at = now + self.retry_after;
                     self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
                 }
@@ -159,6 +168,7 @@ impl Feed {
             }
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
             Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
+            Ok(Message::Stopping) => self.stopping = true,
             Ok(Message::Prelude(prelude)) => self.preludes.push(prelude),
             Ok(Message::Reload(Answer::Refused { error })) => {
                 self.trouble.complain(format!("it runs another configuration than we do: {error}"));

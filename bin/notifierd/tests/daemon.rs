@@ -8,6 +8,7 @@ mod harness;
 mod vrrp_core;
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use harness::{Client, Daemon, Scratch};
 use ipc::events::{Event, Told};
@@ -307,16 +308,35 @@ fn after_sigterm_the_stop_hooks_still_run() {
     let daemon = start(&scratch, &instance("A", 1, &hooks));
     let mut core = Core::accept(&listener, &[("A", Told::Backup)]);
     told(&daemon, &scratch, 1);
+    core.stopping();
     daemon.signal(Signal::TERM);
     daemon.until("the signal", || daemon.log().contains("stopping").then_some(()));
+    // Longer than somebody is waited for who goes on. A slow machine makes it longer still, and nothing else.
+    sys::clock::sleep_until(sys::clock::now() + Duration::from_millis(2500));
     core.event("A", Told::Backup, Told::Stop);
     drop(core);
     let (exit, log) = daemon.ended();
     assert_eq!(exit, Exit::Code(0), "{log}");
+    assert!(!log.contains("vrrp-core goes on"), "{log}");
     let all = scratch.read("told");
     let all: Vec<&str> = all.lines().collect();
     assert!(all[1].starts_with("stopped | STOP after BACKUP"), "{all:?}");
     assert!(all[2].starts_with("INSTANCE A STOP 120"), "{all:?}");
+}
+
+/// Whoever stops notifierd alone doesn't wait until the time for last hooks is over.
+#[test]
+fn a_vrrp_core_that_goes_on_is_not_waited_for() {
+    let scratch = Scratch::new("notifierd-alone");
+    let hook = recorder(&scratch);
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &format!("notify {hook}")));
+    let _core = Core::accept(&listener, &[("A", Told::Backup)]);
+    told(&daemon, &scratch, 1);
+    daemon.signal(Signal::TERM);
+    let (exit, log) = daemon.ended();
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    assert!(log.contains("vrrp-core goes on: nothing of it is waited for"), "{log}");
 }
 
 #[test]

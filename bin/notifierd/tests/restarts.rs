@@ -148,6 +148,7 @@ fn a_hook_that_hangs_gives_way_to_the_stop_hook() {
     let daemon = start(&scratch, &instance("A", 1, &format!("notify {}", script.display())));
     let mut core = Core::accept(&listener, &[("A", Told::Master)]);
     daemon.until("the hook", || scratch.path("hangs").exists().then_some(()));
+    core.stopping();
     daemon.signal(Signal::TERM);
     daemon.until("the signal", || daemon.log().contains("stopping").then_some(()));
     core.event("A", Told::Master, Told::Stop);

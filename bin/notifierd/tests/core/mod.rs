@@ -115,6 +115,11 @@ impl Core {
         }));
     }
 
+    /// Was told to stop, and says so.
+    pub(crate) fn stopping(&mut self) {
+        self.say(&events::Message::Stopping);
+    }
+
     /// Asks for what comes before the addresses do.
     pub(crate) fn prelude(&mut self, instance: &str, before: Before) {
         let (instance, order, limit_ms) = (name(instance), 1, 10_000);
