@@ -10,7 +10,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const MAX_OUTPUT: usize = 1024;
 pub(crate) struct History {
     path: PathBuf,
     /// `None` once the thread is told to end, and where there is none.
-    queue: Option<SyncSender<Box<Entry>>>,
+    queue: Option<Sender<Box<Entry>>>,
     /// Says nothing, but is closed when the thread has ended.
     ended: Receiver<()>,
     plight: Arc<Plight>,
@@ -47,7 +47,8 @@ impl History {
     /// Goes on with the file in that directory, in a thread that has our rights as they are now. Who was `seen` in which
     /// state before isn't news.
     pub(crate) fn begin(state_dir: &Path, seen: impl Iterator<Item = (Subject, Told)>) -> Self {
-        let (sender, entries) = mpsc::sync_channel(MAX_QUEUED);
+        // Without a bound of its own, since one with a bound takes the memory for it at once.
+        let (sender, entries) = mpsc::channel();
         let (end, ended) = mpsc::sync_channel(0);
         let plight = Arc::new(Plight::default());
         let writer = Writer::new(state_dir, Arc::clone(&plight));
@@ -145,13 +146,11 @@ impl History {
 
     fn put(&self, entry: Entry) {
         let Some(queue) = &self.queue else { return self.plight.lose() };
-        match queue.try_send(Box::new(entry)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.plight.lose();
-                self.plight.complain(format!("{}: the disk is too slow, or hangs", self.path.display()));
-            }
-            Err(TrySendError::Disconnected(_)) => self.plight.lose(),
+        if !self.plight.enter(MAX_QUEUED) {
+            self.plight.lose();
+            self.plight.complain(format!("{}: the disk is too slow, or hangs", self.path.display()));
+        } else if queue.send(Box::new(entry)).is_err() {
+            self.plight.lose();
         }
     }
 }

@@ -205,11 +205,11 @@ fn without_a_directory_it_waits_for_one_by_itself() {
 fn a_disk_that_hangs_costs_entries_and_nothing_else() {
     let scratch = Scratch::new("hangs");
     let mut history = History::begin(&scratch.0, [].into_iter());
-    let (sender, _stuck) = mpsc::sync_channel(1);
+    let (sender, _stuck) = mpsc::channel();
     history.queue = Some(sender);
     // The thread has nothing more to do, and settles nothing.
     assert!(history.ended.recv().is_err());
-    for _ in 0..3 {
+    for _ in 0..MAX_QUEUED + 2 {
         history.skipped(&subject("A"), Told::Fault, "overtaken".into());
     }
     let view = history.view();

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,10 +28,22 @@ pub(super) struct Plight {
     /// Lost, and not yet told in the file.
     untold: AtomicU64,
     lost: AtomicU64,
+    /// Entries that wait to be written.
+    queued: AtomicUsize,
     trouble: Mutex<Option<String>>,
 }
 
 impl Plight {
+    /// One more entry waits; false, and nothing is counted, if that would be more than so many.
+    pub(super) fn enter(&self, limit: usize) -> bool {
+        let more = |queued: usize| (queued < limit).then(|| queued.saturating_add(1));
+        self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn leave(&self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// An entry won't be written.
     pub(super) fn lose(&self) {
         self.untold.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +108,10 @@ impl Writer {
                 entries.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             match next {
-                Ok(entry) => self.write(&entry, sys::clock::now()),
+                Ok(entry) => {
+                    self.plight.leave();
+                    self.write(&entry, sys::clock::now());
+                }
                 Err(RecvTimeoutError::Timeout) => self.recover(sys::clock::now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
