@@ -88,6 +88,7 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     let both = (&a, &b);
     let removed = watch(&lab, &a);
     each_has_its_rights(&a);
+    the_history_is_for_members(&a);
     for unit in UNITS {
         let _ = a.must(&format!("systemctl restart {unit}"));
         nothing_moved(&lab, both, &removed, &format!("systemctl restart {unit}"));
@@ -168,6 +169,17 @@ fn each_has_its_rights(machine: &Machine) {
     );
     let policy = machine.must(&format!("chrt -p {}", machine.unit("vrrp-core", "MainPID")));
     assert!(policy.contains("SCHED_RR") && policy.contains("priority: 10"), "{policy}");
+}
+
+/// docs/history.md: what hooks say isn't for everybody.
+fn the_history_is_for_members(machine: &Machine) {
+    let about = machine.must("stat -c '%U %G %a' /var/lib/handover/history.jsonl");
+    assert_eq!(about.trim(), "_handover-notify _handover 640");
+    let member = "setpriv --reuid nobody --regid _handover --clear-groups";
+    let told = machine.must(&format!("{member} handover history"));
+    assert!(told.contains("-> MASTER"), "{told}");
+    let stranger = machine.sh("setpriv --reuid nobody --regid nogroup --clear-groups handover history 2>&1");
+    assert!(stranger.contains("root and members of its group may (_handover)"), "{stranger}");
 }
 
 fn an_uninstall_leaves_nothing(lab: &Lab, machine: &Machine) {

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use harness::{Daemon, PATIENCE, Scratch};
 use ipc::events::{Before, Told};
+use ipc::history::Entry;
 use ipc::hooks::Message;
+use ipc::json;
 use sys::clock::now;
 use sys::process::{Exit, Signal};
 use vrrp_core::{Core, instance};
@@ -236,6 +238,17 @@ impl Storm {
     }
 }
 
+/// A kill costs the line that it tears, and no other.
+fn check_history(history: &str, about: &str) {
+    let is_whole = |line: &str| json::parse::<Entry>(line.as_bytes()).is_ok();
+    let lines: Vec<&str> = history.lines().collect();
+    assert!(lines.iter().filter(|line| is_whole(line)).count() > KILLS, "{about}: {history}");
+    for pair in lines.windows(2) {
+        let next_begins = || matches!(json::parse(pair[1].as_bytes()), Ok(Entry::Started { .. }));
+        assert!(is_whole(pair[0]) || next_begins(), "{about}: {pair:?}");
+    }
+}
+
 /// Killed at random in a storm of transitions: the last hook run is the one for the final state, in the order of the
 /// transitions, one at a time; and once all is told, nothing is told again.
 #[test]
@@ -274,6 +287,7 @@ fn storm(scratch: &str, more: &str) {
     };
     daemon.until(&format!("the final states ({about})"), || is_told(&storm).then_some(()));
     storm.check_order(&about);
+    check_history(&storm.scratch.read("history.jsonl"), &about);
 
     // The last words of a hook aren't its end.
     daemon.until("the end of all hooks", || is_idle(&daemon).then_some(()));
