@@ -60,6 +60,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long after a repair we wait before we look what became of it: somebody who keeps removing an address gets an
 /// opponent that is quick, and not a loop.
 const AFTER_REPAIR: Duration = Duration::from_millis(50);
+/// How many refusals of the kernel's are logged in ten seconds; the status has them, too.
+const MAX_REFUSALS: u32 = 64;
 /// How long we wait at the end for a vrrp-core to say goodbye to its peers and withdraw.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -137,6 +139,10 @@ struct Daemon {
     repairs: Limiter,
     strangers: Limiter,
     complaints: Limiter,
+    /// The kernel couldn't be asked.
+    blindness: Limiter,
+    /// The kernel refused something.
+    refusals: Limiter,
     gate: Gate,
     /// Somebody may still wait whom we could not take when they came.
     accept_again: bool,
@@ -213,6 +219,8 @@ impl Daemon {
             repairs: Limiter::default(),
             strangers: Limiter::default(),
             complaints: Limiter::default(),
+            blindness: Limiter::default(),
+            refusals: Limiter::of(MAX_REFUSALS),
             accept_again: false,
             core: None,
             newcomer: None,
@@ -371,7 +379,7 @@ impl Daemon {
     /// Asks the kernel, if its last answer may not hold any more.
     fn look(&mut self, now: Instant) {
         let changed = self.monitor.drain().unwrap_or_else(|error| {
-            log::error!("read netlink events: {error}");
+            self.blindness.mention(now, || log::error!("read netlink events: {error}"));
             Changed::Lost
         });
         if changed == Changed::Nothing && now < self.look_at {
@@ -387,7 +395,7 @@ impl Daemon {
                 self.look_at = now + LOOK_EVERY;
             }
             Err(error) => {
-                log::error!("{error}; what was known before is used");
+                self.blindness.mention(now, || log::error!("{error}; what was known before is used"));
                 self.look_at = now + LOOK_AGAIN;
                 self.rest_until = self.look_at;
             }

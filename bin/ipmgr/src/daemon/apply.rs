@@ -6,7 +6,7 @@ use std::fmt;
 use model::Instant;
 use sys::netlink::{Change, KernelError, MAX_BATCH};
 
-use super::{AFTER_REPAIR, Answer, Daemon};
+use super::{AFTER_REPAIR, Answer, Daemon, LOOK_AGAIN};
 use crate::claims::InstanceId;
 use crate::paths::{Cause, ORIGIN, Paths};
 use crate::plan::{Plan, Reason, Spot, Thing};
@@ -24,6 +24,7 @@ impl Daemon {
         let out = self.route.apply_rules(&paths.rules_out, ORIGIN).into_iter();
         let out = out.chain(self.route.apply_paths(&paths.routes_out, ORIGIN));
         for error in out.filter_map(Result::err).filter(|error| !error.is_absent()) {
+            self.try_again_after(&error, now);
             failures.insert(Thing::Path(error.target.clone()), error.to_string());
         }
         self.make_addresses(plan.changes, &asked, &mut failures, now);
@@ -35,7 +36,7 @@ impl Daemon {
         self.judge(causes.into_iter().zip(results), &asked, &mut failures, now);
         for (thing, failure) in &failures {
             if self.failures.get(thing) != Some(failure) {
-                log::error!("{failure}");
+                self.refusals.mention(now, || log::error!("{failure}"));
             }
         }
         if self.failures != failures {
@@ -87,6 +88,7 @@ impl Daemon {
                     (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
                     (Err(error), Reason::Unwanted) if error.is_absent() => {}
                     (Err(error), _) => {
+                        self.try_again_after(&error, now);
                         failures.insert(Thing::Address(Spot::changed_by(change)), error.to_string());
                     }
                 }
@@ -128,13 +130,22 @@ impl Daemon {
                 (Ok(()), _) => {}
                 (Err(error), None) if error.is_absent() => {}
                 (Err(error), None) => {
+                    self.try_again_after(&error, now);
                     failures.insert(Thing::Path(error.target.clone()), error.to_string());
                 }
                 (Err(error), Some(Cause { thing, .. })) => {
+                    self.try_again_after(&error, now);
                     let error = KernelError { target: thing.to_string(), ..error };
                     failures.insert(thing, error.to_string());
                 }
             }
+        }
+    }
+
+    /// What the kernel couldn't do just now it may soon: that is looked at earlier than all else.
+    fn try_again_after(&mut self, error: &KernelError, now: Instant) {
+        if error.is_passing() {
+            self.look_at = self.look_at.min(now + LOOK_AGAIN);
         }
     }
 

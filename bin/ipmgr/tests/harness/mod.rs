@@ -139,6 +139,11 @@ impl Host {
     }
 
     pub(crate) fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(&mut self, variables: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
         let spec = Spec::new(env!("CARGO_BIN_EXE_ipmgr"))
             .argument("-f")
@@ -146,6 +151,7 @@ impl Host {
             .argument("--runtime-dir")
             .argument(&self.directory)
             .stderr(Stdio::Fd(log.into()));
+        let spec = variables.iter().fold(spec, |spec, (name, value)| spec.variable(name, value));
         self.ipmgr = Some(spawn(&spec).unwrap());
         let socket = self.socket();
         eventually("ipmgr listens", || Connection::connect(&socket).is_ok());

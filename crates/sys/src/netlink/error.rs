@@ -48,6 +48,12 @@ impl KernelError {
     pub const fn is_absent(&self) -> bool {
         matches!(self.errno, libc::EADDRNOTAVAIL | libc::ENODEV | libc::ESRCH | libc::ENOENT)
     }
+
+    /// Whether the same may succeed in a moment: the kernel was short of something, or its answer was lost.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.errno, libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN | libc::EBUSY)
+    }
 }
 
 impl fmt::Display for KernelError {
@@ -108,6 +114,7 @@ mod tests {
         );
         let nameless = KernelError { errno: libc::EXFULL, kernel_words: None, ..error };
         assert_eq!(nameless.to_string(), "add 10.0.0.5/24 on eth0: error 54 (Exchange full)");
-        assert!(!nameless.is_absent());
+        assert!(!nameless.is_absent() && !nameless.is_passing());
+        assert!(KernelError { errno: libc::ENOBUFS, ..nameless }.is_passing());
     }
 }

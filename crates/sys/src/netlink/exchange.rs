@@ -139,7 +139,8 @@ impl Exchange {
     }
 
     fn collect(&mut self, first: u32, count: usize) -> Vec<Result<(), Refusal>> {
-        let mut answers = vec![Err(Refusal::lost()); count];
+        let lost = Err(Refusal::lost());
+        let mut answers = vec![lost.clone(); count];
         let mut open = count;
         while open > 0 {
             let datagram = match receive(&self.socket, &mut self.buffer) {
@@ -148,7 +149,8 @@ impl Exchange {
                 // Some answers were dropped; those that weren't still wait.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
                 Err(error) => {
-                    log::warn!("read the kernel's answers to {count} requests: {error}");
+                    let unheard = Err(Refusal::from(error));
+                    answers.iter_mut().filter(|it| **it == lost).for_each(|it| it.clone_from(&unheard));
                     break;
                 }
             };
