@@ -14,6 +14,7 @@ mod file;
 mod group;
 mod instance;
 mod line;
+mod mail;
 mod manners;
 mod paths;
 mod pipes;
@@ -81,7 +82,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         }
     }
     let defaults = Defaults::new(&global, complaints);
-    let global = defaults::global_defs(&global, complaints);
+    let settings = defaults::global_defs(&global, complaints);
     let checks: Vec<_> = trackers.iter().map(|(kind, block)| kind.read(block, complaints)).collect();
     let known = tracking::Known::new(&trackers, &checks, complaints);
     let mut drafts: Vec<_> = instances
@@ -90,10 +91,10 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         .collect();
     let mut tracked: HashSet<CheckName> =
         drafts.iter().flat_map(|draft| check_names(&draft.instance.checks)).collect();
-    let mut members = group::Members::new(&instances, &drafts, defaults.delivery);
+    let mut members = group::Members::new(&instances, &drafts);
     let joined: Vec<SyncGroup> = groups
         .iter()
-        .filter_map(|block| group::group(block, &mut members, &mut drafts, &known, complaints))
+        .filter_map(|block| group::group(block, &mut members, &mut drafts, (&known, &defaults), complaints))
         .collect();
     let mut statics = still.read(&defaults, complaints);
     policy::number(&mut statics, drafts.iter_mut().map(|draft| &mut draft.instance), complaints);
@@ -101,6 +102,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::names(&groups, "sync groups", complaints);
     rules::virtual_routers(&drafts, complaints);
     rules::shared_addresses(&drafts, complaints);
+    mail::judge(&global, drafts.iter().map(|draft| &draft.instance), &joined, complaints);
     tracked.extend(joined.iter().flat_map(|group| check_names(&group.checks)));
     if !instances.is_empty() && complaints.errors() == 0 {
         let untracked = |(_, check): &(Kind, &Check)| !tracked.contains(&check.name);
@@ -117,7 +119,13 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
         });
     }
     let instances = drafts.into_iter().map(|draft| draft.instance).collect();
-    Config { global, checks: checks.into_iter().flatten().collect(), instances, groups: joined, statics }
+    Config {
+        global: settings,
+        checks: checks.into_iter().flatten().collect(),
+        instances,
+        groups: joined,
+        statics,
+    }
 }
 
 /// The blocks of what stands still.

@@ -5,6 +5,7 @@
 
 mod address;
 mod delivery;
+mod mail;
 mod path;
 mod pipe;
 mod probe;
@@ -21,6 +22,7 @@ use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
 pub use self::delivery::{Delivery, Queue};
+pub use self::mail::{MAX_RECIPIENTS, Mail, MailServer};
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
 pub use self::pipe::NotifyPipe;
 pub use self::probe::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
@@ -81,6 +83,8 @@ pub struct Global {
     pub real_time: Option<u8>,
     /// `notify_fifo` and `vrrp_notify_fifo`.
     pub pipes: Vec<NotifyPipe>,
+    /// How states are mailed, if they can be.
+    pub mail: Option<Mail>,
     /// Its words.
     pub given: Given,
 }
@@ -311,6 +315,8 @@ pub struct Instance {
     pub delivery: Delivery,
     /// What runs before the addresses come or go.
     pub preludes: Preludes,
+    /// `smtp_alert`, else `smtp_alert_vrrp`, else that of `global_defs`: its states are mailed.
+    pub mails: bool,
     /// Its words, those aside that strict mode doesn't count.
     pub given: Given,
     /// The block's name.
@@ -339,6 +345,8 @@ pub struct SyncGroup {
     pub hooks: Hooks,
     /// How that is run.
     pub delivery: Delivery,
+    /// As with [`Instance::mails`].
+    pub mails: bool,
     /// Its words.
     pub given: Given,
     /// The block's name.

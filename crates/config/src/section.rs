@@ -221,6 +221,21 @@ impl<'a> Section<'a> {
     pub(crate) fn blocks(&self, name: &'static str) -> &[&'a Block<'a>] {
         self.field(name).map_or(&[], |field| &field.blocks)
     }
+
+    /// The words of a list of names; keepalived takes several on a line.
+    pub(crate) fn names(&self, name: &'static str, complaints: &mut Complaints) -> Vec<&'a Word<'a>> {
+        let mut words = Vec::new();
+        for statement in self.blocks(name).iter().flat_map(|list| &list.statements) {
+            if let Some(stray) = &statement.block {
+                let diagnostic =
+                    Diagnostic::error("stray-block", stray.open, "a block can't stand in this list");
+                complaints.push(diagnostic.label("begins here").help("is the `}` of the list missing?"));
+            }
+            words.push(&statement.keyword);
+            words.extend(&statement.arguments);
+        }
+        words
+    }
 }
 
 /// The row of a statement that is to be read; anything else is complained about.

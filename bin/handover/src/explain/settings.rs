@@ -59,6 +59,7 @@ pub(crate) fn settings(config: &Config, report: &Report, instance: &Instance) ->
     all.announcements();
     all.manners();
     all.delivery();
+    all.mail();
     all.rows
 }
 
@@ -239,5 +240,11 @@ impl Settings<'_> {
                 self.inherited("notify_queue_limit", "notify_queue_limit", json!(limit), "");
             }
         }
+    }
+
+    fn mail(&mut self) {
+        let global =
+            if self.global.at("smtp_alert_vrrp").is_some() { "smtp_alert_vrrp" } else { "smtp_alert" };
+        self.inherited("smtp_alert", global, json!(self.instance.mails), "");
     }
 }

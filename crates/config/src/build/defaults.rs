@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use model::{Family, LinkName, ProtocolVersion};
 
 use super::delivery::Usual;
-use super::{manners, strict, version};
+use super::{mail, manners, strict, version};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Global, Manners, Pacing};
 use crate::section::Section;
@@ -33,6 +33,8 @@ pub(super) struct Defaults {
     pub(super) manners: Manners,
     /// How hooks are run.
     pub(super) delivery: Usual,
+    /// Whether states are mailed.
+    pub(super) mails: bool,
     group_v4: IpAddr,
     group_v6: IpAddr,
 }
@@ -51,6 +53,7 @@ impl Defaults {
             announcements: manners::global_announcements(global, complaints),
             manners: manners::global(global, complaints),
             delivery: Usual::new(global),
+            mails: mail::default_alert(global),
             group_v4: group(global, "vrrp_mcast_group4", Family::V4, complaints).unwrap_or(GROUP_V4),
             group_v6: group(global, "vrrp_mcast_group6", Family::V6, complaints).unwrap_or(GROUP_V6),
         }
@@ -120,6 +123,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             .and_then(|number| u8::try_from(number).ok())
             .filter(|priority| *priority > 0),
         pipes: super::pipes::pipes(section, complaints),
+        mail: mail::mail(section, complaints),
         given: section.words(),
     }
 }

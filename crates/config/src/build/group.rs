@@ -7,10 +7,11 @@ use std::collections::{HashMap, HashSet};
 
 use model::{GroupName, InstanceName};
 
-use super::delivery::{Usual, delivery};
+use super::defaults::Defaults;
+use super::delivery::delivery;
 use super::instance::{Draft, hooks};
 use super::tracking::{self, Known};
-use super::{Named, bad_name, election};
+use super::{Named, bad_name, election, mail};
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::directives::{self, Place};
 use crate::lexer::Word;
@@ -28,8 +29,6 @@ pub(super) struct Members<'a> {
     names: HashMap<&'a str, Option<Taken>>,
     /// Where its draft is.
     drafts: HashMap<String, usize>,
-    /// How hooks of groups are run that say nothing of it.
-    delivery: Usual,
 }
 
 #[derive(Clone, Copy)]
@@ -40,12 +39,11 @@ struct Taken {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(instances: &[Named<'a>], drafts: &[Draft], delivery: Usual) -> Self {
+    pub(super) fn new(instances: &[Named<'a>], drafts: &[Draft]) -> Self {
         let name = |draft: &Draft| draft.instance.name.as_str().to_owned();
         Self {
             names: instances.iter().map(|instance| (instance.name.text, None)).collect(),
             drafts: drafts.iter().enumerate().map(|(at, draft)| (name(draft), at)).collect(),
-            delivery,
         }
     }
 
@@ -94,7 +92,7 @@ pub(super) fn group<'a>(
     block: &Named<'a>,
     members: &mut Members<'a>,
     drafts: &mut [Draft],
-    known: &Known<'_>,
+    (known, defaults): (&Known<'_>, &Defaults),
     complaints: &mut Complaints,
 ) -> Option<SyncGroup> {
     let mut section = Section::new(Place::SyncGroup);
@@ -114,7 +112,8 @@ pub(super) fn group<'a>(
         checks: tracking::checks(block, &section, known, complaints),
         links: tracking::links(&section, complaints),
         hooks: hooks(&section),
-        delivery: delivery(&section, members.delivery, complaints),
+        delivery: delivery(&section, defaults.delivery, complaints),
+        mails: mail::alert(&section, defaults.mails),
         given: section.words(),
         span: block.name.span,
     };
@@ -126,7 +125,7 @@ pub(super) fn group<'a>(
     Some(group)
 }
 
-/// The words of `group { ... }`; keepalived takes several on a line.
+/// The words of `group { ... }`.
 fn listed<'a>(block: &Named<'_>, section: &Section<'a>, complaints: &mut Complaints) -> Vec<&'a Word<'a>> {
     let Some(span) = section.given("group") else {
         let message = format!("`vrrp_sync_group {}` has no `group`, so it has no members", block.name.text);
@@ -134,15 +133,7 @@ fn listed<'a>(block: &Named<'_>, section: &Section<'a>, complaints: &mut Complai
         complaints.push(Diagnostic::error("missing-word", block.name.span, message).help(help));
         return Vec::new();
     };
-    let mut words = Vec::new();
-    for statement in section.blocks("group").iter().flat_map(|list| &list.statements) {
-        if let Some(stray) = &statement.block {
-            let diagnostic = Diagnostic::error("stray-block", stray.open, "a block can't stand in this list");
-            complaints.push(diagnostic.label("begins here").help("is the `}` of the list missing?"));
-        }
-        words.push(&statement.keyword);
-        words.extend(&statement.arguments);
-    }
+    let words = section.names("group", complaints);
     if words.is_empty() {
         let help = "write the names of the instances into it";
         complaints.push(Diagnostic::error("empty-list", span, "there is no member in this list").help(help));

@@ -4,7 +4,9 @@ use model::{Credential, InstanceName, LinkName, ProtocolVersion, Secret, Vrid};
 
 use super::defaults::Defaults;
 use super::tracking::{self, Known};
-use super::{Named, addresses, bad_name, delivery, election, family, manners, paths, policy, reach, strict};
+use super::{
+    Named, addresses, bad_name, delivery, election, family, mail, manners, paths, policy, reach, strict,
+};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
 use crate::model::{Hooks, Instance, Preludes};
@@ -83,6 +85,7 @@ pub(super) fn instance(
         hooks: hooks(section),
         delivery: delivery::delivery(section, defaults.delivery, complaints),
         preludes: preludes(section),
+        mails: mail::alert(section, defaults.mails),
         given: section.words(),
         span: block.name.span,
     };

@@ -1,6 +1,5 @@
 //! What is so while nothing is done with a word, and what to do instead: advice for who has it in a file.
 
-pub(super) const NO_MAIL: &str = "no mail is sent; a `notify` hook can send it";
 pub(super) const NO_PIPE: &str = "pipes get each state of an instance or group once, and nothing else; `handover events --json` tells more";
 pub(super) const NO_FIREWALL: &str = "no firewall rule is made";
 pub(super) const NO_SIZES: &str = "the kernel's own sizes are used";

@@ -26,15 +26,20 @@ pub(super) const ROWS: &[Directive] = &[
     used("enable_script_security", AT, Nothing, "refuses root scripts that others may write"),
     used("vrrp_version", AT, OneOf(&["2", "3"]), "is the protocol of IPv4 instances").default("2"),
     // Mail.
-    not_yet("notification_email", AT, Nothing, "lists whom to send mail").without(absent::NO_MAIL),
-    not_yet("notification_email_from", AT, Text("ADDRESS"), "is the sender of mail").without(absent::NO_MAIL),
-    not_yet("smtp_server", AT, Free, "is the mail server").without(absent::NO_MAIL),
-    not_yet("smtp_connect_timeout", AT, SECONDS, "limits mail").default("30").without(absent::NO_MAIL),
-    not_yet("smtp_helo_name", AT, Text("NAME"), "greets the mail server").without(absent::NO_MAIL),
-    not_yet("smtp_alert", &[Place::Global, Place::Instance, Place::SyncGroup], Bool, "sends mail")
-        .without(absent::NO_MAIL),
-    not_yet("smtp_alert_vrrp", AT, Bool, "sends mail for instances").without(absent::NO_MAIL),
-    not_yet("no_email_faults", AT, Nothing, "sends no mail about FAULT").without(absent::NO_MAIL),
+    used("notification_email", AT, Nothing, "lists whom to mail states").names(),
+    used("notification_email_from", AT, Text("ADDRESS"), "is the sender of mail"),
+    used("smtp_server", AT, Words("HOST [PORT]"), "is where mail is handed in"),
+    used(
+        "smtp_connect_timeout",
+        AT,
+        SECONDS,
+        "limits the time to reach the server, and for each of its answers",
+    )
+    .default("30"),
+    used("smtp_helo_name", AT, Text("NAME"), "is how this host introduces itself to the server"),
+    used("smtp_alert", &[Place::Global, Place::Instance, Place::SyncGroup], Bool, "mails each state"),
+    used("smtp_alert_vrrp", AT, Bool, "mails each state, whatever `smtp_alert` says here"),
+    used("no_email_faults", AT, Nothing, "mails no FAULT"),
     // Scripts.
     not_yet("set_supplementary_groups", AT, Bool, "gives scripts all groups of their user")
         .since("after 2.4.3"),
