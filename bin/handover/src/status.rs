@@ -36,6 +36,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("instances", "hooks"),
             ("groups", "group_hooks"),
             ("pipes", "pipes"),
+            ("mail", "mail"),
             ("troubles", "hook_troubles"),
             ("history", "history"),
         ],
@@ -141,6 +142,7 @@ fn render(status: &Value) -> String {
     for trouble in list(status, "hook_troubles").iter().filter_map(Value::as_str) {
         out += &format!("notifierd: {}\n", printable(trouble));
     }
+    out += &render_mail(status.get("mail").unwrap_or(&Value::Null));
     out += &render_history(status.get("history").unwrap_or(&Value::Null));
     for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
         if let Some(trouble) = trouble(status, program) {
@@ -187,6 +189,21 @@ fn render_pipe(pipe: &Value) -> String {
         out += &format!("pipe {}: its reader {}\n", printable(text(pipe, &["path"])), printable(reader));
     }
     out
+}
+
+/// Mail is worth a line while some waits, or when some is lost.
+fn render_mail(mail: &Value) -> String {
+    let count = |key, what: &str| match number(mail, &[key]) {
+        0 => None,
+        count => Some(format!("{count} {what}")),
+    };
+    let trouble = Some(printable(text(mail, &["trouble"]))).filter(|trouble| !trouble.is_empty());
+    let parts = [count("waiting", "waiting"), count("refused", "refused"), count("lost", "lost"), trouble];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("mail to {}: {}\n", printable(text(mail, &["server"])), parts.join(", "))
 }
 
 /// The history is worth a line when something of it is missing.
@@ -433,6 +450,15 @@ mod tests {
         assert_eq!(render_pipe(&pipe("/p: full", "")), "pipe /p: full\n");
         let ended = "starts again, after: exit 1";
         assert_eq!(render_pipe(&pipe("", ended)), "pipe /p: its reader starts again, after: exit 1\n");
+    }
+
+    #[test]
+    fn mail_is_shown_while_it_waits_or_is_lost() {
+        let mail = |waiting: u64, refused: u64, trouble: &str| json!({"server": "::1 port 25", "waiting": waiting, "sent": 9, "refused": refused, "lost": 0, "trouble": trouble});
+        assert_eq!(render_mail(&mail(0, 0, "")), "");
+        assert_eq!(render_mail(&Value::Null), "");
+        assert_eq!(render_mail(&mail(0, 1, "")), "mail to ::1 port 25: 1 refused\n");
+        assert_eq!(render_mail(&mail(2, 0, "no answer")), "mail to ::1 port 25: 2 waiting, no answer\n");
     }
 
     #[test]

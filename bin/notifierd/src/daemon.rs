@@ -20,6 +20,7 @@ use crate::cursor::Cursor;
 use crate::feed::Feed;
 use crate::history::History;
 use crate::ledger::{Entry, Ledger};
+use crate::mail::Post;
 use crate::occasion::{Occasion, Subject};
 use crate::orphans::Orphans;
 use crate::pipes::{self, Pipes};
@@ -37,6 +38,8 @@ const PRELUDES: Token = Token(PIPES.0 + pipes::TOKENS);
 const SCRIPTS: Token = Token(PRELUDES.0 + (1 << 16));
 /// This and all above: more than there can be hooks.
 const READERS: Token = Token(usize::MAX / 2);
+/// This and all above: one process at a time.
+const MAIL: Token = Token(usize::MAX / 4 * 3);
 /// Members of the group may connect (docs/events.md).
 const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a hook
@@ -76,6 +79,7 @@ struct Daemon {
     crew: Crew<Tag>,
     preludes: Preludes,
     pipes: Pipes,
+    post: Post,
     board: Board,
     ledger: Ledger,
     history: History,
@@ -112,6 +116,7 @@ impl Daemon {
             crew: Crew::new(runner(), SCRIPTS),
             preludes: Preludes::new(runner(), PRELUDES),
             pipes,
+            post: Post::new(&start.config, MAIL, cursor.states()),
             ledger: Ledger::default(),
             history,
             board,
@@ -130,8 +135,9 @@ impl Daemon {
 
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
+        let scripts = scripts.into_iter().chain([self.post.next_deadline()]);
         let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at, self.alone_at];
-        scripts.into_iter().chain(ours).flatten().min()
+        scripts.chain(ours).flatten().min()
     }
 
     /// Whether vrrp-core may have something to say before it goes.
@@ -175,6 +181,7 @@ impl Daemon {
         self.feed.on_time(now, &self.reactor);
         self.preludes.on_time(now);
         self.pipes.on_time(now, &self.reactor, self.orphans.register());
+        self.post.on_time(now, &self.reactor, self.orphans.register());
         for tag in self.crew.on_time(now) {
             let name = self.board.lane(tag.lane).map(|lane| lane.subject().to_string()).unwrap_or_default();
             log::warn!(
@@ -203,10 +210,11 @@ impl Daemon {
         self.crew.abort(|tag| held_up.contains(&tag.lane));
     }
 
-    fn offer(&mut self, occasion: Occasion) {
+    fn offer(&mut self, occasion: Occasion, now: Instant) {
         let (name, state) = (occasion.subject(), occasion.to());
         if state != Told::Init && self.board.knows(&name) {
             self.pipes.tell(&occasion);
+            self.post.tell(&occasion, now);
         }
         self.history.heard(&occasion);
         let (skipped, why) = match self.board.offer(occasion) {
@@ -246,7 +254,8 @@ impl Daemon {
             }
         }
         self.remember(now);
-        if self.crew.is_idle() && self.preludes.is_idle() && self.pipes.is_idle() {
+        let others = self.preludes.is_idle() && self.pipes.is_idle() && self.post.is_idle();
+        if self.crew.is_idle() && others {
             self.orphans.on_idle();
         }
     }
@@ -305,6 +314,7 @@ impl Daemon {
                         cursor: &self.cursor,
                         history: &self.history,
                         pipes: &self.pipes,
+                        post: &self.post,
                     };
                     let status = status::status(&known, running, last, self.feed.is_connected());
                     self.tell(client, &status);
@@ -349,6 +359,7 @@ impl Daemon {
             let board = &self.board;
             self.cursor.reconfigure(&renames, |subject| board.knows(subject), now);
             self.history.reconfigure(&renames, |subject| board.knows(subject));
+            self.post.reconfigure(&candidate.config, &renames, |subject| board.knows(subject), now);
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
             self.preludes.reconfigure(&candidate.config, &renames);
@@ -362,7 +373,7 @@ impl Daemon {
 
     fn hear(&mut self, now: Instant) {
         for occasion in self.feed.on_ready(&mut self.reactor, now) {
-            self.offer(occasion);
+            self.offer(occasion, now);
         }
         for prelude in self.feed.take_preludes() {
             let tools = (&self.reactor, self.orphans.register());
@@ -404,7 +415,8 @@ impl service::Daemon for Daemon {
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
         self.on_time(now);
-        let is_over = self.may_leave(now) && self.pipes.may_leave(now, &self.reactor);
+        let is_over =
+            self.may_leave(now) && self.pipes.may_leave(now, &self.reactor) && self.post.may_leave(now);
         Ok(if is_over { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
     }
 
@@ -422,6 +434,8 @@ impl service::Daemon for Daemon {
                     self.feed.call(running);
                 }
             }
+        } else if self.post.owns(token) {
+            self.post.on_ready(&mut self.reactor, token, now);
         } else if self.pipes.owns(token) {
             self.pipes.on_ready(&mut self.reactor, token, now);
         } else if self.crew.owns(token) {

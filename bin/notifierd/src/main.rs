@@ -10,6 +10,7 @@ mod daemon;
 mod feed;
 mod history;
 mod ledger;
+mod mail;
 mod occasion;
 mod orphans;
 mod pipe;
@@ -21,5 +22,8 @@ mod status;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|command| command == mail::child::COMMAND) {
+        return mail::child::run();
+    }
     service::run("notifierd", "Runs hooks in the order of the transitions.", daemon::run)
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Snapshot, Told};
 use ipc::json;
-use model::{Cause, Evidence, GroupName, InstanceName, Instant};
+use model::{Cause, Evidence, GroupName, InstanceName, Instant, Priority};
 use runner::MAX_INPUT;
 
 /// A group has no priority; keepalived says 0.
@@ -103,10 +103,27 @@ impl Occasion {
         }
     }
 
-    const fn cause(&self) -> &Cause {
+    /// Why.
+    pub(crate) const fn cause(&self) -> &Cause {
         match self {
             Self::Instance(event) => &event.cause,
             Self::Group(event) => &event.cause,
+        }
+    }
+
+    /// When, RFC 3339 in UTC.
+    pub(crate) fn at(&self) -> &str {
+        match self {
+            Self::Instance(event) => &event.at,
+            Self::Group(event) => &event.at,
+        }
+    }
+
+    /// The priority that it has then, which groups have not.
+    pub(crate) const fn priority(&self) -> Option<Priority> {
+        match self {
+            Self::Instance(event) => Some(event.priority),
+            Self::Group(_) => None,
         }
     }
 

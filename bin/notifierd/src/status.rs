@@ -10,6 +10,7 @@ use crate::board::{Board, Lane};
 use crate::cursor::Cursor;
 use crate::history::History;
 use crate::ledger::{Account, Ledger};
+use crate::mail::Post;
 use crate::occasion::Subject;
 use crate::pipes::Pipes;
 use crate::preludes::Preludes;
@@ -34,6 +35,7 @@ pub(crate) struct Known<'a> {
     pub(crate) cursor: &'a Cursor,
     pub(crate) history: &'a History,
     pub(crate) pipes: &'a Pipes,
+    pub(crate) post: &'a Post,
 }
 
 /// Everything.
@@ -67,6 +69,7 @@ pub(crate) fn status(
         instances,
         groups,
         pipes: known.pipes.views(),
+        mail: known.post.view(),
     }))
 }
 

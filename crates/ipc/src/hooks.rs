@@ -57,6 +57,41 @@ pub struct Status {
     /// Every named pipe into which transitions are written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipes: Vec<PipeView>,
+    /// Mail about states; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailView>,
+}
+
+/// Mail about states (`smtp_server`). The numbers count from notifierd's start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailView {
+    /// Where it is handed in: `HOST port PORT`.
+    pub server: String,
+    /// Letters that wait, or are just being handed in.
+    pub waiting: u64,
+    /// Letters that the server took.
+    pub sent: u64,
+    /// Letters that it refused for good.
+    pub refused: u64,
+    /// Letters that were given up: too many waited, or for too long.
+    pub lost: u64,
+    /// Why the server didn't take the last one, in words; absent while all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// The last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<MailRun>,
+}
+
+/// An attempt to hand in a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailRun {
+    /// The letter's subject.
+    pub subject: String,
+    /// What came of it, in words.
+    pub outcome: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
 }
 
 /// How the history on disk fares.
@@ -203,6 +238,19 @@ mod tests {
                 trouble: Some("full".into()),
                 reader: None,
             }],
+            mail: Some(MailView {
+                server: "::1 port 25".into(),
+                waiting: 1,
+                sent: 2,
+                refused: 3,
+                lost: 4,
+                trouble: None,
+                last: Some(MailRun {
+                    subject: "[fw1] VRRP Instance api_vip - Entering MASTER state".into(),
+                    outcome: "sent".into(),
+                    at: "2026-01-01T00:00:00.000Z".into(),
+                }),
+            }),
         }));
         let line = json::line(&status).unwrap();
         assert_eq!(json::parse::<Message>(&line).unwrap(), status);
