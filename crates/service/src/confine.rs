@@ -51,3 +51,6 @@ fn forbid(program: &'static str, own: &[Need]) {
         log::warn!("system calls that {program} has no need of stay open to it: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,8 @@ pub fn restrict(needs: &[&[Need]], unlisted: Unlisted, prefix: &str) -> io::Resu
     let length = filter.len().try_into().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     trap::tell(prefix)?;
     let program = sock_fprog { len: length, filter: filter.as_mut_ptr() };
-    let flags: c_ulong = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_LOG;
+    // Not SECCOMP_FILTER_FLAG_LOG: what a library tries and does without would be in the kernel's log at every reload.
+    let flags: c_ulong = libc::SECCOMP_FILTER_FLAG_TSYNC;
     // SAFETY: the kernel reads `program` and the `len` instructions behind its pointer, which both outlive the call.
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
