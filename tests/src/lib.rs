@@ -16,6 +16,7 @@ pub mod completions;
 pub mod helptext;
 pub mod keepalived;
 pub mod machine;
+pub mod mail_server;
 pub mod manual;
 pub mod node;
 pub mod observer;

@@ -4,6 +4,7 @@
 
 use handover_tests::capabilities;
 use handover_tests::machine::{Machine, eventually, is_possible};
+use handover_tests::mail_server::{self, MailServer};
 use handover_tests::node::start_lab;
 use handover_tests::package::{self, Package};
 use lab::{Lab, Proc, Spec};
@@ -13,7 +14,12 @@ const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
 
 fn config(priority: u8) -> String {
     format!(
-        "vrrp_script chk {{ script \"/bin/true\" \n interval 1 }}
+        "global_defs {{
+  notification_email {{ ops@example.com }}
+  smtp_server mail.example.org {port}
+  smtp_alert
+}}
+vrrp_script chk {{ script \"/bin/true\" \n interval 1 }}
 vrrp_instance api_vip {{
   interface eth0
   virtual_router_id 5
@@ -21,12 +27,14 @@ vrrp_instance api_vip {{
   virtual_ipaddress {{ {VIP}/24 }}
   track_script {{ chk }}
 }}
-"
+",
+        port = mail_server::PORT
     )
 }
 
 /// Installs the package, and configures and enables everything.
 fn install(machine: &Machine, package: &Package, priority: u8) {
+    machine.write("/etc/hosts", &format!("{} mail.example.org\n", mail_server::ADDRESS), 0o644);
     let _ = machine.must(&format!("dpkg -i {}", Machine::path_of(package)));
     machine.write("/etc/handover/handover.conf", &config(priority), 0o640);
     let _ =
@@ -84,11 +92,17 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     }
     let (Some(first), Some(second)) = (package::build("1.0.0"), package::build("1.0.1")) else { return };
     let lab = start_lab();
+    let mails = mail_server::is_installed().then(|| MailServer::new(&lab));
+    let listening = mails.as_ref().map(MailServer::start);
     let (a, b) = pair(&lab, &first);
     let both = (&a, &b);
     let removed = watch(&lab, &a);
     each_has_its_rights(&a);
     the_history_is_for_members(&a);
+    if let Some(mails) = &mails {
+        states_are_mailed(&lab, &a, mails);
+    }
+    drop(listening);
     for unit in UNITS {
         let _ = a.must(&format!("systemctl restart {unit}"));
         nothing_moved(&lab, both, &removed, &format!("systemctl restart {unit}"));
@@ -180,6 +194,16 @@ fn the_history_is_for_members(machine: &Machine) {
     assert!(told.contains("-> MASTER"), "{told}");
     let stranger = machine.sh("setpriv --reuid nobody --regid nogroup --clear-groups handover history 2>&1");
     assert!(stranger.contains("root and members of its group may (_handover)"), "{stranger}");
+}
+
+/// From within the unit's confinement, to a server that has to be looked up.
+fn states_are_mailed(lab: &Lab, machine: &Machine, mails: &MailServer) {
+    eventually(lab, &[machine], "both states of a are mailed", || machine.at("/mail/sent") == "2");
+    assert_eq!((machine.at("/mail/waiting"), machine.at("/mail/trouble")), ("0".to_owned(), String::new()));
+    let subjects = mails.subjects("handover@a");
+    let expected =
+        ["BACKUP", "MASTER"].map(|state| format!("[a] VRRP Instance api_vip - Entering {state} state"));
+    assert_eq!(subjects, expected);
 }
 
 fn an_uninstall_leaves_nothing(lab: &Lab, machine: &Machine) {

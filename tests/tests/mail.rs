@@ -2,85 +2,11 @@
 //! becomes of it when that server is away.
 
 use handover_tests::keepalived::{self, Keepalived};
+use handover_tests::mail_server::{ADDRESS, MailServer, PORT, body, header, is_installed};
 use handover_tests::node::{LIMIT, Node, eventually, start_lab};
-use lab::{Host, Lab, Proc, Spec};
-use serde_json::Value;
 
-/// Debian's own: python3-aiosmtpd isn't for others.
-const PYTHON: &str = "/usr/bin/python3";
-/// Where [`SERVER`] writes each mail, one line of JSON each.
-const MAILS: &str = "/tmp/mails";
-const PORT: u16 = 2525;
-const SERVER: &str = r#"
-import json, threading
-from aiosmtpd.controller import Controller
-
-class Keep:
-    async def handle_DATA(self, server, session, envelope):
-        mail = {"hello": session.host_name, "from": envelope.mail_from, "to": envelope.rcpt_tos,
-                "text": envelope.content.decode("ascii")}
-        with open("/tmp/mails", "a") as file:
-            file.write(json.dumps(mail) + "\n")
-        return "250 OK"
-
-Controller(Keep(), hostname="192.168.1.25", port=2525).start()
-print("ready", flush=True)
-threading.Event().wait()
-"#;
-
-fn is_installed() -> bool {
-    let is_there = std::path::Path::new("/usr/lib/python3/dist-packages/aiosmtpd").is_dir();
-    if !is_there {
-        println!("SKIPPED: python3-aiosmtpd is not installed");
-        assert!(std::env::var_os("CI").is_none(), "CI is set, and python3-aiosmtpd is not installed");
-    }
-    is_there
-}
-
-/// A host with a mail server that keeps what it gets.
-struct Server {
-    host: Host,
-}
-
-impl Server {
-    fn new(lab: &Lab) -> Self {
-        Self { host: lab.add_host("mail", &["192.168.1.25/24"]).expect("a host for the server") }
-    }
-
-    fn start(&self) -> Proc {
-        let server = self.host.spawn(Spec::new([PYTHON, "-c", SERVER])).expect("start the server");
-        assert!(server.wait_for_line(LIMIT, |line| line == "ready").is_some(), "{:?}", server.lines());
-        server
-    }
-
-    /// Everything from that sender so far.
-    fn mails(&self, sender: &str) -> Vec<Value> {
-        let text = self.host.read_file(MAILS).unwrap_or_default();
-        let mails = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        mails.filter(|mail| mail["from"] == sender).collect()
-    }
-
-    /// The subjects of those.
-    fn subjects(&self, sender: &str) -> Vec<String> {
-        self.mails(sender).iter().map(|mail| header(mail, "Subject")).collect()
-    }
-}
-
-/// The text of a mail, its lines as they were sent.
-fn text(mail: &Value) -> &str {
-    mail["text"].as_str().unwrap_or_default()
-}
-
-fn header(mail: &Value, name: &str) -> String {
-    let head = text(mail).split("\r\n\r\n").next().unwrap_or_default().replace("\r\n ", " ");
-    let value = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned));
-    value.unwrap_or_default()
-}
-
-/// What follows the headers: ASCII, so that nothing had to be encoded.
-fn body(mail: &Value) -> &str {
-    text(mail).split_once("\r\n\r\n").unwrap_or_default().1
-}
+/// Of the server, by a name that only the process that sends has to look up.
+const NAME: &str = "mail.example.org";
 
 /// An instance of its own, one that is not mailed, and two in a group; routers with another `first` are none of its peers.
 fn config(sender: &str, server: &str, first: u8) -> String {
@@ -113,12 +39,12 @@ fn the_mails_are_those_of_keepalived() {
     const THEIRS: &str = "theirs@example.org";
     const OURS: &str = "ours@example.org";
     let lab = start_lab();
-    let server = Server::new(&lab);
+    let server = MailServer::new(&lab);
     let _running = server.start();
-    let theirs = Keepalived::new(&lab, "theirs", &["192.168.1.11/24"], &config(THEIRS, "192.168.1.25", 110));
+    let theirs = Keepalived::new(&lab, "theirs", &["192.168.1.11/24"], &config(THEIRS, ADDRESS, 110));
     // And by a name, which only the process that sends has to resolve.
-    let ours = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(OURS, "mail.example.org", 120));
-    ours.host().write_file("/etc/hosts", "192.168.1.25 mail.example.org\n", 0o644).expect("a name");
+    let ours = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(OURS, NAME, 120));
+    ours.host().write_file("/etc/hosts", &format!("{ADDRESS} {NAME}\n"), 0o644).expect("a name");
     theirs.start();
     ours.start();
     // BACKUP and MASTER of alone, a, b and the group.
@@ -199,8 +125,8 @@ fn a_server_that_is_away_gets_everything_when_it_is_back() {
     }
     const OURS: &str = "ours@example.org";
     let lab = start_lab();
-    let server = Server::new(&lab);
-    let node = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(OURS, "192.168.1.25", 120));
+    let server = MailServer::new(&lab);
+    let node = Node::new(&lab, "ours", &["192.168.1.12/24"], &config(OURS, ADDRESS, 120));
     node.start();
     eventually(&lab, &[&node], "all are master, and status tells that nobody was told", || {
         node.at("/groups/0/state") == "MASTER"
