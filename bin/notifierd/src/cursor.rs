@@ -1,10 +1,11 @@
-//! What was told last, on disk: so that a notifierd that was killed, and comes back, runs hooks only for what differs.
+//! What was told last, in a file: so that a notifierd that was killed, and comes back, runs hooks only for what differs.
 //!
 //! A journal of JSON Lines. Before the first hook of a state is started, the state is *begun*; when the last one has ended it
 //! is *told*. Whoever was begun and not told may have been half told, so that its next state, whichever, is told once more:
 //! the last hook that ran always was for the final state, at the price that after a kill in the middle of a hook that hook may
 //! run twice. The journal counts for one boot of the machine (with it goes what hooks started), and so has to survive our death
-//! but no power cut: nothing here is synced. What it must never do: keep a hook from running because of itself.
+//! but no power cut: it is in the runtime directory, where no disk can be full or hang, and nothing is synced. What it must never
+//! do: keep a hook from running because of itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::occasion::Subject;
 
-/// The file's name in the state directory.
+/// The file's name in the runtime directory.
 const FILE: &str = "told.jsonl";
 /// The version of these lines.
 const VERSION: u32 = 1;
@@ -95,8 +96,8 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// What this boot's journal says; nothing if there is none, or none that can be read: then every first state is told.
-    pub(crate) fn load(state_dir: &Path, boot: String, now: Instant) -> Self {
-        let path = state_dir.join(FILE);
+    pub(crate) fn load(runtime_dir: &Path, boot: String, now: Instant) -> Self {
+        let path = runtime_dir.join(FILE);
         let (marks, trouble) = match read(&path, &boot) {
             Ok(marks) => (marks, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (HashMap::new(), None),

@@ -107,7 +107,7 @@ impl Daemon {
         let runner = || Runner::new(start.config.global.script_user.clone());
         let mut board = Board::new(&start.config);
         let boot = sys::clock::boot().map_err(|error| Failure::io("read the boot's number", &error))?;
-        let cursor = Cursor::load(&start.state_dir, boot, sys::clock::now());
+        let cursor = Cursor::load(&start.runtime_dir, boot, sys::clock::now());
         board.restore(|subject| cursor.mark(subject));
         // After the capabilities: its thread has no more of them than we have.
         let history = History::begin(&start.state_dir, cursor.states());
@@ -121,7 +121,7 @@ impl Daemon {
             history,
             board,
             cursor,
-            orphans: Orphans::end(&start.state_dir),
+            orphans: Orphans::end(&start.runtime_dir),
             cut_at: None,
             leave_at: None,
             alone_at: None,

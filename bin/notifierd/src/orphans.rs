@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
-/// The file's name in the state directory.
+/// The file's name in the runtime directory.
 const FILE: &str = "hooks.running";
 /// How much of it is read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
@@ -24,8 +24,8 @@ pub(crate) struct Orphans {
 
 impl Orphans {
     /// Ends what is left, and begins a new file. Without one (told in the log) hooks run all the same.
-    pub(crate) fn end(state_dir: &Path) -> Self {
-        let path = state_dir.join(FILE);
+    pub(crate) fn end(runtime_dir: &Path) -> Self {
+        let path = runtime_dir.join(FILE);
         match sys::own_file::open(&path) {
             Ok(file) => end_all(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -1,6 +1,6 @@
 //! Files that a daemon keeps for itself in a directory into which others may write, too.
 //!
-//! The state directory is shared by the daemons' group: a sibling that was taken over could put a file, a link or a FIFO there
+//! The state and the runtime directory are shared by the daemons' group: a sibling that was taken over could put a file, a link or a FIFO there
 //! before we do. So what we read must be our own regular file, and what we write must be new. Read open(2) on O_NOFOLLOW,
 //! O_EXCL and O_NONBLOCK first.
 
