@@ -254,10 +254,7 @@ impl Daemon {
             }
         }
         self.remember(now);
-        let others = self.preludes.is_idle() && self.pipes.is_idle() && self.post.is_idle();
-        if self.crew.is_idle() && others {
-            self.orphans.on_idle();
-        }
+        self.orphans.tidy();
     }
 
     /// How far the telling has come, on disk.

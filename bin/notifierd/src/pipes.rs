@@ -187,11 +187,6 @@ impl Pipes {
         true
     }
 
-    /// Whether no reader runs.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.crew.is_idle()
-    }
-
     /// How each is.
     pub(crate) fn views(&self) -> Vec<PipeView> {
         let view = |(pipe, reader): &(Pipe, Reader)| {

@@ -25,7 +25,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 
 pub use files::raise_open_files;
 pub use prepare::Step;
-pub use register::end_registered;
+pub use register::{end_registered, runs_registered};
 pub use rustix::process::Signal;
 
 use crate::privilege::Capability;

@@ -41,6 +41,14 @@ fn identity(stat: &str) -> Option<(i32, i32, u64)> {
     Some((number.parse().ok()?, group, start))
 }
 
+/// Whether the process that wrote this line still runs, or is a zombie that its parent hasn't reaped.
+#[must_use]
+pub fn runs_registered(line: &str) -> bool {
+    let Some((number, _, start)) = identity(line) else { return false };
+    let now = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    identity(&now).is_some_and(|(_, _, its)| its == start)
+}
+
 /// Ends the process that wrote this line, with its group, if it still runs. Its number if so.
 ///
 /// # Errors
@@ -70,6 +78,16 @@ pub fn end_registered(line: &str) -> io::Result<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_of_one_process_and_of_no_other() {
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(runs_registered(&own));
+        let (_, _, start) = identity(&own).unwrap();
+        let other = own.replacen(&format!(" {start} "), &format!(" {} ", start + 1), 1);
+        assert!(!runs_registered(&other), "the same number, begun at another time");
+        assert!(!runs_registered("garbage"));
+    }
 
     #[test]
     fn a_name_may_hold_anything() {
