@@ -108,7 +108,7 @@ fn a_disk_that_takes_nothing_costs_entries_and_no_hook() {
     }
     assert!(trouble().contains("No space left on device"), "{}", node.story());
     fault_and_back(&lab, &node);
-    let told = node.log().matches("entries are lost until that is mended").count();
+    let told = node.log().matches("nothing but the history suffers from it").count();
     assert_eq!(told, 2, "once for each time\n{}", node.story());
     let _ = node.sh(&format!("rm {STATE_DIR}/filler"));
     eventually(&lab, &[&node], "it recovers again", || trouble().is_empty());

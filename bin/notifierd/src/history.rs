@@ -148,9 +148,12 @@ impl History {
         let Some(queue) = &self.queue else { return self.plight.lose() };
         if !self.plight.enter(MAX_QUEUED) {
             self.plight.lose();
-            self.plight.complain(format!("{}: the disk is too slow, or hangs", self.path.display()));
+            self.plight.complain(format!("{}: more than {MAX_QUEUED} entries wait", self.path.display()));
         } else if queue.send(Box::new(entry)).is_err() {
             self.plight.lose();
+        }
+        if self.plight.hangs(sys::clock::now()) {
+            self.plight.complain(format!("{}: the disk hangs, entries wait for it", self.path.display()));
         }
     }
 }

@@ -214,5 +214,22 @@ fn a_disk_that_hangs_costs_entries_and_nothing_else() {
     }
     let view = history.view();
     assert_eq!(view.lost, 2);
-    assert!(view.trouble.unwrap().contains("too slow, or hangs"));
+    assert!(view.trouble.unwrap().contains("more than 10000 entries wait"));
+}
+
+#[test]
+fn a_disk_that_hangs_is_told_before_anything_is_lost() {
+    let scratch = Scratch::new("hanging");
+    let mut history = History::begin(&scratch.0, [].into_iter());
+    let (sender, _stuck) = mpsc::channel();
+    history.queue = Some(sender);
+    assert!(history.ended.recv().is_err());
+    history.plight.begin(sys::clock::now());
+    history.skipped(&subject("A"), Told::Fault, "overtaken".into());
+    assert_eq!(history.view().trouble, None, "it may only be slow");
+    history.plight.begin(Instant::from_nanos(1));
+    history.skipped(&subject("A"), Told::Fault, "overtaken".into());
+    let view = history.view();
+    assert_eq!(view.lost, 0);
+    assert!(view.trouble.unwrap().ends_with("the disk hangs, entries wait for it"));
 }

@@ -19,6 +19,8 @@ use model::Instant;
 
 /// How long after a failure it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// A write that takes longer is one to a disk that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
 /// Who may read it beside us: the group, whose members may ask notifierd anyway. Hooks say what isn't for everybody.
 const MODE: u32 = 0o640;
 
@@ -30,6 +32,8 @@ pub(super) struct Plight {
     lost: AtomicU64,
     /// Entries that wait to be written.
     queued: AtomicUsize,
+    /// When the write that goes on was begun, in nanoseconds of the clock; 0 while none does.
+    begun: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
 
@@ -42,6 +46,20 @@ impl Plight {
 
     fn leave(&self) {
         self.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn begin(&self, now: Instant) {
+        self.begun.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.begun.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether a write goes on for longer than any healthy disk takes.
+    pub(super) fn hangs(&self, now: Instant) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        begun != 0 && now.since(Instant::from_nanos(begun)) > HANGS_AFTER
     }
 
     /// An entry won't be written.
@@ -60,7 +78,7 @@ impl Plight {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         // The first stands until it is settled: two that take turns would fill the log.
         if trouble.is_none() {
-            log::error!("history: {text}; entries are lost until that is mended, and nothing else is");
+            log::error!("history: {text}; nothing but the history suffers from it");
             *trouble = Some(text);
         }
     }
@@ -110,11 +128,16 @@ impl Writer {
             match next {
                 Ok(entry) => {
                     self.plight.leave();
+                    self.plight.begin(sys::clock::now());
                     self.write(&entry, sys::clock::now());
                 }
-                Err(RecvTimeoutError::Timeout) => self.recover(sys::clock::now()),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.plight.begin(sys::clock::now());
+                    self.recover(sys::clock::now());
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.plight.end();
         }
     }
 
