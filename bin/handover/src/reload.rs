@@ -81,6 +81,7 @@ fn render_line(line: &Planned) -> String {
         Kind::Check => "check",
         Kind::InstanceHooks => "hooks of",
         Kind::GroupHooks => "hooks of group",
+        Kind::Mail => "mail to",
     };
     let fate = match line.fate {
         Fate::Keep => "keep",

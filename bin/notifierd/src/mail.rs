@@ -7,6 +7,7 @@
 
 pub(crate) mod child;
 mod letter;
+mod plan;
 mod queue;
 
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,8 @@ use model::Instant;
 use reactor::{Reactor, Token};
 use runner::{Crew, End, Finished, Job, Runner};
 use sys::process::Exit;
+
+pub(crate) use self::plan::plan;
 
 use self::child::{Envelope, Fate};
 use self::letter::{Letter, Writer};
@@ -88,12 +91,7 @@ impl Post {
     fn configure(&mut self, config: &Config) {
         self.settings.clone_from(&config.global.mail);
         self.label = config.global.router_id.clone().unwrap_or_else(|| self.host.clone());
-        let instances = config.instances.iter().filter(|it| it.mails);
-        let groups = config.groups.iter().filter(|it| it.mails);
-        self.mailed = instances
-            .map(|it| Subject::Instance(it.name.clone()))
-            .chain(groups.map(|it| Subject::Group(it.name.clone())))
-            .collect();
+        self.mailed = plan::mailed(config);
         self.crew.set_script_user(config.global.script_user.clone());
     }
 
@@ -242,7 +240,7 @@ impl Post {
         let settings = self.settings.as_ref()?;
         let tally = self.queue.tally();
         Some(MailView {
-            server: format!("{} port {}", settings.server.host, settings.server.port),
+            server: plan::place(settings),
             waiting: u64::try_from(self.queue.len()).unwrap_or(u64::MAX),
             sent: tally.sent,
             refused: tally.refused,

@@ -1,4 +1,4 @@
-//! What another configuration means for the hooks. Pure.
+//! What another configuration means for the hooks, and for mail. Pure.
 //!
 //! Hooks run for what happens, so a change of theirs makes nothing run: the next state finds the new ones.
 
@@ -8,6 +8,7 @@ use config::{Config, Delivery, Hook, Hooks, UserSpec};
 use ipc::reload::{Fate, Kind, Planned};
 
 use crate::board::subjects;
+use crate::mail;
 use crate::occasion::Subject;
 
 /// From old names to new ones.
@@ -52,6 +53,7 @@ pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
     let mut left: Vec<_> = left.map(|(was, ..)| planned(&was, None, Fate::Remove, Vec::new())).collect();
     left.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
     plan.extend(left);
+    plan.extend(mail::plan(old, new, &renames));
     plan
 }
 

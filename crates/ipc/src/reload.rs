@@ -95,6 +95,8 @@ pub enum Kind {
     InstanceHooks,
     /// The hooks of a sync group.
     GroupHooks,
+    /// Mail about states.
+    Mail,
 }
 
 /// What becomes of something.
