@@ -95,18 +95,33 @@ fn a_place_that_is_taken_keeps_one_out_and_no_other() {
     let node = node(&lab, &api_vip(150, ""));
     become_master(&lab, &node);
     // In the lab every daemon may be root, who may write anywhere: so what is there is a directory that nobody removes.
+    let block = format!("rm -f {RUNTIME_DIR}/notifierd.sock && mkdir -p {RUNTIME_DIR}/notifierd.sock/theirs");
+    assert!(in_shell(&node, &block).success());
     node.kill("notifierd");
-    let block = format!("rm -f {RUNTIME_DIR}/notifierd.sock; mkdir -p {RUNTIME_DIR}/notifierd.sock/theirs");
-    eventually(&lab, &[&node], "the place of notifierd's socket is taken", || {
-        in_shell(&node, &block).success()
-            && node.at("/processes/notifierd/running") == "false"
-            && node.log().contains("notifierd.sock: ")
+    eventually(&lab, &[&node], "the next notifierd says why it doesn't start", || {
+        node.log().contains(&format!("listen on {RUNTIME_DIR}/notifierd.sock: "))
     });
-    assert!(node.log().contains(&format!("listen on {RUNTIME_DIR}/notifierd.sock: ")), "{}", node.log());
+    assert_eq!(node.at("/processes/notifierd/running"), "false", "{}", node.story());
     assert!(!node.at("/processes/notifierd/trouble").is_empty(), "{}", node.story());
     assert!(node.holds(VIP) && node.state() == "MASTER", "{}", node.story());
     let _ = node.sh(&format!("rm -r {RUNTIME_DIR}/notifierd.sock"));
     eventually(&lab, &[&node], "notifierd is back", || node.at("/processes/notifierd/running") == "true");
+}
+
+/// Anybody on the machine could take a daemon's place there.
+#[test]
+fn a_socket_directory_that_anybody_may_write_is_told() {
+    let lab = start_lab();
+    let node = node(&lab, &api_vip(150, ""));
+    let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR} && chmod 777 {RUNTIME_DIR}"));
+    let spec = lab::Spec::new(["sh", "-c", &format!("exec {}", daemon("vrrp-core"))]);
+    let running = node.host().spawn(spec).expect("start");
+    let told = running.wait_for_line(handover_tests::node::LIMIT, |line| {
+        line.contains("anybody may write in /run/handover")
+    });
+    assert!(told.is_some(), "{:?}", running.lines());
+    running.kill(lab::Signal::TERM).expect("signal");
+    assert_eq!(running.wait(handover_tests::node::LIMIT), Some(Exit::Code(0)));
 }
 
 /// Without the right to write there a restart won't help: 77.

@@ -6,6 +6,7 @@
 pub mod client;
 mod confine;
 mod failure;
+mod ground;
 pub mod log;
 mod options;
 mod ready;
@@ -122,5 +123,6 @@ fn start(
         runtime_dir: runtime_dir(options.runtime_dir),
         state_dir: state_dir(options.state_dir),
     };
+    ground::look(&start.runtime_dir);
     Ok(Some((start, switched)))
 }

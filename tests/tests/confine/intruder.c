@@ -18,14 +18,24 @@
 
 static const char *wish;
 
-/* Whether it could be written is told by the next line of the log. */
+static void tell(int could)
+{
+	static const char yes[] = "the intruder could\n", no[] = "the intruder could not\n";
+
+	if (write(STDERR_FILENO, could ? yes : no, (could ? sizeof yes : sizeof no) - 1) < 0)
+		_exit(1);
+}
+
 static void try_to_write(const char *path)
 {
-	static const char could[] = "the intruder wrote\n", could_not[] = "the intruder could not write\n";
-	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	tell(open(path, O_WRONLY | O_CREAT, 0600) >= 0);
+}
 
-	if (write(STDERR_FILENO, fd < 0 ? could_not : could, (fd < 0 ? sizeof could_not : sizeof could) - 1) < 0)
-		_exit(1);
+static void try_to_make_code(void)
+{
+	const int wish = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+	tell(mmap(NULL, 4096, wish, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
 }
 
 static void act(void)
@@ -46,7 +56,7 @@ static void act(void)
 	if (!strcmp(wish, "user")) syscall(SYS_setresuid, 0, 0, 0);
 	if (!strcmp(wish, "namespace")) unshare(CLONE_NEWUSER);
 	if (!strcmp(wish, "signal")) kill(1, 0);
-	if (!strcmp(wish, "code")) mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!strcmp(wish, "code")) try_to_make_code();
 	if (!strcmp(wish, "mute")) signal(SIGSYS, SIG_IGN);
 	if (!strcmp(wish, "state")) try_to_write("/run/state/new");
 	if (!strcmp(wish, "file")) try_to_write("/run/new");

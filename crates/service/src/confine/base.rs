@@ -32,6 +32,7 @@ const TIOCGWINSZ: u32 = 0x5413;
 const SET_NAME: u32 = 15;
 const GET_NAME: u32 = 16;
 const SET_VMA: u32 = 0x5356_4d41;
+const EPERM: i32 = 1;
 const ENOSYS: i32 = 38;
 const EINVAL: i32 = 22;
 
@@ -130,8 +131,12 @@ pub(super) const NEEDS: &[Need] = &[
             Always(Call::MUNMAP),
             Always(Call::MREMAP),
             Always(Call::MADVISE),
+            // Refused and no more, as by systemd's MemoryDenyWriteExecute=: a library may want to load another one (a name
+            // service, some day), and has to do without.
             With(Call::MMAP, &[Masked(2, EXECUTABLE, 0)]),
+            Refused(Call::MMAP, EPERM),
             With(Call::MPROTECT, &[Masked(2, EXECUTABLE, 0)]),
+            Refused(Call::MPROTECT, EPERM),
             Always(Call::MINCORE),
             Always(Call::MLOCK),
             Always(Call::MLOCK2),

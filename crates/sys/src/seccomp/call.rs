@@ -135,7 +135,6 @@ calls! {
         IO_URING_SETUP = SYS_io_uring_setup,
         IOCTL = SYS_ioctl,
         KCMP = SYS_kcmp,
-        KEXEC_FILE_LOAD = SYS_kexec_file_load,
         KEXEC_LOAD = SYS_kexec_load,
         KEYCTL = SYS_keyctl,
         KILL = SYS_kill,
