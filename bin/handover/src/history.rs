@@ -91,7 +91,12 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
         missing.push(format!("{} lines were torn, or are of another version", picked.unknown));
     }
     match &daemon {
-        Ok(status) => missing.extend(trouble_of(Some(status)).map(|it| format!("not written now: {it}"))),
+        Ok(status) => {
+            missing.extend(trouble_of(Some(status)).map(|it| format!("not written now: {it}")));
+            if status.get("connected") == Some(&Value::Bool(false)) {
+                missing.push("vrrp-core isn't heard now: what happens meanwhile isn't known".to_owned());
+            }
+        }
         Err(trouble) => missing.push(format!("what happens now isn't written: {trouble}")),
     }
     missing.iter().for_each(|it| crate::complain(&format!("handover: {it}\n")));

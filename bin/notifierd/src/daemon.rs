@@ -369,7 +369,11 @@ impl Daemon {
     }
 
     fn hear(&mut self, now: Instant) {
-        for occasion in self.feed.on_ready(&mut self.reactor, now) {
+        let news = self.feed.on_ready(&mut self.reactor, now);
+        if let Some(away) = self.feed.take_gap() {
+            self.history.gap(away);
+        }
+        for occasion in news {
             self.offer(occasion, now);
         }
         for prelude in self.feed.take_preludes() {

@@ -32,6 +32,10 @@ pub(crate) struct Feed {
     closing: bool,
     /// What is there of vrrp-core is about to go.
     stopping: bool,
+    /// Since when it isn't heard, where it was before.
+    lost_at: Option<Instant>,
+    /// For how long it wasn't, until nobody has asked.
+    gap: Option<Duration>,
     /// What vrrp-core waits for, and nobody has begun yet.
     preludes: Vec<Prelude>,
 }
@@ -49,6 +53,8 @@ impl Feed {
             trouble: Trouble::new("vrrp-core"),
             closing: false,
             stopping: false,
+            lost_at: None,
+            gap: None,
             preludes: Vec::new(),
         }
     }
@@ -56,6 +62,11 @@ impl Feed {
     /// Whether vrrp-core is there.
     pub(crate) const fn is_connected(&self) -> bool {
         self.client.is_some()
+    }
+
+    /// For how long vrrp-core was away, if it has come back since the last call.
+    pub(crate) const fn take_gap(&mut self) -> Option<Duration> {
+        self.gap.take()
     }
 
     /// Whether vrrp-core has more to say than what goes on: it was told to stop, and its last events are to come.
@@ -144,6 +155,7 @@ impl Feed {
                     self.client = None;
                     self.config = None;
                     self.stopping = false;
+                    self.lost_at.get_or_insert(now);
                     self.retry_at = now + self.retry_after;
                     self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
                 }
@@ -164,6 +176,7 @@ impl Feed {
             Ok(Message::Snapshot(snapshot)) => {
                 // It works: whatever happens next, try again soon.
                 self.retry_after = FIRST_RETRY;
+                self.gap = self.lost_at.take().map(|lost| now.since(lost)).or(self.gap);
                 return Occasion::all_of(snapshot, now);
             }
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],

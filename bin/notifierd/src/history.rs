@@ -135,6 +135,11 @@ impl History {
         self.put(Entry::Skipped(Skipped { at: stamp(), instance, group, state, reason }));
     }
 
+    /// vrrp-core was away for so long.
+    pub(crate) fn gap(&self, away: Duration) {
+        self.put(Entry::Gap { at: stamp(), away_ms: u64::try_from(away.as_millis()).unwrap_or(u64::MAX) });
+    }
+
     /// For the status.
     pub(crate) fn view(&self) -> HistoryView {
         HistoryView {

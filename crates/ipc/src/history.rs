@@ -32,6 +32,13 @@ pub enum Entry {
     Hook(Ran),
     /// Hooks that weren't run, and why.
     Skipped(Skipped),
+    /// vrrp-core was away: of what happened meanwhile only the end is known, which follows.
+    Gap {
+        /// When it was back, RFC 3339 in UTC.
+        at: String,
+        /// Milliseconds for which it wasn't heard.
+        away_ms: u64,
+    },
     /// Entries are missing here.
     Lost(Lost),
     /// notifierd has started.
@@ -129,7 +136,7 @@ impl Entry {
             Self::Hook(ran) => &ran.at,
             Self::Skipped(skipped) => &skipped.at,
             Self::Lost(lost) => &lost.at,
-            Self::Started { at, .. } | Self::Stopped { at } => at,
+            Self::Gap { at, .. } | Self::Started { at, .. } | Self::Stopped { at } => at,
         }
     }
 
@@ -145,7 +152,7 @@ impl Entry {
                 let instance = instance.as_ref().map(InstanceName::as_str);
                 instance.or(group.as_ref().map(GroupName::as_str))
             }
-            Self::Lost(_) | Self::Started { .. } | Self::Stopped { .. } => None,
+            Self::Gap { .. } | Self::Lost(_) | Self::Started { .. } | Self::Stopped { .. } => None,
         }
     }
 }

@@ -40,6 +40,9 @@ pub(super) fn entry(entry: &Entry) -> String {
             let name = whose(it.instance.as_ref(), it.group.as_ref());
             format!("{at}    {name}  no hook for {}: {}\n", it.state, plain(&it.reason))
         }
+        Entry::Gap { away_ms, .. } => {
+            format!("{at}  vrrp-core is back; for {} it wasn't heard\n", duration(*away_ms))
+        }
         Entry::Lost(it) => format!("{at}  {} ENTRIES ARE MISSING HERE: {}\n", it.entries, plain(&it.reason)),
         Entry::Started { version, pid, .. } => format!("{at}  notifierd {version} started as {pid}\n"),
         Entry::Stopped { .. } => format!("{at}  notifierd stopped\n"),
@@ -109,6 +112,7 @@ mod tests {
             hook(r#""hook":"notify","user":"app","outcome":"timed out","succeeded":false,"duration_ms":60004,"output":"a\n\n1\n2\n3\n4\n\u001b[2J5\n""#),
             hook(r#""hook":"notify","outcome":"no such user: ap","succeeded":false,"duration_ms":0"#),
             format!(r#"{{"type":"skipped",{at},"group":"pair","state":"FAULT","reason":"overtaken by BACKUP"}}"#),
+            format!(r#"{{"type":"gap",{at},"away_ms":12345}}"#),
             format!(r#"{{"type":"lost",{at},"entries":2,"reason":"no space"}}"#),
             format!(r#"{{"type":"stopped",{at}}}"#),
         ]
@@ -129,6 +133,7 @@ mod tests {
              \x20                          | [2J5\n\
              2026-01-31 03:12:07.120    api_vip  notify for MASTER FAILED: no such user: ap\n\
              2026-01-31 03:12:07.120    group pair  no hook for FAULT: overtaken by BACKUP\n\
+             2026-01-31 03:12:07.120  vrrp-core is back; for 12 s it wasn't heard\n\
              2026-01-31 03:12:07.120  2 ENTRIES ARE MISSING HERE: no space\n\
              2026-01-31 03:12:07.120  notifierd stopped\n"
         );

@@ -65,6 +65,7 @@ fn kinds(entries: &[Entry]) -> Vec<String> {
         Entry::GroupState(found) => format!("group {} is {}", found.state.group, found.state.state),
         Entry::Hook(ran) => format!("{} {}", ran.hook, ran.outcome),
         Entry::Skipped(skipped) => format!("skipped {}", skipped.state),
+        Entry::Gap { .. } => "gap".to_owned(),
         Entry::Lost(lost) => format!("lost {}", lost.entries),
         Entry::Started { .. } => "started".to_owned(),
         Entry::Stopped { .. } => "stopped".to_owned(),
