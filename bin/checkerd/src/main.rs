@@ -16,8 +16,6 @@ mod watch;
 
 use std::process::ExitCode;
 
-use service::Failure;
-
 /// What `--help` says first.
 const ABOUT: &str = "Runs health checks and publishes verdicts.\n\n  \
     --stdout            verdicts on standard output as well, as JSON Lines\n  \
@@ -27,22 +25,8 @@ const ABOUT: &str = "Runs health checks and publishes verdicts.\n\n  \
 fn main() -> ExitCode {
     let command = std::env::args_os().nth(1);
     match command.as_ref().and_then(|command| command.to_str()) {
-        Some("run") => act(once::run),
-        Some("watch") => act(watch::run),
+        Some("run") => service::act("checkerd", once::run),
+        Some("watch") => service::act("checkerd", watch::run),
         Some(_) | None => service::run_with_switch("checkerd", ABOUT, "--stdout", daemon::run),
     }
-}
-
-/// Runs a command of a person's.
-fn act(command: fn(&[&str]) -> Result<ExitCode, Failure>) -> ExitCode {
-    service::log::start("checkerd");
-    let arguments = service::normalise(std::env::args_os().skip(2), "fi");
-    let done = arguments.and_then(|arguments| {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        command(&arguments)
-    });
-    done.unwrap_or_else(|failure| {
-        log::error!("{failure}");
-        failure.exit.into()
-    })
 }

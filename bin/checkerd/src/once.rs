@@ -52,12 +52,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         Ok(arguments) => arguments,
         Err(early) => return service::usage_exit("checkerd run", "", &early).map(|()| ExitCode::SUCCESS),
     };
-    let path = service::config_path(arguments.config);
-    let loaded = config::load_as(&path, &service::config_id(arguments.config_id));
-    let Some(config) = loaded.config else {
-        let why = format!("{} is not valid; 'handover check -f {0}' shows where", path.display());
-        return Err(Failure::new(Exit::Configuration, why));
-    };
+    let config = service::load(arguments.config, arguments.config_id)?;
     let check = find(&config, &arguments.name)?;
     drop_rights()?;
     say(&description(check));

@@ -16,7 +16,7 @@ pub mod stamp;
 mod trouble;
 mod watchdog;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -80,6 +80,34 @@ fn finish(
     }
 }
 
+/// Runs a command of a person's, which is the first argument of a daemon's program; `command` gets those after it.
+pub fn act(name: &'static str, command: fn(&[&str]) -> Result<ExitCode, Failure>) -> ExitCode {
+    log::start(name);
+    let arguments = normalise(std::env::args_os().skip(2), "fi");
+    let done = arguments.and_then(|arguments| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        command(&arguments)
+    });
+    done.unwrap_or_else(|failure| {
+        ::log::error!("{failure}");
+        failure.exit.into()
+    })
+}
+
+/// The configuration that such a command is about, read as the daemon reads it; nothing is told but errors.
+///
+/// # Errors
+/// [`Exit::Configuration`] if it isn't valid.
+pub fn load(path: Option<PathBuf>, id: Option<String>) -> Result<config::Config, Failure> {
+    let path = config_path(path);
+    config::load_as(&path, &config_id(id)).config.ok_or_else(|| invalid(&path))
+}
+
+fn invalid(path: &Path) -> Failure {
+    let why = format!("{} is not valid; 'handover check -f {0}' shows where", path.display());
+    Failure::new(Exit::Configuration, why)
+}
+
 /// A variable by which `handover run` says who it is; its daemons end when it does, however it ends.
 pub const SUPERVISOR: &str = "HANDOVER_SUPERVISOR";
 
@@ -110,10 +138,7 @@ fn start(
         ::log::log!(level, "{line}");
     }
     let Some(config) = loaded.config else {
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!("{} is not valid; 'handover check -f {0}' shows where", config_path.display()),
-        ));
+        return Err(invalid(&config_path));
     };
     let start = Start {
         config: Arc::new(config),
