@@ -80,7 +80,7 @@ fn parse(text: &str) -> Help {
                 "Commands:" => entry(&mut help.commands, line),
                 "Examples:" if !line.trim().is_empty() => help.examples.push(line.trim().to_owned()),
                 "Notes:" => append(&mut help.notes, line),
-                // The switch and the commands that checkerd tells of before argh speaks.
+                // The switch and the commands that daemons tell of before argh speaks.
                 _ if line.starts_with("  --") => entry(&mut help.options, line),
                 _ if line.starts_with("  ") => {}
                 _ => append(&mut help.description, line),

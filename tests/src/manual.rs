@@ -12,8 +12,9 @@ pub const PROGRAMS: [&str; 5] = ["handover", "ipmgr", "vrrp-core", "checkerd", "
 pub fn commands(program: &str) -> Vec<(String, Help)> {
     let names: Vec<String> = match program {
         "handover" => helptext::of(&[program]).commands.into_iter().map(|entry| entry.name).collect(),
-        // It has two, which argh doesn't know of.
+        // They have some that argh doesn't know of.
         "checkerd" => vec!["run".to_owned(), "watch".to_owned()],
+        "notifierd" => vec!["mail".to_owned()],
         _ => Vec::new(),
     };
     names.into_iter().map(|name| (name.clone(), helptext::of(&[program, &name]))).collect()

@@ -13,7 +13,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// Where the sockets are on each host.
 pub const RUNTIME_DIR: &str = "/run/handover";
 /// The configuration of each node.
-const CONFIG: &str = "/etc/handover/handover.conf";
+pub const CONFIG: &str = "/etc/handover/handover.conf";
 /// The address of [`api_vip`].
 pub const VIP: &str = "192.168.1.100";
 /// Where [`HOOK`] writes.

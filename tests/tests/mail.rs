@@ -3,7 +3,8 @@
 
 use handover_tests::keepalived::{self, Keepalived};
 use handover_tests::mail_server::{ADDRESS, MailServer, PORT, body, header, is_installed};
-use handover_tests::node::{LIMIT, Node, eventually, start_lab};
+use handover_tests::node::{CONFIG, LIMIT, Node, eventually, start_lab};
+use handover_tests::programs::on_host;
 
 /// Of the server, by a name that only the process that sends has to look up.
 const NAME: &str = "mail.example.org";
@@ -135,10 +136,18 @@ fn a_server_that_is_away_gets_everything_when_it_is_back() {
     });
     let trouble = node.at("/mail/trouble");
     assert_eq!(trouble, "greet 192.168.1.25 port 2525: Connection refused (os error 111)");
-    let _running = server.start();
+    let test = || {
+        node.host().run([on_host("notifierd"), "mail".into(), "-f".into(), CONFIG.into()]).expect("run it")
+    };
+    let (failed, _running) = (test(), server.start());
+    assert!(failed.exit == lab::Exit::Code(1) && failed.stdout.contains(&trouble), "{failed:?}");
     eventually(&lab, &[&node], "all is delivered", || node.at("/mail/sent") == "8");
     assert_eq!((node.at("/mail/waiting"), node.at("/mail/trouble")), ("0".to_owned(), String::new()));
-    let subjects = server.subjects(OURS);
+    let succeeded = test();
+    let said = "192.168.1.25 port 2525, as fw.example.org, from ours@example.org, to ops@example.com, two@example.com\nsent, ";
+    assert!(succeeded.success() && succeeded.stdout.starts_with(said), "{succeeded:?}");
+    let mut subjects = server.subjects(OURS);
+    assert_eq!(subjects.pop().as_deref(), Some("[R1] Test of mail about states"));
     let of = |name: &str| -> Vec<&str> {
         subjects.iter().filter(|it| it.contains(name)).filter_map(|it| it.split(" - ").nth(1)).collect()
     };
@@ -151,8 +160,8 @@ fn a_server_that_is_away_gets_everything_when_it_is_back() {
     node.host().link_down("eth0").expect("unplug");
     eventually(&lab, &[&node], "all are at fault", || node.at("/mail/waiting") == "4");
     node.host().link_up("eth0").expect("plug in");
-    eventually(&lab, &[&node], "news is told", || server.mails(OURS).len() >= 12);
-    let news = server.subjects(OURS)[8..12].to_vec();
+    eventually(&lab, &[&node], "news is told", || server.mails(OURS).len() >= 13);
+    let news = server.subjects(OURS)[9..13].to_vec();
     assert!(news.iter().all(|subject| subject.ends_with("Entering FAULT state")), "{news:?}");
     node.stop();
 }

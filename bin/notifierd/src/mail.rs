@@ -7,6 +7,7 @@
 
 pub(crate) mod child;
 mod letter;
+pub(crate) mod once;
 mod plan;
 mod queue;
 
@@ -72,7 +73,7 @@ impl Post {
         let mut post = Self {
             settings: None,
             label: String::new(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: host_name(),
             program: program.ok(),
             mailed: HashSet::new(),
             seen: seen.collect(),
@@ -278,6 +279,10 @@ fn envelope(settings: &Mail, host: &str) -> Envelope {
         sender: settings.sender.clone().unwrap_or_else(|| format!("handover@{domain}")),
         recipients: settings.recipients.clone(),
     }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// A host's name as it can be part of an address; hosts may have names that no domain can have.

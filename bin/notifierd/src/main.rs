@@ -21,9 +21,15 @@ mod status;
 
 use std::process::ExitCode;
 
+/// What `--help` says first.
+const ABOUT: &str = "Runs hooks in the order of the transitions, and mails states.\n\n  \
+    notifierd mail   mail a test and explain the outcome";
+
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|command| command == mail::child::COMMAND) {
-        return mail::child::run();
+    let command = std::env::args_os().nth(1);
+    match command.as_ref().and_then(|command| command.to_str()) {
+        Some(mail::child::COMMAND) => mail::child::run(),
+        Some("mail") => service::act("notifierd", mail::once::run),
+        Some(_) | None => service::run("notifierd", ABOUT, daemon::run),
     }
-    service::run("notifierd", "Runs hooks in the order of the transitions.", daemon::run)
 }

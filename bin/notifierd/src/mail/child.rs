@@ -110,7 +110,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// What is refused here is refused before the first byte of the server is read.
-fn confine() -> Result<(), String> {
+pub(super) fn confine() -> Result<(), String> {
     sys::privilege::restrict(&[], true).map_err(|error| format!("drop capabilities: {error}"))?;
     // No dump of what a server made of us.
     for (resource, most) in [(Resource::Data, MAX_MEMORY), (Resource::Core, 0)] {
@@ -132,7 +132,8 @@ fn order() -> Result<(Envelope, Letter), String> {
     Ok((envelope, letter))
 }
 
-fn hand_in(envelope: &Envelope, letter: &Letter) -> (Fate, String) {
+/// The attempt, and what came of it in words.
+pub(super) fn hand_in(envelope: &Envelope, letter: &Letter) -> (Fate, String) {
     match written(envelope, letter) {
         Ok((sender, recipients, message)) => converse(envelope, &sender, &recipients, &message),
         // The configuration was checked: this is for a server of names that calls the host something strange.

@@ -74,6 +74,15 @@ impl Letter {
         Some(Self { id: writer.id.to_owned(), date: writer.date, subject, body })
     }
 
+    /// What is mailed for the asking, at such a time.
+    pub(crate) fn test(writer: Writer<'_>, time: &str) -> Self {
+        let (label, host) = (shortened(writer.label, MAX_LABEL), shortened(writer.host, MAX_LABEL));
+        let subject = format!("[{label}] Test of mail about states");
+        let body =
+            format!("=> Nothing has happened <=\n\nSomebody ran `notifierd mail` on {host} at {time}.\n");
+        Self { id: writer.id.to_owned(), date: writer.date, subject, body }
+    }
+
     /// As the process that hands it in reads it; `None` if it is too long for that, which its parts don't let it be.
     pub(crate) fn line(&self) -> Option<Vec<u8>> {
         json::line(self).ok().filter(|line| line.len() <= MAX_INPUT)
@@ -164,6 +173,7 @@ mod tests {
         let long = Writer { label: &label, host: &label, ..WRITER };
         let letter = Letter::new(&instance(&name, Told::Master, &label), Told::Backup, long).unwrap();
         assert!(letter.line().is_some(), "{}", json::line(&letter).unwrap().len());
+        assert!(Letter::test(long, "2026-01-01T00:00:03.570Z").line().is_some());
         let sly = instance("a", Told::Master, "one\r\n.\r\nQUIT\u{7}");
         let letter = Letter::new(&sly, Told::Backup, WRITER).unwrap();
         assert!(letter.body.contains("Cause:    one  .  QUIT \n"), "{}", letter.body);
