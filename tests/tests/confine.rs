@@ -2,7 +2,7 @@
 //!
 //! A library that is loaded into the running daemon (`confine/intruder.c`) does what a taken-over process would try.
 
-use handover_tests::node::{LIMIT, RUNTIME_DIR, start_lab};
+use handover_tests::node::{LIMIT, Node, RUNTIME_DIR, VIP, api_vip, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Exit, Host, Lab, Proc, Signal, Spec};
 
@@ -38,12 +38,17 @@ const FORBIDDEN: [(&str, &str); 13] = [
 fn host(lab: &Lab) -> Host {
     let host = lab.add_host("a", &["192.168.1.11/24"]).expect("a host");
     host.write_file(CONFIG_PATH, CONFIG, 0o600).expect("write");
+    prepare(&host);
+    host
+}
+
+/// Puts the intruder there.
+fn prepare(host: &Host) {
     host.write_file("/tmp/intruder.c", include_str!("confine/intruder.c"), 0o600).expect("write");
     let script =
         format!("mkdir -p {RUNTIME_DIR} /run/state && cc -shared -fPIC -O1 -o {INTRUDER} /tmp/intruder.c");
     let output = host.run(["sh", "-c", &script]).expect("run");
     assert!(output.success(), "{}{}", output.stdout, output.stderr);
-    host
 }
 
 /// Starts one daemon alone with the intruder in it.
@@ -153,4 +158,37 @@ fn no_memory_becomes_code() {
             process.wait_for_line(LIMIT, |line| line.starts_with("the intruder")).expect("it acts").text;
         assert_eq!(told, "the intruder could not", "{daemon}: {}", lines(&process));
     }
+}
+
+/// E3: an end by SIGSYS is one of those that the suite bears. Nothing moves, and the log says what it was.
+#[test]
+fn a_master_whose_core_ends_so_goes_on_as_master() {
+    let lab = start_lab();
+    let node = Node::new(
+        &lab,
+        "a",
+        &["192.168.1.11/24"],
+        &api_vip(150, "").replace("advert_int 0.3", "advert_int 3"),
+    );
+    prepare(node.host());
+    let run = on_host("handover");
+    let run = [&run, "run", "--runtime-dir", RUNTIME_DIR, "--state-dir", "/run/state", "-f", CONFIG_PATH];
+    let spec = Spec::new(run).variable("LD_PRELOAD", INTRUDER).variable("INTRUDER", "program");
+    let run = node.host().spawn(spec).expect("start handover run");
+    eventually(&lab, &[&node], "it is MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    let monitor = node.host().spawn(Spec::new(["ip", "-o", "monitor", "address"])).expect("ip monitor");
+    let before = node.pids("vrrp-core");
+    node.signal("vrrp-core", "USR2");
+    let told =
+        run.wait_for_line(LIMIT, |line| line.contains("vrrp-core: error: the system call execve (number "));
+    assert!(told.is_some(), "{}", lines(&run));
+    let told = run.wait_for_line(LIMIT, |line| line.contains("vrrp-core has ended (signal 31)"));
+    assert!(told.is_some(), "{}", lines(&run));
+    eventually(&lab, &[&node], "another vrrp-core goes on as MASTER", || {
+        node.pids("vrrp-core") != before && node.state() == "MASTER"
+    });
+    assert_eq!(node.at("/instances/0/cause/code"), "resumed", "{}", lines(&run));
+    assert!(node.holds(VIP));
+    let gone = monitor.lines().iter().any(|line| line.text.contains("Deleted") && line.text.contains(VIP));
+    assert!(!gone, "{}", lines(&monitor));
 }
