@@ -66,6 +66,12 @@ impl Kind {
         }
     }
 
+    /// Those that are there for a state, in the order in which they are run.
+    fn configured(state: Told, hooks: &Hooks) -> impl Iterator<Item = Self> {
+        let kinds = Self::of(state).into_iter().chain([Self::Any]);
+        kinds.filter(|kind| kind.hook(hooks).is_some())
+    }
+
     /// What is configured for it.
     pub(crate) const fn hook(self, hooks: &Hooks) -> Option<&Hook> {
         match self {
@@ -178,15 +184,17 @@ impl Lane {
         if Kind::of(occasion.to()).is_none() {
             return Offered::Untold;
         }
-        let offered = self.waiting.offer(occasion, self.told, queue);
-        match &offered {
+        let mut offered = self.waiting.offer(occasion, self.told, queue);
+        match &mut offered {
             Offered::Overtook(gone) | Offered::Crowded(gone) | Offered::Same(gone) => self.count(gone),
             Offered::Taken | Offered::Untold => {}
         }
         offered
     }
 
-    fn count(&mut self, gone: &[Told]) {
+    /// Leaves those out for which there would have been nothing to run: nobody misses anything.
+    fn count(&mut self, gone: &mut Vec<Told>) {
+        gone.retain(|state| Kind::configured(*state, &self.hooks).next().is_some());
         self.superseded = self.superseded.saturating_add(u64::try_from(gone.len()).unwrap_or(u64::MAX));
     }
 
@@ -217,8 +225,7 @@ impl Lane {
             let state = occasion.to();
             let previous = self.last.unwrap_or(occasion.from());
             (self.told, self.last) = (Some(state), Some(state));
-            let kinds = Kind::of(state).into_iter().chain([Kind::Any]);
-            let left: VecDeque<Kind> = kinds.filter(|kind| kind.hook(&self.hooks).is_some()).collect();
+            let left: VecDeque<Kind> = Kind::configured(state, &self.hooks).collect();
             // Without hooks there is nothing to begin; but whoever is told of it next has to know.
             let begun = if left.is_empty() { Mark::Told(state) } else { Mark::Begun(state) };
             mark(self.subject.clone(), begun);
@@ -328,8 +335,8 @@ impl Board {
         self.hurries = true;
         let mut gone = Vec::new();
         for lane in self.lanes.values_mut() {
-            let dropped = lane.waiting.keep(1, lane.told);
-            lane.count(&dropped);
+            let mut dropped = lane.waiting.keep(1, lane.told);
+            lane.count(&mut dropped);
             gone.extend(dropped.into_iter().map(|state| (lane.subject.clone(), state)));
         }
         self.waiting = self.lanes.values().map(|lane| lane.waiting.len()).sum();

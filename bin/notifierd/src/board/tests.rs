@@ -123,6 +123,17 @@ fn an_instance_without_hooks_is_idle_and_an_unknown_one_unknown() {
     assert_eq!(board.offer(event(7, 1, Told::Master)), None);
 }
 
+/// Nobody misses what nothing would have been run for.
+#[test]
+fn a_state_without_hooks_is_not_told_as_overtaken() {
+    let mut board = board("notify_master /m");
+    board.offer(event(0, 1, Told::Fault));
+    assert_eq!(board.offer(event(0, 2, Told::Master)), Some(Offered::Overtook(vec![])));
+    assert_eq!(board.offer(event(0, 3, Told::Backup)), Some(Offered::Overtook(vec![Told::Master])));
+    assert_eq!(board.lane(LaneId(0)).unwrap().superseded(), 1);
+    assert_eq!(next(&mut board), None);
+}
+
 #[test]
 fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
     let count = MAX_PARALLEL + 3;
@@ -151,8 +162,8 @@ fn sequence_and_state(occasion: &Occasion) -> (u64, Told) {
 /// A group is told apart from a member of the same name, and neither waits for the other.
 #[test]
 fn a_group_has_a_lane_of_its_own() {
-    let text =
-        instances(2, "notify /n") + "vrrp_sync_group I0 {\n group {\n I0 I1\n }\n notify_master /m\n}\n";
+    let text = instances(2, "notify /n")
+        + "vrrp_sync_group I0 {\n group {\n I0 I1\n }\n notify_master /m\n notify_backup /b\n}\n";
     let mut board = board_of(&text);
     assert_eq!(board.offer(event(0, 1, Told::Master)), Some(Offered::Taken));
     assert_eq!(board.offer(group_event("I0", 2, Told::Master)), Some(Offered::Taken));
