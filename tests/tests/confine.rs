@@ -192,3 +192,26 @@ fn a_master_whose_core_ends_so_goes_on_as_master() {
     let gone = monitor.lines().iter().any(|line| line.text.contains("Deleted") && line.text.contains(VIP));
     assert!(!gone, "{}", lines(&monitor));
 }
+
+#[test]
+fn a_kernel_that_can_hold_neither_is_told_of_and_no_obstacle() {
+    let lab = start_lab();
+    let host = host(&lab);
+    for daemon in ["vrrp-core", "ipmgr"] {
+        let process = start(&host, daemon, "old", "");
+        for told in
+            ["this kernel has no landlock", &format!("that {daemon} has no need of stay open to it: ")]
+        {
+            assert!(
+                process.wait_for_line(LIMIT, |line| line.contains(told)).is_some(),
+                "{:?}",
+                process.lines()
+            );
+        }
+        let serves =
+            || host.run(["test", "-S", &format!("{RUNTIME_DIR}/{daemon}.sock")]).expect("run").success();
+        assert!(lab.wait_for(LIMIT, serves), "{}", lines(&process));
+        process.kill(Signal::TERM).expect("signal");
+        assert_eq!(process.wait(LIMIT), Some(Exit::Code(0)), "{daemon}: {}", lines(&process));
+    }
+}
