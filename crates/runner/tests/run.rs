@@ -262,6 +262,14 @@ fn root_does_not_run_what_others_could_change() {
     assert!(matches!(refusal, Refusal::Untrusted { .. }), "{text}");
     assert!(text.contains("belongs to user 0 and has mode 0777"), "{text}");
 
+    // But what we are already can't be worse than that.
+    let own = std::env::current_exe().unwrap();
+    let mode = std::fs::metadata(&own).unwrap().permissions();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o757)).unwrap();
+    let started = runner().start(now(), &job(&own, &["--list".to_owned()]));
+    std::fs::set_permissions(&own, mode).unwrap();
+    assert!(finish(&mut started.unwrap()).0.output.contains("root_does_not_run"));
+
     // By a link of somebody else's to a good script: they could point it elsewhere.
     let link = scratch.0.join("link");
     std::os::unix::fs::symlink(&good, &link).unwrap();
