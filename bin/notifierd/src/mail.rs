@@ -204,7 +204,7 @@ impl Post {
             Fate::Failed => "; it is tried again, ever more rarely",
         };
         match (fate, &self.trouble) {
-            (Fate::Sent, None) => log::debug!("mail: {subject}: sent"),
+            (Fate::Sent, None) => log::info!("mail: {subject}: sent"),
             (Fate::Sent, Some(_)) => log::info!("mail: {subject}: sent; the server is well again"),
             (_, None) => log::warn!("mail: {subject}: {words}{next}"),
             // Answers may differ in numbers and times: the first one is enough for the log.
@@ -261,7 +261,7 @@ fn judged(finished: &Finished) -> (Fate, String) {
         End::Exited(Exit::Signal(_)) if finished.output.contains("memory allocation of") => {
             (Fate::Failed, "the server answers without end".to_owned())
         }
-        End::TimedOut => (Fate::Failed, "the server never came to an end".to_owned()),
+        End::TimedOut => (Fate::Failed, format!("no end in sight; the last step: {said}")),
         End::Exited(Exit::Code(_) | Exit::Signal(_)) => {
             let said = if said.is_empty() { String::new() } else { format!(", and said: {said}") };
             (Fate::Failed, format!("the process that hands it in {}{said}", finished.end))

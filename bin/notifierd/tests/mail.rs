@@ -155,7 +155,11 @@ fn a_bad_server_is_told_once_and_delays_nothing() {
         ("garbage", Some(&[Manner::Answers(&["hello, who is there?"])]), "not an answer of SMTP"),
         ("endless", Some(&[Manner::Endless(&[b'2'; 1 << 16])]), "the server answers without end"),
         ("lengthy", Some(&[Manner::Endless(b"220-welcome\r\n")]), "too large"),
-        ("slow", Some(&[Manner::Drips(b"220-welcome\r\n")]), "the server never came to an end"),
+        (
+            "slow",
+            Some(&[Manner::Drips(b"220-welcome\r\n")]),
+            "no end in sight; the last step: greet 127.0.0.1 port",
+        ),
         ("busy", Some(&[Manner::Answers(&["421 later"])]), "transient error (421): later"),
     ];
     for (name, manners, expected) in troubles {

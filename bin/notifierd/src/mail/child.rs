@@ -7,6 +7,7 @@
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -17,6 +18,7 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
 use lettre::{Address, Message};
 use runner::MAX_INPUT;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -103,10 +105,15 @@ impl Envelope {
 pub(crate) fn run() -> ExitCode {
     let (fate, words) = confine()
         .and_then(|()| order())
-        .map_or_else(|why| (Fate::Failed, why), |(envelope, letter)| hand_in(&envelope, &letter));
-    // Who started us may be gone; then nobody wants to know.
-    let _ = writeln!(io::stdout(), "{}", shortened(&words, MAX_TOLD));
+        // Where our time is up, the last step is the one that took it.
+        .map_or_else(|why| (Fate::Failed, why), |(envelope, letter)| hand_in(&envelope, &letter, say));
+    say(&words);
     fate.status().into()
+}
+
+/// Who started us may be gone; then nobody wants to know.
+fn say(words: &str) {
+    let _ = writeln!(io::stdout(), "{}", shortened(words, MAX_TOLD));
 }
 
 /// What is refused here is refused before the first byte of the server is read.
@@ -132,10 +139,10 @@ fn order() -> Result<(Envelope, Letter), String> {
     Ok((envelope, letter))
 }
 
-/// The attempt, and what came of it in words.
-pub(super) fn hand_in(envelope: &Envelope, letter: &Letter) -> (Fate, String) {
+/// The attempt, with each `step` told before it is taken, and what came of it in words.
+pub(super) fn hand_in(envelope: &Envelope, letter: &Letter, step: impl FnMut(&str)) -> (Fate, String) {
     match written(envelope, letter) {
-        Ok((sender, recipients, message)) => converse(envelope, &sender, &recipients, &message),
+        Ok((sender, recipients, message)) => converse(envelope, (&sender, &recipients, &message), step),
         // The configuration was checked: this is for a server of names that calls the host something strange.
         Err(why) => (Fate::Refused, why),
     }
@@ -166,45 +173,46 @@ fn written(envelope: &Envelope, letter: &Letter) -> Result<(Address, Vec<Address
     Ok((sender, recipients, message.formatted()))
 }
 
-/// Everything that is said to the server, and what came of it.
-fn converse(envelope: &Envelope, sender: &Address, recipients: &[Address], message: &[u8]) -> (Fate, String) {
-    let Envelope { host, port, timeout, hello, .. } = envelope;
-    let at = |step: &str, error: &Error| (fate(error), format!("{step}: {}", words(error, *timeout)));
-    let hello = hello.parse().map_or_else(
-        |_| ClientId::Domain(hello.clone()),
-        |address| match address {
-            std::net::IpAddr::V4(address) => ClientId::Ipv4(address),
-            std::net::IpAddr::V6(address) => ClientId::Ipv6(address),
-        },
-    );
-    let server = (host.as_str(), *port);
-    let mut connection = match SmtpConnection::connect(server, Some(*timeout), &hello, None, None) {
+/// Everything that is said to the server, and what came of it; each step is told before it is taken.
+fn converse(
+    envelope: &Envelope,
+    (sender, recipients, message): (&Address, &[Address], &[u8]),
+    mut step: impl FnMut(&str),
+) -> (Fate, String) {
+    let mut connection = match connect(envelope, &mut step) {
         Ok(connection) => connection,
         // Whatever it says now it says of itself, not of this letter.
-        Err(error) => return (Fate::Failed, at(&format!("greet {host} port {port}"), &error).1),
+        Err(why) => return (Fate::Failed, why),
     };
-    if let Err(error) = connection.command(Mail::new(Some(sender.clone()), Vec::new())) {
-        return at(&format!("MAIL FROM {sender}"), &error);
-    }
     let mut refusals = Vec::new();
+    let mut take = |name: &str, act: &mut dyn FnMut() -> Result<Response, Error>| {
+        step(name);
+        act().map(drop).map_err(|error| {
+            let is_answer = error.status().is_some();
+            (fate(&error), format!("{name}: {}", words(&error, envelope.timeout)), is_answer)
+        })
+    };
+    let mail = || Mail::new(Some(sender.clone()), Vec::new());
+    if let Err((fate, why, _)) = take(&format!("MAIL FROM {sender}"), &mut || connection.command(mail())) {
+        return (fate, why);
+    }
     for recipient in recipients {
-        if let Err(error) = connection.command(Rcpt::new(recipient.clone(), Vec::new())) {
-            refusals.push(at(&format!("RCPT TO {recipient}"), &error));
-            if error.status().is_none() {
-                // Not an answer: there is nobody to talk to any more.
-                return (Fate::Failed, last_words(&refusals));
-            }
+        let rcpt = || Rcpt::new(recipient.clone(), Vec::new());
+        match take(&format!("RCPT TO {recipient}"), &mut || connection.command(rcpt())) {
+            Ok(()) => {}
+            Err((fate, why, true)) => refusals.push((fate, why)),
+            // There is nobody to talk to any more.
+            Err((_, why, false)) => return (Fate::Failed, why),
         }
     }
     if refusals.len() == recipients.len() {
         let is_final = refusals.iter().all(|(fate, _)| *fate == Fate::Refused);
         return (if is_final { Fate::Refused } else { Fate::Failed }, last_words(&refusals));
     }
-    if let Err(error) = connection.command(Data) {
-        return at("DATA", &error);
-    }
-    if let Err(error) = connection.message(message) {
-        return at("the mail itself", &error);
+    let handed_in = take("DATA", &mut || connection.command(Data))
+        .and_then(|()| take("the mail itself", &mut || connection.message(message)));
+    if let Err((fate, why, _)) = handed_in {
+        return (fate, why);
     }
     if connection.set_timeout(Some(FAREWELL)).is_ok() {
         let _ = connection.quit();
@@ -213,6 +221,26 @@ fn converse(envelope: &Envelope, sender: &Address, recipients: &[Address], messa
         [] => (Fate::Sent, "sent".to_owned()),
         [..] => (Fate::Partly, format!("sent, but not to all: {}", last_words(&refusals))),
     }
+}
+
+/// Looks the server up, connects, and hears its greeting.
+fn connect(envelope: &Envelope, mut step: impl FnMut(&str)) -> Result<SmtpConnection, String> {
+    let Envelope { host, port, timeout, hello, .. } = envelope;
+    let lookup = format!("look up {host}");
+    step(&lookup);
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found: Vec<SocketAddr> = found.map_err(|error| format!("{lookup}: {error}"))?.collect();
+    let greeting = format!("greet {host} port {port}");
+    step(&greeting);
+    let hello = hello.parse().map_or_else(
+        |_| ClientId::Domain(hello.clone()),
+        |address| match address {
+            IpAddr::V4(address) => ClientId::Ipv4(address),
+            IpAddr::V6(address) => ClientId::Ipv6(address),
+        },
+    );
+    SmtpConnection::connect(found.as_slice(), Some(*timeout), &hello, None, None)
+        .map_err(|error| format!("{greeting}: {}", words(&error, *timeout)))
 }
 
 fn last_words(refusals: &[(Fate, String)]) -> String {
@@ -298,7 +326,8 @@ mod tests {
             assert!(mail.lines().any(|it| it == line || it == quoted), "{line} in {mail}");
         }
         let strange = Envelope { sender: "handover@fw_1".into(), ..envelope() };
-        let (fate, why) = hand_in(&Envelope { recipients: vec!["nobody".into()], ..strange }, &letter);
+        let (fate, why) =
+            hand_in(&Envelope { recipients: vec!["nobody".into()], ..strange }, &letter, |_| ());
         assert_eq!(fate, Fate::Refused, "{why}");
     }
 }

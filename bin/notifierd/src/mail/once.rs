@@ -63,7 +63,8 @@ fn attempt(config: &Config, mail: &Mail) -> Fate {
         envelope.sender,
         envelope.recipients.join(", ")
     ));
-    let (fate, words) = child::hand_in(&envelope, &Letter::test(writer, &service::stamp::rfc3339(now)));
+    let (fate, words) =
+        child::hand_in(&envelope, &Letter::test(writer, &service::stamp::rfc3339(now)), |_| ());
     say(&format!("{words}, after {:?}\n", sys::clock::now().since(started)));
     say(match fate {
         Fate::Sent => "The server took it; what it does with it is in its log.\n",
