@@ -55,12 +55,8 @@ fn the_mails_are_those_of_keepalived() {
     ours.host().link_down("eth0").expect("unplug");
     eventually(&lab, &[&ours], "all are at fault", || ours.at("/groups/0/state") == "FAULT");
     ours.host().link_up("eth0").expect("plug in");
-    theirs.host().link_down("eth0").expect("unplug");
-    assert!(lab.wait_for(LIMIT, || theirs.state("alone") == "FAULT"), "{}", theirs.story());
-    theirs.host().link_up("eth0").expect("plug in");
-    // What they said while nobody could hear them: ours is sent later. keepalived tries each once.
+    // What was said while nobody could hear it is sent later.
     eventually(&lab, &[&ours], "all are master again, and every state was mailed", || count(OURS, 20));
-    assert!(lab.wait_for(LIMIT, || count(THEIRS, 16)), "{}\n{:?}", theirs.story(), server.mails(THEIRS));
 
     let mut ours_first = server.subjects(OURS);
     let again = ours_first.split_off(8);
