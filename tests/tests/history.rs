@@ -39,6 +39,7 @@ fn fault_and_back(lab: &Lab, node: &Node) {
     eventually(lab, &[node], "its hooks say MASTER again", || node.hooks().len() >= told + 2 && last());
 }
 
+/// G1.
 #[test]
 fn a_night_can_be_read_also_when_notifierd_is_down() {
     let lab = start_lab();

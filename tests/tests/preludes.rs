@@ -72,7 +72,7 @@ fn preludes_run_before_the_address_comes_and_before_it_goes() {
     moved_to_b(&lab, &a, &b);
 }
 
-/// As a key at the terminal does, or the death of the supervisor: nobody stops them one after the other. notifierd stays as
+/// C3. As a key at the terminal does, or the death of the supervisor: nobody stops them one after the other. notifierd stays as
 /// long as vrrp-core has something to do for it, the last hook included.
 #[test]
 fn asked_to_stop_all_at_once_the_last_hooks_still_run() {

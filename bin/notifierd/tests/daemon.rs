@@ -166,7 +166,7 @@ fn a_slow_hook_is_waited_for_and_what_is_overtaken_meanwhile_is_not_told() {
     assert!(daemon.log().contains("no hook is run for FAULT: overtaken by"), "{}", daemon.log());
 }
 
-/// A hook that ignores SIGTERM and leaves a child.
+/// C1. A hook that ignores SIGTERM and leaves a child.
 #[test]
 fn a_hook_that_takes_too_long_is_ended_with_all_it_started() {
     let scratch = Scratch::new("notifierd-timeout");

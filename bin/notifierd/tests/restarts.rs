@@ -249,7 +249,7 @@ fn check_history(history: &str, about: &str) {
     }
 }
 
-/// Killed at random in a storm of transitions: the last hook run is the one for the final state, in the order of the
+/// C2. Killed at random in a storm of transitions: the last hook run is the one for the final state, in the order of the
 /// transitions, one at a time; and once all is told, nothing is told again.
 #[test]
 fn the_last_hook_is_for_the_final_state_whenever_notifierd_is_killed() {
