@@ -242,7 +242,11 @@ impl Settings<'_> {
         }
     }
 
+    /// Whether its states are mailed, if any could be.
     fn mail(&mut self) {
+        if self.global.at("smtp_server").is_none() && !self.instance.mails {
+            return;
+        }
         let global =
             if self.global.at("smtp_alert_vrrp").is_some() { "smtp_alert_vrrp" } else { "smtp_alert" };
         self.inherited("smtp_alert", global, json!(self.instance.mails), "");
