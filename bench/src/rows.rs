@@ -10,6 +10,7 @@ mod memory;
 mod parse;
 mod planned;
 mod start;
+mod takeover;
 
 use crate::Outcome;
 use crate::table::Line;
@@ -27,7 +28,7 @@ pub(crate) struct Row {
     pub(crate) measure: fn(usize) -> Vec<Line>,
 }
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 11] = [
     Row {
         name: "failover",
         about: "how long after the protocol's floor the address is on the backup when its master's host dies",
@@ -70,6 +71,12 @@ const ROWS: [Row; 10] = [
         about: "how long it takes to add thousands of addresses, beside `ip -batch`",
         runs: 3,
         measure: addresses::measure,
+    },
+    Row {
+        name: "takeover",
+        about: "how long after the protocol's floor thousands of addresses are there and announced",
+        runs: 3,
+        measure: takeover::measure,
     },
     Row { name: "memory", about: "memory of all processes", runs: 1, measure: memory::measure },
     Row { name: "parse", about: "reading and checking a file", runs: 5, measure: parse::measure },

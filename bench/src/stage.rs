@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use lab::{Host, Lab, Link, Proc, Spec};
+use model::Instant;
 
 use crate::Outcome;
 use crate::meter::Reading;
@@ -37,6 +38,11 @@ pub(crate) struct Stage {
 #[expect(clippy::disallowed_methods, reason = "a window is a duration")]
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Milliseconds since boot; signed differences of them may be negative.
+pub(crate) fn millis(at: Instant) -> f64 {
+    at.since(Instant::ZERO).as_secs_f64() * 1e3
 }
 
 /// Skew_Time of the second host (RFC 9568 6.1).
@@ -76,7 +82,7 @@ impl Stage {
     /// Starts both, and waits until the first is master of everything and the second has heard of it.
     pub(crate) fn settle(&self) -> Outcome<[Proc; 2]> {
         let first = self.start(&self.a)?;
-        let count = usize::from(self.load.instances);
+        let count = self.load.addresses().count();
         let complete = || virtual_addresses(&self.a).is_ok_and(|held| held == count);
         if !self.lab.wait_for(LIMIT, complete) {
             return Err(format!("{} isn't master of everything after {LIMIT:?}", self.suite));

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -108,8 +109,10 @@ pub(crate) fn own_program() -> Outcome<PathBuf> {
 /// Virtual routers, spread over as many links as they need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// How many, each with one address.
+    /// How many, each with an address that it advertises.
     pub(crate) instances: u16,
+    /// How many addresses the first one has beside that.
+    pub(crate) further: u16,
     /// `advert_int`.
     pub(crate) interval: Duration,
 }
@@ -117,7 +120,18 @@ pub(crate) struct Load {
 impl Load {
     /// One virtual router.
     pub(crate) const fn single(interval: Duration) -> Self {
-        Self { instances: 1, interval }
+        Self::of(1, interval)
+    }
+
+    /// As many as that, with one address each.
+    pub(crate) const fn of(instances: u16, interval: Duration) -> Self {
+        Self { instances, further: 0, interval }
+    }
+
+    /// All their addresses.
+    pub(crate) fn addresses(self) -> impl Iterator<Item = String> {
+        let own = (0..self.instances).map(|number| virtual_address(number / VRIDS, number % VRIDS + 1));
+        own.chain((0..self.further).map(further_address))
     }
 
     /// How many links it needs.
@@ -134,14 +148,24 @@ impl Load {
         for number in 0..self.instances {
             let (link, vrid) = (number / VRIDS, number % VRIDS + 1);
             let address = virtual_address(link, vrid);
+            let further = if number == 0 { self.excluded() } else { String::new() };
             // Writing to a string can't fail.
             let _ = write!(
                 text,
                 "vrrp_instance i{number} {{\nstate {state}\ninterface eth{link}\nvirtual_router_id {vrid}\n\
-                 priority {priority}\nadvert_int {interval}\nvirtual_ipaddress {{\n{address}/32\n}}\n}}\n"
+                 priority {priority}\nadvert_int {interval}\nvirtual_ipaddress {{\n{address}/32\n}}\n{further}}}\n"
             );
         }
         text
+    }
+
+    /// The block of the addresses that no advert has room for.
+    fn excluded(self) -> String {
+        if self.further == 0 {
+            return String::new();
+        }
+        let lines = (0..self.further).map(|number| format!("{}/32\n", further_address(number)));
+        format!("virtual_ipaddress_excluded {{\n{}}}\n", lines.collect::<String>())
     }
 }
 
@@ -161,13 +185,23 @@ pub(crate) fn host_address(link: u16, host: u16) -> String {
     format!("10.{}.255.{host}", link + 1)
 }
 
+/// Whether it is the address of that host on some link.
+pub(crate) fn is_host_address(address: IpAddr, host: u16) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            u16::from_be_bytes([0, address.octets()[3]]) == host && address.octets()[2] == 255
+        }
+        IpAddr::V6(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn instances_fill_one_link_after_another() {
-        let load = Load { instances: 256, interval: Duration::from_millis(10) };
+        let load = Load::of(256, Duration::from_millis(10));
         assert_eq!(load.links(), 2);
         let text = load.config(100);
         assert_eq!(text.matches("vrrp_instance").count(), 256);

@@ -10,6 +10,8 @@ mod address;
 mod ear;
 mod flood;
 mod memory;
+mod neighbour;
+mod present;
 mod requests;
 
 use std::fmt::Display;
@@ -45,6 +47,8 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
             interval_centis: parse(interval)?,
             millis: parse(millis)?,
         }),
+        ["neighbour", master, count] => neighbour::listen(parse(master)?, parse(count)?),
+        ["present", addresses @ ..] => present::wait(addresses),
         ["memory", names] => memory::tell(&names.split(',').collect::<Vec<_>>()),
         ["meter", names] => say(Reading::take(&names.split(',').collect::<Vec<_>>())?),
         _ => Err(format!("there is no such tool: {words:?}")),

@@ -10,9 +10,9 @@ use crate::suite::{Load, Suite};
 use crate::table::{Compared, Line, Target};
 
 const LOADS: [Load; 3] = [
-    Load { instances: 255, interval: Duration::from_millis(10) },
-    Load { instances: 1020, interval: Duration::from_millis(100) },
-    Load { instances: 4080, interval: Duration::from_millis(100) },
+    Load::of(255, Duration::from_millis(10)),
+    Load::of(1020, Duration::from_millis(100)),
+    Load::of(4080, Duration::from_millis(100)),
 ];
 /// How long is measured.
 const WINDOW: Duration = Duration::from_secs(20);

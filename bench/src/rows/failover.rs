@@ -7,7 +7,7 @@ use lab::{Capture, Frame, Packet};
 use model::Instant;
 
 use crate::Outcome;
-use crate::stage::{LIMIT, Stage, down_interval, pause, spawn_tool, the_address, told};
+use crate::stage::{LIMIT, Stage, down_interval, millis, pause, spawn_tool, the_address, told};
 use crate::suite::{Load, Suite};
 use crate::table::{Compared, Line, Target};
 
@@ -49,11 +49,6 @@ fn crash(suite: Suite, interval: Duration) -> Outcome<Vec<f64>> {
     let floor = times.last_advert + down_interval(interval);
     let over = |at: Instant| millis(at) - millis(floor);
     Ok(vec![over(times.first_advert), over(Instant::from_nanos(there)), over(times.announced)])
-}
-
-/// Milliseconds since boot; signed differences of them may be negative.
-fn millis(at: Instant) -> f64 {
-    at.since(Instant::ZERO).as_secs_f64() * 1e3
 }
 
 /// What was on the bridge.

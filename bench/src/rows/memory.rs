@@ -23,7 +23,7 @@ pub(super) fn measure(runs: usize) -> Vec<Line> {
 }
 
 fn need(suite: Suite, instances: u16) -> Outcome<Vec<f64>> {
-    let stage = Stage::new(suite, Load { instances, interval: INTERVAL })?;
+    let stage = Stage::new(suite, Load::of(instances, INTERVAL))?;
     let _running = stage.settle()?;
     let names = suite.processes().join(",");
     let output = stage.b.run(tools::command(&["memory", &names])).map_err(|error| error.to_string())?;

@@ -37,7 +37,7 @@ fn config(instances: u16, scripts: u16) -> String {
         // Writing to a string can't fail, here and below.
         let _ = write!(text, "vrrp_script s{number} {{\nscript \"/usr/bin/true\"\ninterval 1\n}}\n");
     }
-    let routers = Load { instances, interval: INTERVAL }.config(100);
+    let routers = Load::of(instances, INTERVAL).config(100);
     for (number, block) in (0..).zip(routers.split_inclusive("virtual_ipaddress {")) {
         let Some(before) = block.strip_suffix("virtual_ipaddress {") else {
             text += block;
@@ -66,7 +66,7 @@ fn parts(mut text: &str) -> Vec<&str> {
 }
 
 fn read(suite: Suite, instances: u16, scripts: u16) -> Outcome<Vec<f64>> {
-    let stage = Stage::new(suite, Load { instances, interval: INTERVAL })?;
+    let stage = Stage::new(suite, Load::of(instances, INTERVAL))?;
     let write =
         |path: &str, text: &str| stage.a.write_file(path, text, 0o600).map_err(|error| error.to_string());
     for (number, part) in parts(&config(instances, scripts)).into_iter().enumerate() {

@@ -29,7 +29,7 @@ pub(super) fn measure(runs: usize) -> Vec<Line> {
 }
 
 fn start(suite: Suite, instances: u16) -> Outcome<Vec<f64>> {
-    let load = Load { instances, interval: INTERVAL };
+    let load = Load::of(instances, INTERVAL);
     let stage = Stage::new(suite, load)?;
     let written = stage.a.write_file(CONFIG, &load.config(u8::MAX), 0o600);
     written.map_err(|error| error.to_string())?;

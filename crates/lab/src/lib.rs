@@ -28,7 +28,7 @@ mod process;
 mod protocol;
 
 pub use agent::PROGRAMS;
-pub use ear::Ear;
+pub use ear::{Ear, Heard};
 pub use error::Error;
 pub use host::Host;
 pub use owner::{Capture, Lab};

@@ -205,7 +205,10 @@ fn hear(count: &str) -> Outcome {
     writeln!(std::io::stdout(), "hearing")?;
     let mut heard = BTreeSet::new();
     while heard.len() < count {
-        if heard.insert(ear.hear()?) && count.is_multiple_of(heard.len()) {
+        if let lab::Heard::Announcement(address) = ear.hear()?
+            && heard.insert(address)
+            && count.is_multiple_of(heard.len())
+        {
             writeln!(std::io::stdout(), "heard {}", heard.len())?;
         }
     }
