@@ -41,11 +41,15 @@ impl Backlog {
     }
 }
 
-/// Whether a peer, or the address, waits for it: then it isn't put off.
+/// Whether a peer, or the address, waits for it: then it isn't put off. First announcements have a queue of their own.
 pub(crate) const fn is_urgent(output: &Output) -> bool {
     matches!(
         output,
-        Output::Transmit(_) | Output::Install { .. } | Output::Withdraw { .. } | Output::Prelude { .. }
+        Output::Transmit(_)
+            | Output::Install { .. }
+            | Output::Withdraw { .. }
+            | Output::Prelude { .. }
+            | Output::AnnouncePlaced { .. }
     )
 }
 

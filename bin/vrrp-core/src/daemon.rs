@@ -359,7 +359,9 @@ impl Daemon {
             }
             Output::Prelude { instance, order, prelude } => self.ask_for(instance, order, prelude, now),
             Output::Announce(instance) => self.announce(instance, now),
-            Output::AnnouncePlaced { instance, places } => self.announce_placed(instance, &places, now),
+            Output::AnnouncePlaced { instance, places, times } => {
+                self.announce_placed(instance, &places, times, now);
+            }
             Output::Transition(transition) => self.on_transition(&transition),
             Output::GroupTransition(transition) => self.on_group_transition(&transition),
             Output::Notice(notice) => {

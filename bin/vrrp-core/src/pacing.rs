@@ -4,7 +4,8 @@
 //! Some switches drop ARP that comes in bursts. So each link has two lanes, one for gratuitous ARP and one for neighbour
 //! advertisements, and in each lane one announcement goes at a time. What the kernel doesn't take (a full queue, a link that
 //! is down) goes first when it is tried again, for as long as it is true: a neighbour who was never told sends to the old
-//! master. It must never sleep, send or hold up anything else: it says what may go now and when the next may. What has become
+//! master. An address that was not announced yet goes before any that was, and repetitions keep to a rate: while thousands of
+//! addresses come into place, the first word about each is what its neighbours wait for. It must never sleep, send or hold up anything else: it says what may go now and when the next may. What has become
 //! untrue while it waited is dropped: to announce an address that has moved on would take it away from its new master. Read
 //! RFC 9568 6.4.2 first.
 
@@ -23,6 +24,11 @@ const MAX_WAITING: u16 = 255;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// Each further failure doubles the pause, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many repetitions of a lane may follow one another, and then it rests that long: as many as all addresses of most
+/// instances need at once, and 16,000 a second.
+const BURST: u8 = 16;
+const REST: Duration = Duration::from_millis(1);
 
 /// A link, and ARP or neighbour advertisements.
 pub(crate) type LaneId = (CarrierId, Family);
@@ -45,12 +51,19 @@ pub(crate) struct Pacer {
 
 #[derive(Debug)]
 struct Lane {
-    /// Each once. Who has more to come goes to the end, so that no address is announced twice before each is once.
-    order: VecDeque<Announcement>,
+    /// What goes for the first time, each once.
+    first: VecDeque<Announcement>,
+    /// What went already and is to go again, each once; who has still more to come goes to the end.
+    again: VecDeque<Announcement>,
     /// How often each is to be announced.
     counts: HashMap<Announcement, u16>,
     /// When the distance to the last one is kept, and when what was not taken is tried again.
     free_at: Instant,
+    /// When repetitions go on, and how many went since they rested.
+    again_at: Instant,
+    burst: u8,
+    /// Its entry in [`Pacer::due`].
+    due: Option<Instant>,
     /// The last one was not taken, and this was the pause after it.
     pause: Option<Duration>,
     /// How often one was not taken.
@@ -71,19 +84,24 @@ impl Pacer {
         }
     }
 
-    /// Adds one at the end of a lane.
-    pub(crate) fn push(&mut self, id: LaneId, what: Announcement, now: Instant) {
+    /// Adds one at the end of a lane, to be sent so many times.
+    pub(crate) fn push(&mut self, id: LaneId, what: Announcement, times: u8, now: Instant) {
         let lane = self.lanes.entry(id).or_insert_with(|| Lane {
-            order: VecDeque::new(),
+            first: VecDeque::new(),
+            again: VecDeque::new(),
             counts: HashMap::new(),
             free_at: now,
+            again_at: now,
+            burst: 0,
+            due: None,
             pause: None,
             failures: 0,
         });
-        if lane.order.is_empty() {
-            self.due.insert((lane.free_at.max(now), id));
+        if lane.due.is_none() {
+            lane.free_at = lane.free_at.max(now);
         }
-        lane.push(what);
+        lane.push(what, times.into());
+        lane.arrange(id, &mut self.due);
     }
 
     /// Takes out what may go now, if it still `holds`. Whether it went has to be told.
@@ -97,15 +115,15 @@ impl Pacer {
             if at > now {
                 return None;
             }
-            self.due.pop_first();
             let distance = self.distance(id.1);
             let lane = self.lanes.get_mut(&id)?;
-            // What was dropped was not sent, and costs the next one nothing. Without a next one, nothing is left.
-            if let Some(what) = lane.pop(&holds) {
+            let next = lane.pop(now, &holds);
+            if next.is_some() {
+                // What was dropped was not sent, and costs the next one nothing.
                 lane.free_at = now + distance;
-                if !lane.order.is_empty() {
-                    self.due.insert((lane.free_at, id));
-                }
+            }
+            lane.arrange(id, &mut self.due);
+            if let Some(what) = next {
                 return Some((id, what));
             }
         }
@@ -121,13 +139,12 @@ impl Pacer {
     /// What was taken out of that lane didn't go: it is the next, after a pause. How often that has happened there.
     pub(crate) fn failed(&mut self, id: LaneId, what: Announcement, now: Instant) -> u64 {
         let Some(lane) = self.lanes.get_mut(&id) else { return 0 };
-        self.due.remove(&(lane.free_at, id));
         lane.failures = lane.failures.saturating_add(1);
         let pause = lane.pause.map_or(FIRST_PAUSE, |pause| pause.saturating_mul(2).min(LONGEST_PAUSE));
         lane.pause = Some(pause);
         lane.free_at = now + pause;
         lane.put_back(what);
-        self.due.insert((lane.free_at, id));
+        lane.arrange(id, &mut self.due);
         lane.failures
     }
 
@@ -143,14 +160,17 @@ impl Pacer {
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         self.lanes = lanes
             .filter_map(|((id, family), lane)| {
-                let order = lane.order.iter().copied().filter_map(&announcement).collect();
+                let renumbered =
+                    |queue: &VecDeque<_>| queue.iter().copied().filter_map(&announcement).collect();
+                let (first, again) = (renumbered(&lane.first), renumbered(&lane.again));
                 let counts = lane.counts.iter();
                 let counts = counts.filter_map(|(it, count)| Some((announcement(*it)?, *count))).collect();
-                Some(((carrier(id)?, family), Lane { order, counts, ..lane }))
+                Some(((carrier(id)?, family), Lane { first, again, counts, due: None, ..lane }))
             })
             .collect();
-        let waiting = self.lanes.iter().filter(|(_, lane)| !lane.order.is_empty());
-        self.due = waiting.map(|(id, lane)| (lane.free_at, *id)).collect();
+        for (id, lane) in &mut self.lanes {
+            lane.arrange(*id, &mut self.due);
+        }
     }
 
     /// When the next may go; `None` if nothing waits.
@@ -160,12 +180,15 @@ impl Pacer {
 }
 
 impl Lane {
-    fn push(&mut self, what: Announcement) {
+    fn push(&mut self, what: Announcement, times: u16) {
+        if times == 0 {
+            return;
+        }
         let count = self.counts.entry(what).or_default();
         if *count == 0 {
-            self.order.push_back(what);
+            self.first.push_back(what);
         }
-        *count = count.saturating_add(1).min(MAX_WAITING);
+        *count = count.saturating_add(times).min(MAX_WAITING);
     }
 
     /// As if it had not been popped.
@@ -173,25 +196,54 @@ impl Lane {
         let count = self.counts.entry(what).or_default();
         if *count > 0 {
             // It has more to come, and waits at the end for that.
-            self.order.retain(|other| *other != what);
+            self.again.retain(|other| *other != what);
         }
         *count = count.saturating_add(1).min(MAX_WAITING);
-        self.order.push_front(what);
+        self.first.push_front(what);
     }
 
-    fn pop(&mut self, holds: impl Fn(Announcement) -> bool) -> Option<Announcement> {
-        while let Some(what) = self.order.pop_front() {
+    fn pop(&mut self, now: Instant, holds: impl Fn(Announcement) -> bool) -> Option<Announcement> {
+        loop {
+            let fresh = self.first.pop_front();
+            let what = match fresh {
+                Some(what) => what,
+                None if self.again_at <= now => self.again.pop_front()?,
+                None => return None,
+            };
             let left = self.counts.remove(&what).unwrap_or_default().saturating_sub(1);
             if !holds(what) {
                 continue;
             }
             if left > 0 {
                 self.counts.insert(what, left);
-                self.order.push_back(what);
+                self.again.push_back(what);
+            }
+            if fresh.is_none() {
+                self.repeated(now);
             }
             return Some(what);
         }
-        None
+    }
+
+    fn repeated(&mut self, now: Instant) {
+        self.burst = self.burst.saturating_add(1);
+        if self.burst >= BURST {
+            self.burst = 0;
+            self.again_at = now + REST;
+        }
+    }
+
+    /// Notes when it may be popped next.
+    fn arrange(&mut self, id: LaneId, due: &mut BTreeSet<(Instant, LaneId)>) {
+        if let Some(at) = self.due.take() {
+            due.remove(&(at, id));
+        }
+        self.due = match (self.first.is_empty(), self.again.is_empty()) {
+            (false, _) => Some(self.free_at),
+            (true, false) => Some(self.free_at.max(self.again_at)),
+            (true, true) => None,
+        };
+        due.extend(self.due.map(|at| (at, id)));
     }
 }
 
@@ -231,10 +283,10 @@ mod tests {
     fn another_configuration_keeps_what_waits_under_its_new_numbers() {
         let mut pacer = pacer();
         for place in 0..3 {
-            pacer.push(ARP, of(0, place), at(5));
+            pacer.push(ARP, of(0, place), 1, at(5));
         }
-        pacer.push(ARP, of(1, 0), at(5));
-        pacer.push(OTHER_LINK, of(1, 1), at(5));
+        pacer.push(ARP, of(1, 0), 1, at(5));
+        pacer.push(OTHER_LINK, of(1, 1), 1, at(5));
         assert_eq!(pacer.pop(at(5), |_| true), Some((ARP, of(0, 0))));
         // The first link is the second now, the other is gone; so are an address and an instance.
         let faster = Pacing { arp: Duration::from_millis(1), neighbour: Duration::ZERO };
@@ -248,15 +300,15 @@ mod tests {
     fn the_first_goes_at_once_and_the_others_keep_their_distance() {
         let mut pacer = pacer();
         for place in [0, 1, 0, 1] {
-            pacer.push(ARP, of(0, place), at(5));
+            pacer.push(ARP, of(0, place), 1, at(5));
         }
         // The distance is to the one before, however late that was; and no address twice before each is once.
         let gone = run(&mut pacer, at(5));
         assert_eq!(gone, [(5, of(0, 0)), (15, of(0, 1)), (25, of(0, 0)), (35, of(0, 1))]);
-        pacer.push(ARP, of(0, 0), at(36));
+        pacer.push(ARP, of(0, 0), 1, at(36));
         assert_eq!(pacer.next_deadline(), Some(at(45)), "also to one that left the lane empty");
         assert_eq!(run(&mut pacer, at(60)), [(60, of(0, 0))]);
-        pacer.push(ARP, of(0, 0), at(200));
+        pacer.push(ARP, of(0, 0), 1, at(200));
         assert_eq!(pacer.next_deadline(), Some(at(200)));
     }
 
@@ -264,7 +316,7 @@ mod tests {
     fn links_and_kinds_do_not_wait_for_each_other() {
         let mut pacer = pacer();
         for lane in [ARP, OTHER_LINK, NA, ARP, NA] {
-            pacer.push(lane, of(0, lane.0.0), at(0));
+            pacer.push(lane, of(0, lane.0.0), 1, at(0));
         }
         let times: Vec<u64> = run(&mut pacer, at(0)).into_iter().map(|(ms, _)| ms).collect();
         assert_eq!(times, [0, 0, 0, 10, 100]);
@@ -274,11 +326,11 @@ mod tests {
     fn what_is_no_longer_true_is_dropped_and_costs_nothing() {
         let mut pacer = pacer();
         for what in [of(0, 0), of(0, 0), of(0, 1), of(1, 0)] {
-            pacer.push(ARP, what, at(0));
+            pacer.push(ARP, what, 1, at(0));
         }
         assert_eq!(pacer.pop(at(0), |it| it.instance.0 == 1), Some((ARP, of(1, 0))));
         assert_eq!((pacer.pop(at(1000), |_| true), pacer.next_deadline()), (None, None));
-        pacer.push(ARP, of(0, 0), at(1000));
+        pacer.push(ARP, of(0, 0), 1, at(1000));
         assert_eq!(pacer.pop(at(1000), |_| false), None);
         assert_eq!(pacer.next_deadline(), None);
     }
@@ -287,7 +339,7 @@ mod tests {
     fn whoever_asks_for_too_much_gets_the_distance() {
         let mut pacer = pacer();
         for _ in 0..100_000 {
-            pacer.push(ARP, of(0, 0), at(0));
+            pacer.push(ARP, of(0, 0), 1, at(0));
         }
         assert_eq!(run(&mut pacer, at(0)).len(), usize::from(MAX_WAITING));
     }
@@ -296,9 +348,9 @@ mod tests {
     fn what_is_not_taken_is_the_next_after_a_pause_and_costs_no_other_lane_anything() {
         let mut pacer = Pacer::new(Pacing { arp: Duration::ZERO, neighbour: Duration::ZERO });
         for what in [of(0, 0), of(0, 0), of(0, 1)] {
-            pacer.push(ARP, what, at(0));
+            pacer.push(ARP, what, 1, at(0));
         }
-        pacer.push(NA, of(0, 2), at(0));
+        pacer.push(NA, of(0, 2), 1, at(0));
         assert_eq!(pacer.pop(at(0), |_| true), Some((ARP, of(0, 0))));
         assert_eq!(pacer.failed(ARP, of(0, 0), at(0)), 1);
         assert_eq!(pacer.pop(at(0), |_| true), Some((NA, of(0, 2))));
@@ -320,7 +372,7 @@ mod tests {
     #[test]
     fn what_is_never_taken_is_tried_once_in_a_second_as_long_as_it_holds() {
         let mut pacer = pacer();
-        pacer.push(ARP, of(0, 0), at(0));
+        pacer.push(ARP, of(0, 0), 1, at(0));
         let (mut now, mut tries) = (at(0), 0);
         while now < at(60_000) {
             let (lane, what) = pacer.pop(now, |_| true).unwrap();
@@ -330,5 +382,30 @@ mod tests {
         }
         assert!((60..=75).contains(&tries), "{tries}");
         assert_eq!((pacer.pop(now, |_| false), pacer.next_deadline()), (None, None));
+    }
+
+    #[test]
+    fn the_first_word_about_an_address_goes_before_any_second_one() {
+        let mut pacer = Pacer::new(Pacing { arp: Duration::ZERO, neighbour: Duration::ZERO });
+        for place in 0..40 {
+            pacer.push(ARP, of(0, place), 2, at(0));
+        }
+        let now = at(0);
+        for place in 0..40 {
+            assert_eq!(pacer.pop(now, |_| true), Some((ARP, of(0, place))));
+        }
+        for place in 0..usize::from(BURST) {
+            assert_eq!(pacer.pop(now, |_| true), Some((ARP, of(0, place))));
+        }
+        assert_eq!(
+            (pacer.pop(now, |_| true), pacer.next_deadline()),
+            (None, Some(now + REST)),
+            "repetitions rest"
+        );
+        pacer.push(ARP, of(1, 0), 1, now);
+        assert_eq!(pacer.pop(now, |_| true), Some((ARP, of(1, 0))), "and nobody else does");
+        let rest = run(&mut pacer, now);
+        let times: Vec<u64> = rest.iter().map(|(ms, _)| *ms).collect();
+        assert_eq!((times.len(), times[0], times[times.len() - 1]), (24, 1, 2));
     }
 }

@@ -22,9 +22,8 @@ const MIN_REFRESH: Duration = Duration::from_secs(1);
 impl Instance {
     /// Some of the addresses have just been put in place.
     pub(crate) fn announce_placed(&self, turn: &mut Turn<'_>, places: &[u32]) {
-        let announcement = Output::AnnouncePlaced { instance: self.id, places: places.into() };
-        let times = self.config.announcements.repeat.into();
-        turn.out.outputs.extend(std::iter::repeat_n(announcement, times));
+        let (places, times) = (places.into(), self.config.announcements.repeat);
+        turn.out.outputs.push_back(Output::AnnouncePlaced { instance: self.id, places, times });
     }
 
     /// The addresses are in place. Those that came one by one are announced already.

@@ -277,6 +277,8 @@ pub enum Output {
         instance: InstanceId,
         /// As [`Input::Placed`] named them.
         places: Arc<[u32]>,
+        /// How often each.
+        times: u8,
     },
     /// The state that may now be told to everybody. MASTER comes only when the addresses are in place.
     Transition(Transition),

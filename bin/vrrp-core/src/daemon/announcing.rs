@@ -26,16 +26,22 @@ impl Daemon {
     /// All addresses of the instance that are in place, behind what waits already.
     pub(super) fn announce(&mut self, id: InstanceId, now: Instant) {
         let all = 0..self.setup.addresses(id).len();
-        self.announce_these(id, all, now);
+        self.announce_these(id, all, 1, now);
     }
 
     /// The same of some.
-    pub(super) fn announce_placed(&mut self, id: InstanceId, places: &[u32], now: Instant) {
+    pub(super) fn announce_placed(&mut self, id: InstanceId, places: &[u32], times: u8, now: Instant) {
         let places = places.iter().filter_map(|place| usize::try_from(*place).ok());
-        self.announce_these(id, places, now);
+        self.announce_these(id, places, times, now);
     }
 
-    fn announce_these(&mut self, id: InstanceId, places: impl Iterator<Item = usize>, now: Instant) {
+    fn announce_these(
+        &mut self,
+        id: InstanceId,
+        places: impl Iterator<Item = usize>,
+        times: u8,
+        now: Instant,
+    ) {
         if !self.core.may_announce(id) {
             return;
         }
@@ -44,7 +50,7 @@ impl Daemon {
             // Whatever is placed somewhere is placed on a carrier.
             let Some(carrier) = self.setup.carrier(&placed.link) else { continue };
             let lane = (carrier, Family::of(placed.address));
-            self.pacer.push(lane, Announcement { instance: id, place }, now);
+            self.pacer.push(lane, Announcement { instance: id, place }, times, now);
         }
     }
 
