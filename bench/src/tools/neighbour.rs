@@ -10,8 +10,8 @@ use super::say;
 use crate::Outcome;
 use crate::suite::is_host_address;
 
-/// Says `listening`, and once so many addresses were announced `all NANOS LAST`: when that was, and when the last advert came
-/// from the host with the number `master`.
+/// Says `listening`, `advert` at the first one of the host with the number `master`, and once another host has announced so
+/// many addresses `all NANOS LAST`: when that was, and when the last advert came from the master.
 pub(super) fn listen(master: u16, count: usize) -> Outcome<()> {
     let failed = |error: std::io::Error| format!("listen: {error}");
     let mut ear = Ear::open().map_err(failed)?;
@@ -22,7 +22,14 @@ pub(super) fn listen(master: u16, count: usize) -> Outcome<()> {
             Heard::Announcement(address) => {
                 announced.insert(address);
             }
-            Heard::Advert(source) if is_host_address(source, master) => last = sys::clock::now(),
+            Heard::Advert(source) if is_host_address(source, master) => {
+                if last == Instant::ZERO {
+                    say("advert")?;
+                }
+                last = sys::clock::now();
+                // Its own, for as long as it lives.
+                announced.clear();
+            }
             Heard::Advert(_) => {}
         }
     }
