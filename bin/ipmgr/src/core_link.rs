@@ -17,6 +17,8 @@ const MAX_ORDERS: usize = 256;
 /// Bytes of reports that may wait for a full socket: more than thousands of instances and links can make at once. What is
 /// beyond means that vrrp-core doesn't read.
 const MAX_WAITING: usize = 16 << 20;
+/// Bytes of reports that go in one datagram: some hundred, so that the first of thousands are read while the last are written.
+const MAX_DATAGRAM: usize = 8 << 10;
 
 /// How far the conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,13 +105,34 @@ impl CoreLink {
     /// # Errors
     /// A sentence: the connection is of no use any more.
     pub(crate) fn send(&mut self, report: &Report, fd: Option<OwnedFd>) -> Result<(), String> {
+        let frame = self.encode(report)?;
+        self.waiting.push_back((frame, fd));
+        self.flush()
+    }
+
+    /// Queues a report, to be sent by [`Self::flush`] with others: to wake vrrp-core for each of a thousand would take the CPU
+    /// away from adding the next addresses.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) fn queue(&mut self, report: &Report) -> Result<(), String> {
+        let frame = self.encode(report)?;
+        match self.waiting.back_mut() {
+            Some((last, None)) if last.len().saturating_add(frame.len()) <= MAX_DATAGRAM => {
+                last.extend(frame)
+            }
+            Some(_) | None => self.waiting.push_back((frame, None)),
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, report: &Report) -> Result<Vec<u8>, String> {
         let frame = frame::encode(report).map_err(|error| format!("encode {report:?}: {error}"))?;
         self.waiting_bytes = self.waiting_bytes.saturating_add(frame.len());
         if self.waiting_bytes > MAX_WAITING {
             return Err("it doesn't read what we send".into());
         }
-        self.waiting.push_back((frame, fd));
-        self.flush()
+        Ok(frame)
     }
 
     /// Sends what waits, as far as the socket takes it.

@@ -426,6 +426,7 @@ impl Daemon {
 
     /// Answers the orders that the comparison was for.
     fn answer(&mut self) {
+        let mut lines = Vec::with_capacity(self.answers.len());
         for answer in std::mem::take(&mut self.answers) {
             let id = answer.instance();
             let Some(instance) = self.config.instances.get(id.0) else { continue };
@@ -456,8 +457,12 @@ impl Daemon {
                     (Report::Withdrawn { instance: name, order, why }, line)
                 }
             };
-            // The announcements wait for the answer, and nobody for the log.
-            self.with_core(|core| core.send(&report, None));
+            self.with_core(|core| core.queue(&report));
+            lines.push(line);
+        }
+        self.with_core(CoreLink::flush);
+        // The announcements wait for the answers, and nobody for the log.
+        for line in lines {
             log::info!("{line}");
         }
     }
@@ -475,10 +480,10 @@ impl Daemon {
         fresh.map(|(_, number)| number).collect()
     }
 
-    /// Tells vrrp-core about addresses that are in place while there is more to tell.
+    /// Has vrrp-core told about addresses that are in place, with what is sent next.
     fn tell_placed(&mut self, name: &InstanceName, order: u64, places: &[u32]) {
         self.with_core(|core| {
-            core_ipmgr::placed(name, order, places).try_for_each(|report| core.send(&report, None))
+            core_ipmgr::placed(name, order, places).try_for_each(|report| core.queue(&report))
         });
     }
 

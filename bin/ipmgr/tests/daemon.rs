@@ -244,7 +244,7 @@ fn the_vrrp_core_that_works_stays_until_another_has_proved_itself() {
     let Some(mut host) = Host::started() else { return };
     let (mut core, _) = host.core();
     let silent = Connection::connect(&host.socket()).unwrap();
-    let mut wrong = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+    let mut wrong = harness::Core::new(Connection::connect(&host.socket()).unwrap());
     wrong.say(&Order::Hello { protocol: PROTOCOL, fingerprint: 1 });
     wrong.last_words();
     assert_eq!(core.install("api_vip", 1), [""; 0], "it is still in charge");
@@ -305,7 +305,7 @@ fn who_speaks_another_protocol_costs_nothing_until_the_next_ipmgr() {
     let (mut core, _) = host.core();
     assert_eq!(core.install("api_vip", 1), [""; 0]);
     drop(core);
-    let mut newer = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+    let mut newer = harness::Core::new(Connection::connect(&host.socket()).unwrap());
     newer.say(&Order::Hello { protocol: PROTOCOL + 1, fingerprint: 1 });
     newer.last_words();
     host.succeed();
@@ -369,7 +369,7 @@ fn what_is_no_order_ends_the_connection_and_moves_no_address() {
         core = host.core().0;
         assert!(host.found(VIP).is_some());
     }
-    let mut impolite = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+    let mut impolite = harness::Core::new(Connection::connect(&host.socket()).unwrap());
     impolite.say(&Order::Install { instance: instance("six"), order: 1 });
     let refused = |words: Vec<Report>, text: &str| {
         assert!(
@@ -382,7 +382,7 @@ fn what_is_no_order_ends_the_connection_and_moves_no_address() {
         (Order::Hello { protocol: PROTOCOL + 1, fingerprint: fingerprint() }, "another protocol"),
         (Order::Hello { protocol: PROTOCOL, fingerprint: 1 }, "another configuration"),
     ] {
-        let mut stranger = harness::Core { connection: Connection::connect(&host.socket()).unwrap() };
+        let mut stranger = harness::Core::new(Connection::connect(&host.socket()).unwrap());
         stranger.say(&order);
         refused(stranger.last_words(), text);
     }

@@ -202,9 +202,13 @@ impl Manager {
                     return self.give_up("it sent a frame over the limit", now);
                 }
                 Ok(Some(Received::Frame(Frame { length, fd, .. }))) => {
-                    match frame::decode(buffer.get(..length).unwrap_or_default()) {
-                        Ok(report) => news.push((report, fd)),
-                        Err(error) => return self.give_up(&error.to_string(), now),
+                    // A descriptor comes with a datagram of one report.
+                    let mut fd = fd;
+                    for frame in frame::split(buffer.get(..length).unwrap_or_default()) {
+                        match frame::decode(frame) {
+                            Ok(report) => news.push((report, fd.take())),
+                            Err(error) => return self.give_up(&error.to_string(), now),
+                        }
                     }
                 }
                 Err(error) => return self.give_up(&format!("receive: {error}"), now),

@@ -6,7 +6,7 @@
 //!
 //! The conversation: vrrp-core connects and says [`Order::Hello`]; ipmgr answers with [`Report::Hello`], what it still
 //! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
-//! when there is something to say, and vrrp-core sends [`Order::Beat`] so that its silence has a meaning. Both run the same
+//! when there is something to say (ipmgr several reports in one datagram where there are many), and vrrp-core sends [`Order::Beat`] so that its silence has a meaning. Both run the same
 //! configuration: [`Order::Prepare`] and [`Order::Adopt`] replace it on both sides.
 
 use model::{Family, InstanceName, LinkFact, LinkName, Transport};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;

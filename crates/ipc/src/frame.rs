@@ -1,4 +1,4 @@
-//! Frames: the binary form of a message, one per datagram. The only file of the project that knows bincode.
+//! Frames: the binary form of a message, one or several per datagram. The only file of the project that knows bincode.
 //!
 //! A frame is an envelope (magic, version, length of what follows) and a bincode payload. What comes in may be
 //! anything: the envelope is checked before the payload is looked at, the decoder may allocate no more than a frame
@@ -92,6 +92,19 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
+/// The frames of a datagram, as far as their envelopes can be believed: what is behind that is one more, which is none.
+pub fn split(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        let promised = rest.get(ENVELOPE - 4..ENVELOPE).and_then(|bytes| bytes.first_chunk().copied());
+        let length = promised.map(u32::from_le_bytes).and_then(|length| usize::try_from(length).ok());
+        let end = length.and_then(|length| length.checked_add(ENVELOPE)).unwrap_or(rest.len());
+        let (frame, others) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        rest = others;
+        (!frame.is_empty()).then_some(frame)
+    })
+}
+
 /// The message that exactly these bytes hold.
 ///
 /// # Errors
@@ -173,7 +186,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_datagram_holds_several_frames_and_what_is_none_comes_last() {
+        let frames = [encode(&7_u32).unwrap(), encode(&(1_u8, 2_u8)).unwrap()];
+        let datagram = frames.concat();
+        assert_eq!(split(&datagram).collect::<Vec<_>>(), frames);
+        assert_eq!(split(&[]).count(), 0);
+        let torn = [&datagram[..], &frames[0][..12]].concat();
+        let parts: Vec<&[u8]> = split(&torn).collect();
+        assert_eq!((parts.len(), parts[2]), (3, &frames[0][..12]));
+        assert!(matches!(decode::<u32>(parts[2]), Err(FrameError::Length { promised: 4, found: 2 })));
+        assert_eq!(split(&torn[..5]).collect::<Vec<_>>(), [&torn[..5]]);
+    }
+
     proptest! {
+        #[test]
+        fn any_datagram_is_split_into_all_of_it(bytes in proptest::collection::vec(any::<u8>(), 0..60), lengths in proptest::collection::vec(0_u8..9, 0..5)) {
+            let mut datagram: Vec<u8> = lengths.iter().flat_map(|length| encode(&vec![7_u8; usize::from(*length)]).unwrap()).collect();
+            datagram.extend(bytes);
+            prop_assert_eq!(split(&datagram).collect::<Vec<_>>().concat(), datagram);
+        }
+
         #[test]
         fn any_value_comes_back(value: (u64, Option<String>, Vec<(u8, String)>)) {
             prop_assert_eq!(decode::<(u64, Option<String>, Vec<(u8, String)>)>(&encode(&value).unwrap()), Ok(value));

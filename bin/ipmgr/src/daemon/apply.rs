@@ -8,6 +8,7 @@ use sys::netlink::{Change, KernelError, MAX_BATCH};
 
 use super::{AFTER_REPAIR, Answer, Daemon, LOOK_AGAIN};
 use crate::claims::InstanceId;
+use crate::core_link::CoreLink;
 use crate::paths::{Cause, ORIGIN, Paths};
 use crate::plan::{Plan, Reason, Spot, Thing};
 use crate::progress::Progress;
@@ -112,6 +113,7 @@ impl Daemon {
                 self.tell_placed(&name, order, &places);
             }
         }
+        self.with_core(CoreLink::flush);
     }
 
     /// What became of routes or of rules.

@@ -3,6 +3,7 @@
 //! The host is a network namespace that the test's thread enters, with `eth0` (192.0.2.1/24) at one end of a cable. What a
 //! test started ends with it, by process id.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -183,7 +184,7 @@ impl Host {
 
     /// The same, with another configuration.
     pub(crate) fn core_that_runs(&self, fingerprint: u64) -> (Core, Vec<Told>) {
-        let mut core = Core { connection: Connection::connect(&self.socket()).unwrap() };
+        let mut core = Core::new(Connection::connect(&self.socket()).unwrap());
         core.say(&Order::Hello { protocol: PROTOCOL, fingerprint });
         let mut told = Vec::new();
         loop {
@@ -231,9 +232,15 @@ pub(crate) type Told = (Report, Option<OwnedFd>);
 /// What a vrrp-core is to ipmgr.
 pub(crate) struct Core {
     pub(crate) connection: Connection,
+    /// What came along with what was heard last.
+    pending: VecDeque<Told>,
 }
 
 impl Core {
+    pub(crate) const fn new(connection: Connection) -> Self {
+        Self { connection, pending: VecDeque::new() }
+    }
+
     pub(crate) fn say(&self, order: &Order) {
         self.connection.send(&frame::encode(order).unwrap(), None).unwrap();
     }
@@ -244,10 +251,17 @@ impl Core {
         let mut buffer = vec![0; MAX_FRAME];
         let limit = now() + PATIENCE;
         loop {
+            if let Some(told) = self.pending.pop_front() {
+                return Some(told);
+            }
             match self.connection.receive(&mut buffer) {
                 Ok(Some(Received::Frame(frame))) => {
                     assert!(!frame.truncated);
-                    return Some((frame::decode(&buffer[..frame.length]).unwrap(), frame.fd));
+                    let mut fd = frame.fd;
+                    for part in frame::split(&buffer[..frame.length]) {
+                        self.pending.push_back((frame::decode(part).unwrap(), fd.take()));
+                    }
+                    continue;
                 }
                 Ok(Some(Received::Closed)) | Err(_) => return None,
                 Ok(None) => {}
