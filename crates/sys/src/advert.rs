@@ -36,7 +36,7 @@ pub const MAX_PACKET: usize = 65_535;
 /// TTL and hop limit of adverts, unless an administrator wants another for peers (V3-PKT-6).
 pub const TTL: u8 = 255;
 /// ToS and traffic class: DSCP CS6, "internetwork control" (RFC 4594 3.2).
-const TRAFFIC_CLASS: u8 = 0xc0;
+pub(crate) const TRAFFIC_CLASS: u8 = 0xc0;
 /// `TC_PRIO_CONTROL` (linux/pkt_sched.h): our own queueing discipline sends adverts before anything else.
 const QUEUE_PRIORITY: u32 = 7;
 /// Bytes that the kernel may queue for us: more than a thousand adverts, bookkeeping included.

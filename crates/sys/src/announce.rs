@@ -115,7 +115,7 @@ impl AnnounceSocket {
         self.send(&advertisement_frame(mac, address, router).ok_or(Errno::MSGSIZE)?)
     }
 
-    fn send(&self, frame: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
         loop {
             match rustix::net::send(&self.fd, frame, SendFlags::empty()) {
                 // A frame goes out whole or not at all.

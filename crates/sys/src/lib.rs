@@ -10,6 +10,7 @@ pub mod advert;
 pub mod announce;
 mod bpf;
 pub mod clock;
+pub mod framed;
 pub mod frames;
 pub mod landlock;
 pub mod namespace;

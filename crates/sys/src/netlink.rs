@@ -22,6 +22,7 @@ mod path_tests;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod virtual_link;
 
 pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
@@ -31,6 +32,7 @@ pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
 pub use path::{Hop, Path, PathChange, PathKind};
 pub use rule::{Rule, RuleChange, Verdict};
+pub use virtual_link::{VirtualLink, arp_ignore, refuse_router_advertisements};
 
 use std::io;
 

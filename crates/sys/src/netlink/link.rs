@@ -16,17 +16,18 @@ use super::Route;
 use super::address::{Change, FOREVER, Place, Shape};
 use super::error::{KernelError, Refusal};
 use super::exchange::Request;
+use super::virtual_link::VirtualLink;
 
 /// The size of `struct ifinfomsg`, after which the attributes begin.
 const HEADER: usize = 16;
 
 /// A family (address_families(7)), the attribute with its settings (linux/if_link.h), and one of them (linux/ip.h).
-const AF_INET: u16 = 2;
-const IFLA_INET_CONF: u16 = 1;
+pub(super) const AF_INET: u16 = 2;
+pub(super) const IFLA_INET_CONF: u16 = 1;
 const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 
 /// An attribute by hand (`struct nlattr`), padded to four bytes.
-fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
+pub(super) fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
     bytes.extend_from_slice(value);
@@ -49,6 +50,8 @@ pub struct HostLink {
     pub mac: Option<MacAddress>,
     /// How often its carrier has come up; always 0 before Linux 4.16.
     pub carrier_ups: u32,
+    /// What it is made on, if it is one of ours.
+    pub virtual_link: Option<VirtualLink>,
 }
 
 impl HostLink {
@@ -56,6 +59,7 @@ impl HostLink {
     fn decode(payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         let header = LinkHeader::parse(payload)?;
         let (mut name, mut mac, mut carrier_ups) = (None, None, 0);
+        let (mut base, mut alias) = (None, None);
         for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
             let attribute = attribute?;
             match attribute.kind() {
@@ -63,12 +67,16 @@ impl HostLink {
                 libc::IFLA_ADDRESS if header.link_layer_type == LinkLayerType::Ether => {
                     mac = attribute.value().try_into().ok().map(MacAddress);
                 }
+                libc::IFLA_LINK => base = parse_u32(attribute.value()).ok(),
+                libc::IFLA_IFALIAS => alias = parse_string(attribute.value()).ok(),
                 libc::IFLA_CARRIER_UP_COUNT => carrier_ups = parse_u32(attribute.value())?,
                 _ => {}
             }
         }
         let name = name.ok_or_else(|| DecodeError::from("an interface without a name"))?;
         let up = header.flags.contains(LinkFlags::Up | LinkFlags::Running);
+        let on = header.flags.contains(LinkFlags::Up);
+        let virtual_link = alias.zip(base).and_then(|(alias, base)| VirtualLink::of(&alias, base, on));
         let multicast = header.flags.contains(LinkFlags::Multicast);
         Ok(LinkName::new(name).ok().map(|name| Self {
             index: header.index,
@@ -77,6 +85,7 @@ impl HostLink {
             multicast,
             mac,
             carrier_ups,
+            virtual_link,
         }))
     }
 }
@@ -225,7 +234,7 @@ impl Route {
         self.one(op, name, request)
     }
 
-    fn set(
+    pub(super) fn set(
         &mut self,
         op: &'static str,
         name: &str,
@@ -237,7 +246,12 @@ impl Route {
         self.one(op, name, Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 })
     }
 
-    fn one(&mut self, op: &'static str, target: &str, request: Request) -> Result<(), KernelError> {
+    pub(super) fn one(
+        &mut self,
+        op: &'static str,
+        target: &str,
+        request: Request,
+    ) -> Result<(), KernelError> {
         let answers = self.exchange.acknowledged(vec![request]);
         let answer: Result<(), Refusal> = answers.into_iter().collect();
         answer.map_err(|refusal| KernelError::new(op, target.to_owned(), refusal))
