@@ -7,6 +7,7 @@ mod apply;
 mod door;
 mod reload;
 mod troubles;
+mod virtual_links;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -134,6 +135,8 @@ struct Daemon {
     rest_until: Instant,
     /// The indices of the links on which `promote_secondaries` was set.
     promoted: HashSet<u32>,
+    /// Why there is no virtual MAC.
+    no_virtual_link: HashMap<Thing, String>,
     /// What somebody takes away again and again.
     contest: Contest,
     repairs: Limiter,
@@ -215,6 +218,7 @@ impl Daemon {
             look_at: now + LOOK_EVERY,
             rest_until: now,
             promoted: HashSet::new(),
+            no_virtual_link: HashMap::new(),
             contest: Contest::default(),
             repairs: Limiter::default(),
             strangers: Limiter::default(),
@@ -359,6 +363,7 @@ impl Daemon {
             return;
         }
         self.look(now);
+        self.keep_virtual_links(now);
         self.evidence.look(&self.world, &self.reactor);
         self.promote(now);
         let shut = shutter::wanted(&self.config, &self.claims, &self.world);
@@ -508,6 +513,7 @@ impl Daemon {
         let count = plan.changes.len();
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
+        self.delete_virtual_links(now);
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
         // Nobody listens there any more; a file that stays is removed by the next ipmgr.
         let _ = std::fs::remove_file(&self.path);
@@ -590,8 +596,11 @@ fn failures_of(instance: &Instance, failures: &HashMap<Thing, String>) -> Vec<St
         return Vec::new();
     }
     let addresses = instance.held().map(|it| Thing::Address(Spot::of(it)));
-    let things =
-        addresses.chain(instance.routes.iter().map(Thing::of)).chain(instance.rules.iter().map(Thing::of));
+    let own = instance.virtual_mac.iter().map(|it| Thing::Link(it.link.clone()));
+    let things = own
+        .chain(addresses)
+        .chain(instance.routes.iter().map(Thing::of))
+        .chain(instance.rules.iter().map(Thing::of));
     things.filter_map(|thing| failures.get(&thing).cloned()).collect()
 }
 

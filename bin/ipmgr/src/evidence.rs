@@ -147,7 +147,15 @@ mod tests {
     fn world(up: bool, carrier_ups: u32) -> World {
         let name = LinkName::new("eth0").unwrap();
         World::new(
-            vec![HostLink { index: NOWHERE, name, up, multicast: true, mac: None, carrier_ups }],
+            vec![HostLink {
+                index: NOWHERE,
+                name,
+                up,
+                multicast: true,
+                mac: None,
+                carrier_ups,
+                virtual_link: None,
+            }],
             Vec::new(),
         )
     }

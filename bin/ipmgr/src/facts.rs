@@ -116,7 +116,15 @@ mod tests {
 
     fn told(addresses: Vec<HostAddress>) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
         let mac = Some(MacAddress([2, 0, 0, 0, 0, 1]));
-        let link = HostLink { index: 2, name: eth0(), up: true, multicast: true, mac, carrier_ups: 1 };
+        let link = HostLink {
+            index: 2,
+            name: eth0(),
+            up: true,
+            multicast: true,
+            mac,
+            carrier_ups: 1,
+            virtual_link: None,
+        };
         let fact = fact(&eth0(), &World::new(vec![link], addresses), &configured(), true);
         assert_eq!((fact.index, fact.up, fact.carries, fact.mac), (Some(2), true, true, mac));
         (fact.ipv4, fact.ipv6)
@@ -162,7 +170,15 @@ mod tests {
             HostAddress { link: 3, ..address("192.0.2.7/24") },
             address("192.0.2.1/24"),
         ];
-        let link = HostLink { index: 2, name: eth0(), up: true, multicast: true, mac: None, carrier_ups: 1 };
+        let link = HostLink {
+            index: 2,
+            name: eth0(),
+            up: true,
+            multicast: true,
+            mac: None,
+            carrier_ups: 1,
+            virtual_link: None,
+        };
         let fact = fact(&eth0(), &World::new(vec![link], all), &configured(), true);
         let parsed = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(fact.sources, [parsed("fe80::7")]);

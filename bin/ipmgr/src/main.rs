@@ -21,6 +21,7 @@ mod progress;
 mod shutter;
 mod sockets;
 mod succession;
+mod virtual_links;
 mod world;
 
 use std::process::ExitCode;

@@ -273,7 +273,15 @@ static_routes {
 
     fn world(paths: Vec<Path>, rules: Vec<Rule>) -> World {
         let name = LinkName::new("eth0").unwrap();
-        let link = HostLink { index: 2, name, up: true, multicast: true, mac: None, carrier_ups: 1 };
+        let link = HostLink {
+            index: 2,
+            name,
+            up: true,
+            multicast: true,
+            mac: None,
+            carrier_ups: 1,
+            virtual_link: None,
+        };
         World::new(vec![link], vec![]).with_paths(paths, rules)
     }
 

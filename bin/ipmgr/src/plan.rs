@@ -68,6 +68,8 @@ pub(crate) enum Thing {
     Address(Spot),
     /// A route or a rule, as the configuration prints it.
     Path(String),
+    /// The interface of a virtual MAC.
+    Link(LinkName),
 }
 
 impl Thing {
@@ -82,6 +84,7 @@ impl fmt::Display for Thing {
         match self {
             Self::Address(Spot { link, address, .. }) => write!(f, "{address} on {link}"),
             Self::Path(text) => f.write_str(text),
+            Self::Link(link) => write!(f, "virtual MAC {link}"),
         }
     }
 }
@@ -322,6 +325,7 @@ vrrp_instance third {
                 multicast: true,
                 mac: None,
                 carrier_ups: 1,
+                virtual_link: None,
             }],
             addresses,
         )

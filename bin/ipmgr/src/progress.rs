@@ -38,8 +38,9 @@ impl Progress {
     ) -> Self {
         let mut progress = Self::default();
         for (id, number) in orders {
-            let Some(instance) = config.instances.get(id.0).filter(|_| claims.of(id) == Claim::Ordered)
-            else {
+            let ordered = config.instances.get(id.0).filter(|_| claims.of(id) == Claim::Ordered);
+            // An interface that is filled before it is switched on can't announce anything yet.
+            let Some(instance) = ordered.filter(|it| it.virtual_mac.is_none()) else {
                 continue;
             };
             let order = Order { number, fresh: Vec::new(), told: BTreeSet::new() };

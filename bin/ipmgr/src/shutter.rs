@@ -144,7 +144,15 @@ mod tests {
         let mut claims = Claims::new([Duration::from_secs(1); 3], Instant::from_nanos(1));
         held.iter().for_each(|number| claims.order(InstanceId(*number)));
         let name = LinkName::new("eth0").unwrap();
-        let link = HostLink { index: 7, name, up: true, multicast: true, mac: None, carrier_ups: 0 };
+        let link = HostLink {
+            index: 7,
+            name,
+            up: true,
+            multicast: true,
+            mac: None,
+            carrier_ups: 0,
+            virtual_link: None,
+        };
         wanted(&config, &claims, &World::new(vec![link], vec![])).into_iter().collect()
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Use {
     routers: BTreeMap<Transport, Routers>,
     /// The addresses that live there: they have to be announced, and nobody else may claim them.
     addresses: BTreeMap<Family, BTreeSet<IpAddr>>,
+    /// Adverts leave there from a virtual MAC.
+    frames: bool,
 }
 
 /// What tells adverts that are for us from others.
@@ -42,6 +44,7 @@ pub(crate) fn uses(config: &Config) -> BTreeMap<LinkName, Use> {
             routers.vrids.insert(instance.vrid);
             routers.groups.insert(instance.multicast_group);
         }
+        link.frames |= instance.virtual_mac.is_some();
         for address in instance.held() {
             let link = uses.entry(address.link.clone()).or_default();
             link.addresses.entry(Family::of(address.address)).or_default().insert(address.address);
@@ -68,7 +71,7 @@ impl Use {
             let socket = sys::watch::open(name, index, *family, &addresses)?;
             sockets.push((Report::WatchSocket { link: name.clone(), family: *family }, socket));
         }
-        if !self.addresses.is_empty() {
+        if !self.addresses.is_empty() || self.frames {
             sockets.push((Report::AnnounceSocket { link: name.clone() }, sys::announce::open(index)?));
         }
         Ok(sockets)

@@ -76,6 +76,11 @@ impl World {
         self.links.get(name)
     }
 
+    /// Every link.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &HostLink> {
+        self.links.values()
+    }
+
     /// The name of the link with that index.
     pub(crate) fn name(&self, index: u32) -> Option<&LinkName> {
         self.names.get(&index)

@@ -349,7 +349,9 @@ impl Daemon {
 
     fn act(&mut self, output: Output, now: Instant) {
         match output {
-            Output::Transmit(transmit) => self.wire.transmit(&transmit),
+            Output::Transmit(transmit) => {
+                self.wire.transmit(&transmit, self.setup.virtual_mac(transmit.instance));
+            }
             Output::Install { instance, order } => {
                 self.in_place.begin(instance, order);
                 self.order(instance, now, |instance| Order::Install { instance, order: order.0 });

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use config::{Address, Config};
-use model::{CheckName, Family, InstanceName, LinkName};
+use model::{CheckName, Family, InstanceName, LinkName, MacAddress};
 use vrrp::{CoreConfig, InstanceConfig, InstanceId, LinkId};
 
 /// The core's configuration and the way back from names to numbers.
@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     /// The links that carry addresses, and whose each of them is.
     carriers: Vec<HashMap<IpAddr, Vec<InstanceId>>>,
     carrier_names: HashMap<LinkName, CarrierId>,
+    virtual_macs: HashMap<InstanceId, (LinkName, MacAddress)>,
     instances: HashMap<InstanceName, InstanceId>,
     links: HashMap<LinkName, LinkId>,
 }
@@ -53,6 +54,7 @@ impl Setup {
         Self {
             carriers,
             carrier_names,
+            virtual_macs: virtual_macs(config),
             addresses: config.instances.iter().map(|it| it.held().map(placed).collect()).collect(),
             checks: tracked.filter(|check| seen.insert(*check)).cloned().collect(),
             instances: names.collect(),
@@ -118,10 +120,30 @@ impl Setup {
         all.collect()
     }
 
+    /// From which hardware address the adverts of an instance come, and on which interface, if not from that one's own.
+    pub(crate) fn virtual_mac(&self, id: InstanceId) -> Option<&(LinkName, MacAddress)> {
+        self.virtual_macs.get(&id)
+    }
+
+    /// Whether anything is sent there in frames of our own making.
+    pub(crate) fn frames_on(&self, name: &LinkName) -> bool {
+        self.carrier(name).is_some() || self.virtual_macs.values().any(|(link, _)| link == name)
+    }
+
     /// What the core knows of an instance; `None` for a number that no instance has.
     pub(crate) fn instance_config(&self, id: InstanceId) -> Option<&InstanceConfig> {
         self.core.instances.get(id.0)
     }
+}
+
+/// Adverts to peers leave as the kernel routes them.
+fn virtual_macs(config: &Config) -> HashMap<InstanceId, (LinkName, MacAddress)> {
+    let instances = config.instances.iter().enumerate().filter(|(_, it)| it.peers.is_empty());
+    let macs = instances.filter_map(|(number, it)| {
+        let own = it.virtual_mac.as_ref().filter(|own| !own.adverts_from_base)?;
+        Some((InstanceId(number), (it.link.clone(), own.mac)))
+    });
+    macs.collect()
 }
 
 /// A link that carries addresses. It may be one on which no instance speaks.

@@ -220,8 +220,9 @@ impl Wire {
 
     /// Sends a message. What isn't sent now is as good as lost on the wire, and the protocol lives with that; but a master
     /// that can't be heard ends in two masters, so it is counted, and told ever more rarely while it goes on.
-    pub(crate) fn transmit(&mut self, transmit: &Transmit) {
-        let Err(error) = self.try_transmit(transmit) else { return };
+    /// Whoever has a virtual MAC sends from there.
+    pub(crate) fn transmit(&mut self, transmit: &Transmit, from: Option<&(LinkName, MacAddress)>) {
+        let Err(error) = self.try_transmit(transmit, from) else { return };
         let Transmit { link, source, destination, .. } = transmit;
         let times = self.losses.count(*link, Loss::Unsent, 1, Some(*source));
         if times.is_power_of_two() {
@@ -231,24 +232,24 @@ impl Wire {
         }
     }
 
-    fn try_transmit(&self, transmit: &Transmit) -> io::Result<()> {
+    fn try_transmit(&self, transmit: &Transmit, from: Option<&(LinkName, MacAddress)>) -> io::Result<()> {
+        let packet = sys::advert::Packet {
+            source: transmit.source,
+            destination: transmit.destination,
+            ttl: transmit.ttl,
+            sealed: transmit.sealed,
+            message: &transmit.message,
+        };
+        let no_socket =
+            || io::Error::new(io::ErrorKind::NotConnected, "ipmgr has handed over no socket for this link");
+        if let Some((link, mac)) = from {
+            return self.announcers.get(link).ok_or_else(no_socket)?.advert(*mac, &packet);
+        }
         let transport = match transmit.sealed {
             Some(_) => Transport::Ah,
             None => Family::of(transmit.source).into(),
         };
-        match self.adverts.get(&(transmit.link, transport)) {
-            Some(socket) => socket.send(&sys::advert::Packet {
-                source: transmit.source,
-                destination: transmit.destination,
-                ttl: transmit.ttl,
-                sealed: transmit.sealed,
-                message: &transmit.message,
-            }),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "ipmgr has handed over no socket for this link",
-            )),
-        }
+        self.adverts.get(&(transmit.link, transport)).ok_or_else(no_socket)?.send(&packet)
     }
 
     /// Tells the neighbours where an address lives (V3-FSM-4).
@@ -298,8 +299,8 @@ mod tests {
         let advert =
             Transmit { instance, link, source, destination, ttl: 255, sealed: None, message: [0; 20].into() };
         let mut wire = Wire::default();
-        wire.transmit(&advert);
-        wire.transmit(&advert);
+        wire.transmit(&advert, None);
+        wire.transmit(&advert, None);
         let told = wire.losses().on(link).map(|it| (it.reason, it.count, it.last_from)).collect::<Vec<_>>();
         assert_eq!(told, [("unsent".to_owned(), 2, Some(source))]);
     }

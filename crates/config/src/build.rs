@@ -25,6 +25,7 @@ mod reach;
 mod rules;
 mod strict;
 mod tracking;
+mod virtual_mac;
 
 use std::collections::HashSet;
 
@@ -103,6 +104,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::virtual_routers(&drafts, complaints);
     rules::shared_addresses(&drafts, complaints);
     mail::judge(&global, drafts.iter().map(|draft| &draft.instance), &joined, complaints);
+    virtual_mac::names(&drafts, complaints);
     tracked.extend(joined.iter().flat_map(|group| check_names(&group.checks)));
     if !instances.is_empty() && complaints.errors() == 0 {
         let untracked = |(_, check): &(Kind, &Check)| !tracked.contains(&check.name);

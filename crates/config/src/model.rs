@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{
-    CheckName, Credential, Family, GroupName, InstanceName, LinkName, Priority, ProtocolVersion, Vrid,
+    CheckName, Credential, Family, GroupName, InstanceName, LinkName, MacAddress, Priority, ProtocolVersion,
+    Vrid,
 };
 
 use crate::Span;
@@ -258,6 +259,8 @@ pub struct Instance {
     pub wants_master: bool,
     /// `interface`, else `default_interface`: where adverts are sent and heard.
     pub link: LinkName,
+    /// `use_vmac`: what holds the addresses instead of [`Self::link`].
+    pub virtual_mac: Option<VirtualMac>,
     /// `virtual_router_id`.
     pub vrid: Vrid,
     /// The base priority, 1 to 255.
@@ -320,6 +323,19 @@ pub struct Instance {
     /// Its words, those aside that strict mode doesn't count.
     pub given: Given,
     /// The block's name.
+    pub span: Span,
+}
+
+/// An interface of our own, made on the instance's, with the virtual router's hardware address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualMac {
+    /// Its name: as given, else `vrrp.VRID`, for IPv6 `vrrp6.VRID`.
+    pub link: LinkName,
+    /// 00-00-5E-00-01-VRID, for IPv6 00-00-5E-00-02-VRID (RFC 9568 7.3).
+    pub mac: MacAddress,
+    /// `vmac_xmit_base`: adverts come from the instance's interface and its own hardware address.
+    pub adverts_from_base: bool,
+    /// The word.
     pub span: Span,
 }
 

@@ -35,7 +35,7 @@ fn words() {
             ("<<<<<<< HEAD", &["error unknown-word"]),
             ("rise 3", &["error misplaced-word"]),
             ("vrrp_strict", &["error misplaced-word"]),
-            ("use_vmac", &["warning not-supported"]),
+            ("use_vmac_addr", &["warning not-supported"]),
             // Trap 28: an instance that signs nothing would be another router than the one that was asked for.
             ("auth_hmac {\n secret x\n}", &["error not-supported"]),
             // Trap 12: an unknown or unsupported block ends at its own brace.

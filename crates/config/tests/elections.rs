@@ -226,6 +226,36 @@ fn contradictions() {
     );
 }
 
+/// V3-PKT-7, RFC 9568 7.3.
+#[test]
+fn a_virtual_mac_has_a_name_and_holds_the_addresses() {
+    let of = |words: &str| {
+        let instance = instance(&with(words));
+        let home = instance.addresses[0].link.to_string();
+        let own = instance.virtual_mac.expect("one");
+        assert_eq!(home, own.link.as_str());
+        assert!(instance.links.is_empty(), "it is down until it is needed: {:?}", instance.links);
+        (own.link.to_string(), own.mac.to_string(), own.adverts_from_base)
+    };
+    let vrid = instance(&with("")).vrid.get();
+    let mac = format!("00:00:5e:00:01:{vrid:02x}");
+    let own = |name: &str, base| (name.to_owned(), mac.clone(), base);
+    assert_eq!(of("use_vmac"), own(&format!("vrrp.{vrid}"), false));
+    assert_eq!(of("use_vmac front\n vmac_xmit_base"), own("front", true));
+    assert_eq!(of("use_vmac name front"), own("front", false));
+    assert_eq!(instance(&with("")).virtual_mac, None);
+    check_all(
+        &[
+            ("use_vmac front 02:00:00:00:00:01", &["warning not-supported"]),
+            ("use_vmac front group 7", &["warning not-supported"]),
+            ("use_vmac eth0", &["error duplicate-name"]),
+            ("use_vmac front\n track_interface {\n front\n}", &["error never-up"]),
+            ("use_vmac a-name-of-more-than-fifteen-bytes", &["error bad-value"]),
+        ],
+        with,
+    );
+}
+
 /// V3-PKT-5, V3-RX-9.
 #[test]
 fn an_ipv6_list_begins_with_a_link_local_address() {

@@ -195,7 +195,9 @@ fn known(host: &Host) -> String {
 fn elsewhere(node: usize, instance: &Instance, host: &Host) -> Vec<Finding> {
     let tracked = instance.links.iter().map(|it| (&it.link, it.span));
     let added = instance.held().map(|it| (&it.link, it.span));
-    let named = tracked.chain(added).filter(|(name, _)| **name != instance.link);
+    // What is made when it is needed needn't be there.
+    let own = |name: &LinkName| instance.virtual_mac.as_ref().is_some_and(|own| own.link == *name);
+    let named = tracked.chain(added).filter(|(name, _)| **name != instance.link && !own(name));
     named
         .filter(|(name, _)| find(host, name).is_none())
         .map(|(name, span)| {

@@ -207,6 +207,10 @@ impl Settings<'_> {
 
     fn manners(&mut self) {
         self.own("no_accept", json!(!self.instance.accepts));
+        if let Some(own) = &self.instance.virtual_mac {
+            self.own("use_vmac", json!(format!("{} on {}", own.mac, own.link)));
+            self.own("vmac_xmit_base", json!(own.adverts_from_base));
+        }
         let it = &self.instance.manners;
         self.inherited("down_timer_adverts", "vrrp_down_timer_adverts", json!(it.down_timer_adverts), "");
         self.inherited("lower_prio_no_advert", "vrrp_lower_prio_no_advert", json!(!it.answer_lower), "");

@@ -12,6 +12,7 @@ use crate::core_link::CoreLink;
 use crate::paths::{Cause, ORIGIN, Paths};
 use crate::plan::{Plan, Reason, Spot, Thing};
 use crate::progress::Progress;
+use crate::virtual_links;
 
 impl Daemon {
     /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
@@ -19,16 +20,28 @@ impl Daemon {
     pub(super) fn make(&mut self, mut plan: Plan, mut paths: Paths, now: Instant) {
         let asked = self.asked();
         self.hold_back(&mut plan, &mut paths, &asked, now);
-        let mut failures: HashMap<Thing, String> =
-            plan.impossible.into_iter().map(|(spot, sentence)| (Thing::Address(spot), sentence)).collect();
+        let mut failures: HashMap<Thing, String> = std::mem::take(&mut plan.impossible)
+            .into_iter()
+            .map(|(spot, sentence)| (Thing::Address(spot), sentence))
+            .collect();
         failures.extend(paths.impossible);
+        failures.extend(self.no_virtual_link.clone());
+        self.leave_out_foreign(&mut plan, &mut failures);
+        self.switch_virtual_links(false, &mut failures);
         let out = self.route.apply_rules(&paths.rules_out, ORIGIN).into_iter();
         let out = out.chain(self.route.apply_paths(&paths.routes_out, ORIGIN));
         for error in out.filter_map(Result::err).filter(|error| !error.is_absent()) {
             self.try_again_after(&error, now);
             failures.insert(Thing::Path(error.target.clone()), error.to_string());
         }
+        let again = virtual_links::without_route(&plan, &self.world);
         self.make_addresses(plan.changes, &asked, &mut failures, now);
+        self.switch_virtual_links(true, &mut failures);
+        for (change, result) in again.iter().zip(self.route.apply(&again)) {
+            if let Err(error) = result {
+                failures.insert(Thing::Address(Spot::changed_by(change)), error.to_string());
+            }
+        }
         let (changes, causes): (Vec<_>, Vec<_>) = paths.routes.into_iter().unzip();
         let results = self.route.apply_paths(&changes, ORIGIN);
         self.judge(causes.into_iter().zip(results), &asked, &mut failures, now);
@@ -44,6 +57,20 @@ impl Daemon {
             self.failures = failures;
             self.answer_again(&asked);
         }
+    }
+
+    /// Where a virtual MAC can't be, whatever has its name is somebody else's.
+    fn leave_out_foreign(&self, plan: &mut Plan, failures: &mut HashMap<Thing, String>) {
+        plan.changes.retain(|(change, _)| match change {
+            Change::Remove { .. } => true,
+            Change::Add { place, .. } => match self.no_virtual_link.get(&Thing::Link(place.name.clone())) {
+                None => true,
+                Some(why) => {
+                    failures.insert(Thing::Address(Spot::changed_by(change)), format!("add {place}: {why}"));
+                    false
+                }
+            },
+        });
     }
 
     /// Leaves out what somebody takes away again and again, for a while; not what was ordered just now.

@@ -170,7 +170,7 @@ impl Daemon {
         self.wire.renumber(
             |id, transport| link(id).filter(|id| new.speaks(*id, family_of(transport))),
             |id, family| carrier(id).filter(|id| new.carries(*id, family)),
-            |name| new.carrier(name).is_some() || new.link(name).is_some(),
+            |name| new.frames_on(name) || new.link(name).is_some(),
         );
         let adverts = self.wire.all_adverts().map(|(link, transport, socket)| {
             self.reactor.reregister(token_of(link, transport), socket, Interest::READABLE)

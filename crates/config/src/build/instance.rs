@@ -6,10 +6,11 @@ use super::defaults::Defaults;
 use super::tracking::{self, Known};
 use super::{
     Named, addresses, bad_name, delivery, election, family, mail, manners, paths, policy, reach, strict,
+    virtual_mac,
 };
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::directives::Place;
-use crate::model::{Hooks, Instance, Preludes};
+use crate::model::{Address, Hooks, Instance, Preludes};
 use crate::section::Section;
 use crate::source::Span;
 
@@ -38,8 +39,10 @@ pub(super) fn instance(
     }
     let section = &section;
     let link = link(section, defaults, complaints);
+    let virtual_mac = virtual_mac::virtual_mac(section, vrid(section), complaints);
+    let home = virtual_mac.as_ref().map(|it| &it.link).or(link.as_ref());
     let addresses::Lists { advertised: addresses, excluded } =
-        addresses::virtual_addresses(section, link.as_ref(), complaints);
+        addresses::virtual_addresses(section, home, complaints);
     let family = family::family(block, section, &addresses, complaints);
     let version = family::protocol(section, family, defaults, complaints);
     if strict {
@@ -52,7 +55,9 @@ pub(super) fn instance(
     let mut links = tracking::links(section, complaints);
     let routes = paths::routes(section.blocks("virtual_routes"), complaints);
     let rules = policy::rules(section.blocks("virtual_rules"), complaints);
-    let held = addresses.iter().chain(&excluded);
+    // An interface of our own is there when it is needed; what it is made on counts.
+    let is_own = |it: &&Address| virtual_mac.as_ref().is_some_and(|own| own.link == it.link);
+    let held = addresses.iter().chain(&excluded).filter(|it| !is_own(it));
     tracking::follow(&mut links, link.as_ref(), tracking::links_of(held, &routes, &rules));
     let instance = Instance {
         advert_interval: election::advert_interval(section, version, complaints),
@@ -62,6 +67,7 @@ pub(super) fn instance(
         name: name(block, complaints)?,
         wants_master,
         link: link?,
+        virtual_mac,
         vrid: vrid(section)?,
         priority,
         accepts: election::accepts(section, priority, complaints),

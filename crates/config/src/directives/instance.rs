@@ -1,6 +1,6 @@
 //! The words of `vrrp_instance`.
 
-use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text};
+use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, Words};
 use super::Place::{AddressEntry, Authentication, PeerEntry, RouteEntry, RuleEntry, TrackEntry};
 use super::global::{HOOK_LIMIT, HOOK_QUEUE, HOOK_TIME};
 use super::root::MAX_TIMER;
@@ -134,8 +134,13 @@ pub(super) const ROWS: &[Directive] = &[
         "is how long to listen on an interface that came up and carries no frames yet",
     )
     .own(),
-    not_yet("use_vmac", AT, Free, "uses the virtual MAC").without(absent::NO_VMAC),
-    not_yet("vmac_xmit_base", AT, Nothing, "sends from the interface's own MAC").without(absent::NO_VMAC),
+    used(
+        "use_vmac",
+        AT,
+        Words("[NAME]"),
+        "holds the addresses on an interface with the virtual router's own MAC",
+    ),
+    used("vmac_xmit_base", AT, Nothing, "sends adverts from the interface's own MAC all the same"),
     not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere")
         .without(absent::NO_VMAC),
     not_yet("use_ipvlan", AT, Free, "uses an ipvlan interface").without(absent::NO_VMAC),

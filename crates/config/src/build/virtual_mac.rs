@@ -1,0 +1,97 @@
+//! `use_vmac` and `vmac_xmit_base`: the interface with the virtual router's own hardware address (RFC 9568 7.3).
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use model::{Family, LinkName, MacAddress, Vrid};
+
+use super::bad_name;
+use super::instance::Draft;
+use crate::diagnostic::{Complaints, Diagnostic, quote};
+use crate::lexer::Word;
+use crate::model::VirtualMac;
+use crate::section::Section;
+
+/// What it says; `None` without `use_vmac`.
+pub(super) fn virtual_mac(
+    section: &Section<'_>,
+    vrid: Option<Vrid>,
+    complaints: &mut Complaints,
+) -> Option<VirtualMac> {
+    let (span, vrid) = (section.given("use_vmac")?, vrid?);
+    let family = family(section);
+    let mut name = None;
+    let mut words = section.texts("use_vmac").iter();
+    while let Some(word) = words.next() {
+        match word.text {
+            "name" => name = words.next().or(name),
+            "group" => {
+                complaints.push(unused("a group of interfaces", word));
+                words.next();
+            }
+            "netlink_notify_msg" => complaints.push(unused("a notification", word)),
+            text if text.contains(':') => complaints.push(unused("a hardware address of its own", word)),
+            _ => name = Some(word),
+        }
+    }
+    let link = match name {
+        Some(word) => {
+            LinkName::new(word.text).map_err(|error| complaints.push(bad_name(word.span, &error))).ok()?
+        }
+        None => LinkName::new(match family {
+            Family::V4 => format!("vrrp.{vrid}"),
+            Family::V6 => format!("vrrp6.{vrid}"),
+        })
+        .ok()?,
+    };
+    let mac = mac(family, vrid);
+    Some(VirtualMac { link, mac, adverts_from_base: section.given("vmac_xmit_base").is_some(), span })
+}
+
+/// RFC 9568 7.3.
+fn mac(family: Family, vrid: Vrid) -> MacAddress {
+    let family = match family {
+        Family::V4 => 1,
+        Family::V6 => 2,
+    };
+    MacAddress([0, 0, 0x5e, 0, family, vrid.get()])
+}
+
+/// That of the first address, which names the interface before the addresses can be read.
+fn family(section: &Section<'_>) -> Family {
+    let first = section.blocks("virtual_ipaddress").iter().find_map(|block| block.statements.first());
+    let text = first.map_or("", |statement| statement.keyword.text);
+    let address = text.split_once('/').map_or(text, |(address, _)| address);
+    if address.parse::<Ipv6Addr>().is_ok() { Family::V6 } else { Family::V4 }
+}
+
+fn unused(what: &str, word: &Word<'_>) -> Diagnostic {
+    let message = format!("{} asks for {what}, which no virtual MAC of ours has", quote(word.text));
+    let help = "it has the address of RFC 9568, and a name: remove the word";
+    Diagnostic::warning("not-supported", word.span, message).help(help)
+}
+
+/// Each is made under a name of its own, and nobody waits for it to come up: it is down unless it is needed.
+pub(super) fn names(drafts: &[Draft], complaints: &mut Complaints) {
+    let mut taken: HashMap<&LinkName, String> = HashMap::new();
+    for Draft { instance, .. } in drafts {
+        taken.insert(&instance.link, format!("the interface of {}", instance.name));
+    }
+    for Draft { instance, .. } in drafts {
+        let Some(VirtualMac { link, span, .. }) = &instance.virtual_mac else { continue };
+        let whose = format!("the virtual MAC of {}", instance.name);
+        let Some(other) = taken.insert(link, whose) else { continue };
+        let message = format!("{link} is to be the virtual MAC of {}, and is {other}", instance.name);
+        let help = "write another name: use_vmac NAME";
+        complaints.push(Diagnostic::error("duplicate-name", *span, message).help(help));
+    }
+    let own = |link: &LinkName| {
+        drafts.iter().any(|it| it.instance.virtual_mac.as_ref().is_some_and(|own| own.link == *link))
+    };
+    for tracked in drafts.iter().flat_map(|it| &it.instance.links).filter(|tracked| own(&tracked.link)) {
+        let message =
+            format!("{} is down unless its router is MASTER, which it would never become", tracked.link);
+        let help = "track the interface that it is made on";
+        complaints.push(Diagnostic::error("never-up", tracked.span, message).help(help));
+    }
+}

@@ -1,0 +1,192 @@
+//! `use_vmac`: the addresses and the adverts come from the virtual router's own hardware address (V3-PKT-7), which moves with
+//! them, so that a client that never asks again is served all the same (D7).
+
+use handover_tests::keepalived::{self, Keepalived};
+use handover_tests::node::{LIMIT, Node, VIP, eventually, start_lab};
+use handover_tests::programs::on_host;
+use lab::{Host, Lab, Packet};
+
+const MAC: &str = "00:00:5e:00:01:05";
+const MAC6: &str = "00:00:5e:00:02:05";
+const VIP6: &str = "2001:db8::100";
+
+fn config(priority: u8, word: &str) -> String {
+    format!(
+        "vrrp_instance four {{
+  version 3
+  interface eth0
+  virtual_router_id 5
+  priority {priority}
+  advert_int 0.3
+  {word}
+  virtual_ipaddress {{ {VIP}/32 }}
+}}
+"
+    )
+}
+
+fn both_families(priority: u8) -> String {
+    let six = config(priority, "use_vmac")
+        .replace("four", "six")
+        .replace(&format!("{VIP}/32"), &format!("fe80::100\n{VIP6}/64"));
+    format!("{}{six}", config(priority, "use_vmac"))
+}
+
+/// What `ip link` says of it; empty if there is none.
+fn link(node: &Node, name: &str) -> String {
+    node.sh(&format!("ip -d link show dev {name} 2>/dev/null"))
+}
+
+fn is_on(node: &Node, name: &str) -> bool {
+    link(node, name).contains(",UP")
+}
+
+fn is_master(node: &Node, at: usize) -> bool {
+    node.at(&format!("/instances/{at}/state")) == "MASTER"
+}
+
+/// A client that knows the address by its virtual MAC, for ever.
+fn client(lab: &Lab) -> Host {
+    let client = lab.add_host("client", &["192.168.1.9/24", "2001:db8::9/64"]).expect("a client");
+    for (address, mac) in [(VIP, MAC), (VIP6, MAC6)] {
+        let known = ["ip", "neighbour", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent"];
+        assert!(client.run(known).expect("ip").success(), "{address}");
+    }
+    client
+}
+
+fn is_served(client: &Host, address: &str) -> bool {
+    client.run(["ping", "-c", "1", "-W", "1", address]).is_ok_and(|ping| ping.success())
+}
+
+#[test]
+fn the_address_moves_with_its_hardware_address() {
+    let lab = start_lab();
+    let capture = lab.capture().expect("capture");
+    let client = client(&lab);
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &both_families(150));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &both_families(100));
+    a.start();
+    b.start();
+    let on_a = || (0..2).all(|at| is_master(&a, at)) && a.holds(VIP) && a.holds(VIP6);
+    eventually(&lab, &[&a, &b], "a is MASTER of both", on_a);
+    eventually(&lab, &[&a, &b], "the client is served by a", || {
+        is_served(&client, VIP) && is_served(&client, VIP6)
+    });
+    for (name, mac) in [("vrrp.5", MAC), ("vrrp6.5", MAC6)] {
+        assert!(link(&a, name).contains(mac) && is_on(&a, name), "{}", link(&a, name));
+        // Not a frame from there may leave a backup.
+        assert!(link(&b, name).contains(mac) && !is_on(&b, name), "{}", link(&b, name));
+    }
+    assert!(a.sh("ip address show dev vrrp.5").contains(VIP), "{}", a.story());
+    assert!(!a.sh("ip -6 address").contains("tentative"), "{}", a.sh("ip -6 address"));
+
+    // E3: who is killed and comes back goes on.
+    for program in ["vrrp-core", "ipmgr"] {
+        let before = a.pids(program);
+        a.kill(program);
+        eventually(&lab, &[&a, &b], &format!("{program} is back"), || {
+            let now = a.pids(program);
+            now.len() == 1 && now != before && on_a()
+        });
+        assert!(
+            is_on(&a, "vrrp.5") && !is_on(&b, "vrrp.5"),
+            "after the kill of {program}: {}{}",
+            a.story(),
+            b.story()
+        );
+    }
+
+    a.stop();
+    let on_b = || (0..2).all(|at| is_master(&b, at)) && b.holds(VIP) && b.holds(VIP6);
+    eventually(&lab, &[&b], "b takes over", on_b);
+    eventually(&lab, &[&b], "the client, which asks nobody, is served by b", || {
+        is_served(&client, VIP) && is_served(&client, VIP6)
+    });
+    assert_eq!(link(&a, "vrrp.5") + &link(&a, "vrrp6.5"), "", "left behind");
+    assert_eq!(a.sh("cat /proc/sys/net/ipv4/conf/eth0/arp_ignore").trim(), "0", "its base answers as before");
+
+    // V3-PKT-7: all that either said as a router came from there.
+    let is_advert = |frame: &lab::Frame| matches!(frame.packet, Packet::Vrrp { .. });
+    let adverts: Vec<_> = capture.take().into_iter().filter(is_advert).collect();
+    assert!(!adverts.is_empty());
+    for advert in adverts {
+        assert!([MAC, MAC6].contains(&advert.source_mac.to_string().as_str()), "{advert:?}");
+    }
+}
+
+/// A1, D7: both have the same hardware address, and hear each other all the same.
+#[test]
+fn two_masters_with_one_hardware_address_become_one() {
+    let lab = start_lab();
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150, "use_vmac"));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(100, "use_vmac"));
+    a.start();
+    b.start();
+    eventually(&lab, &[&a, &b], "a is MASTER", || is_master(&a, 0) && a.holds(VIP) && b.state() == "BACKUP");
+    b.host().disconnect("eth0").expect("cut the cable");
+    eventually(&lab, &[&a, &b], "b is MASTER too", || is_master(&b, 0) && b.holds(VIP));
+    assert!(is_on(&a, "vrrp.5") && is_on(&b, "vrrp.5"));
+    b.host().connect("eth0").expect("mend the cable");
+    eventually(&lab, &[&a, &b], "b has heard a", || {
+        b.state() == "BACKUP" && !b.holds(VIP) && !is_on(&b, "vrrp.5")
+    });
+    assert!(is_master(&a, 0) && a.holds(VIP), "{}", a.story());
+}
+
+#[test]
+fn a_reload_makes_and_removes_it_and_nobody_elses_is_touched() {
+    let lab = start_lab();
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150, ""));
+    let _ = a.sh("ip link add vrrp.7 link eth0 type macvlan mode private");
+    a.start();
+    eventually(&lab, &[&a], "a is MASTER", || is_master(&a, 0) && a.holds(VIP));
+    let reload = |text: &str| {
+        a.configure(text);
+        a.sh(&format!("{} reload --runtime-dir /run/handover 2>&1; true", on_host("handover")))
+    };
+    let _ = reload(&config(150, "use_vmac"));
+    eventually(&lab, &[&a], "the address is on the virtual MAC", || {
+        a.sh("ip address show dev vrrp.5 2>/dev/null").contains(VIP) && is_on(&a, "vrrp.5")
+    });
+    assert!(is_master(&a, 0), "{}", a.story());
+    // Somebody takes it away, or what it is on.
+    let _ = a.sh("ip link delete vrrp.5");
+    eventually(&lab, &[&a], "it is back", || {
+        a.sh("ip address show dev vrrp.5 2>/dev/null").contains(VIP) && is_on(&a, "vrrp.5")
+    });
+    let _ = reload(&config(150, ""));
+    eventually(&lab, &[&a], "the address is on the interface", || {
+        a.sh("ip address show dev eth0").contains(VIP) && link(&a, "vrrp.5").is_empty()
+    });
+    // A name that is taken is a reason, and its owner keeps it.
+    let _ = reload(&config(150, "use_vmac vrrp.7"));
+    eventually(&lab, &[&a], "it says why", || {
+        a.state() == "FAULT" && a.story().contains("vrrp.7 can't be made on eth0")
+    });
+    assert!(link(&a, "vrrp.7").contains("macvlan mode private"));
+    a.stop();
+    assert!(link(&a, "vrrp.7").contains("macvlan mode private"));
+}
+
+#[test]
+fn keepalived_with_a_virtual_mac_is_relieved_and_relieves() {
+    if !keepalived::is_installed() {
+        return;
+    }
+    let lab = start_lab();
+    let client = client(&lab);
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150, "use_vmac"));
+    let k = Keepalived::new(&lab, "k", &["192.168.1.12/24"], &config(100, "use_vmac"));
+    k.start();
+    assert!(lab.wait_for(LIMIT, || k.state("four") == "MASTER"), "{}", k.story());
+    assert!(lab.wait_for(LIMIT, || is_served(&client, VIP)), "{}", k.story());
+    a.start();
+    eventually(&lab, &[&a], "Handover relieves keepalived", || {
+        is_master(&a, 0) && k.state("four") == "BACKUP"
+    });
+    eventually(&lab, &[&a], "the client is served by Handover", || is_served(&client, VIP) && a.holds(VIP));
+    a.stop();
+    assert!(lab.wait_for(LIMIT, || k.state("four") == "MASTER"), "{}", k.story());
+    assert!(lab.wait_for(LIMIT, || is_served(&client, VIP)), "{}", k.story());
+}
