@@ -372,6 +372,9 @@ impl Daemon {
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
         self.shutter.reopen(&shut);
+        if self.shutter.may_soon() {
+            self.look_at = self.look_at.min(now + LOOK_AGAIN);
+        }
         if told_otherwise {
             self.answer_again(&self.asked());
         }

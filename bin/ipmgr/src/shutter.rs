@@ -34,6 +34,8 @@ pub(crate) struct Shutter {
     filter: Option<Filter>,
     shut: BTreeSet<Shut>,
     failure: Option<String>,
+    /// What failed may succeed in a moment.
+    passing: bool,
 }
 
 impl Shutter {
@@ -41,6 +43,7 @@ impl Shutter {
     pub(crate) fn shut(&mut self, wanted: &BTreeSet<Shut>) -> bool {
         let missing: Vec<Shut> = wanted.difference(&self.shut).copied().collect();
         let result = if missing.is_empty() { Ok(()) } else { self.add(&missing, wanted) };
+        self.passing = result.as_ref().is_err_and(KernelError::is_passing);
         let failure =
             result.err().map(|error| format!("{error}; the addresses answer, in spite of `no_accept`"));
         let changed = failure != self.failure;
@@ -90,11 +93,17 @@ impl Shutter {
             Err(error) => {
                 log::warn!("{error}; making the table anew");
                 if let Err(error) = self.renew(wanted) {
-                    // The next comparison finds it missing, tries again and tells.
+                    // The next comparison finds it missing, tries again and tells. Until then they answer: so it is soon.
                     log::error!("{error}");
+                    self.passing = true;
                 }
             }
         }
+    }
+
+    /// Whether trying once more is worth it before all else is looked at again.
+    pub(crate) const fn may_soon(&self) -> bool {
+        self.passing
     }
 
     /// Why the addresses of that instance answer although they shouldn't.

@@ -105,9 +105,9 @@ ssize_t recvfrom(int fd, void *bytes, size_t length, int flags, struct sockaddr 
 	switch (chance(4)) {
 	case 0:
 		return fail(ENOBUFS);
-	case 1: /* Lost. */
+	case 1: /* Lost: the kernel never loses anything without saying so (netlink(7)). */
 		got = next(fd, bytes, length, flags, from, from_length);
-		return got < 0 ? got : fail(EAGAIN);
+		return got < 0 ? got : fail(ENOBUFS);
 	case 2: /* Cut off. */
 		got = next(fd, bytes, length, flags, from, from_length);
 		return got > 0 ? got / 2 : got;

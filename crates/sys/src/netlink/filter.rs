@@ -98,7 +98,9 @@ impl Filter {
         // One acknowledgement, or an error for each message that can't be: the first is the one to tell.
         let mut answer = None;
         while let Some(datagram) = receive(&self.socket, &mut self.buffer)? {
-            for message in Messages(datagram).map_while(Result::ok) {
+            for message in Messages(datagram) {
+                // What can't be read may be the one error among them.
+                let message = message.map_err(|error| Refusal::unreadable(&error))?;
                 if message.kind == NLMSG_ERROR && message.sequence == self.sequence {
                     let this = message.answer(ERROR_HEAD);
                     answer =
