@@ -129,6 +129,51 @@ fn https_is_believed_only_from_who_was_asked() {
     });
 }
 
+/// dnsmasq, which knows two names, has one without an address, and refuses the rest of the world.
+const DNSMASQ: &str = "dnsmasq --no-daemon --no-resolv --no-hosts --conf-file=/dev/null --pid-file= --user=root \
+    --bind-interfaces --listen-address=10.0.0.1 --local=/example/ --address=/www.example/10.0.0.7 \
+    --address=/www.example/2001:db8::7 --txt-record=note.example,hello >/dev/null 2>&1 &";
+
+#[test]
+fn a_real_name_server_is_asked() {
+    let lab = start_lab();
+    let config = check("given", "dns_query www.example@10.0.0.1\n source 10.0.0.1")
+        + &check("systems", "dns_query www.example\n dns_address 2001:db8::7")
+        + &check("other", "dns_query www.example@10.0.0.1\n dns_address 10.0.0.8")
+        + &check("empty", "dns_query note.example@10.0.0.1")
+        + &check("text", "dns_query note.example@10.0.0.1 TXT")
+        + &check("gone", "dns_query gone.example@10.0.0.1")
+        + &check("rightly_gone", "dns_query gone.example@10.0.0.1\n dns_rcode NXDOMAIN")
+        + &check("foreign", "dns_query www.invalid@10.0.0.1\n dns_rcode REFUSED")
+        + "vrrp_instance v {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 10.0.0.9/32\n }\n}\n";
+    let node = Node::new(&lab, "a", &["10.0.0.1/24"], &config);
+    let outcome = |at: usize| node.at(&format!("/checks/{at}/last_outcome"));
+    node.start();
+    eventually(&lab, &[&node], "nobody is there to be asked", || {
+        outcome(0).contains("ask 10.0.0.1:53 for www.example A: Connection refused")
+    });
+    // The lab's own may be read-only.
+    let resolver =
+        "echo nameserver 10.0.0.1 > /tmp/resolv.conf; mount --bind /tmp/resolv.conf /etc/resolv.conf";
+    let _ = node.sh(&format!("{resolver}; {DNSMASQ}"));
+    let ask = "ask 10.0.0.1:53 for ";
+    let wanted = [
+        ("up", "passed".to_owned()),
+        ("up", "passed".to_owned()),
+        ("down", format!("{ask}www.example A: answered 10.0.0.7, not 10.0.0.8")),
+        ("down", format!("{ask}note.example A: answered without a record of type A")),
+        ("up", "passed".to_owned()),
+        ("down", format!("{ask}gone.example A: answered NXDOMAIN, not NOERROR")),
+        ("up", "passed".to_owned()),
+        ("up", "passed".to_owned()),
+    ];
+    eventually(&lab, &[&node], "each says what it was answered", || {
+        wanted.iter().enumerate().all(|(at, (verdict, said))| {
+            node.at(&format!("/checks/{at}/verdict")) == *verdict && outcome(at) == *said
+        })
+    });
+}
+
 /// The knob that keepalived's users turn (pain A7): a number in a file moves the priority, at once.
 #[test]
 fn a_number_in_a_file_moves_the_address() {

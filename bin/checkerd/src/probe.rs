@@ -4,8 +4,11 @@
 //! said at once (`process`, `file`, `unix_connect`) is said at once; the others are [`Attempt`]s on a socket. Each check
 //! has at most one, under a token of its own. Read connect(2) on EINPROGRESS, socket(7) on SO_LINGER and icmp(7) first.
 
+mod attempt;
+mod dns;
 mod files;
 mod http;
+mod name_server;
 mod net;
 mod process;
 mod tls;
@@ -21,8 +24,9 @@ use config::Probe;
 use model::Instant;
 use reactor::{Interest, Reactor, Token};
 
+use self::attempt::Attempt;
 use self::files::Watcher;
-use self::net::{Attempt, Progress};
+use self::net::Progress;
 use self::process::Census;
 use self::tls::Trust;
 
@@ -118,9 +122,10 @@ impl Probes {
                 return at_once(files::number(&file.path));
             }
             Probe::UnixConnect(path) => return at_once(net::unix_connect(path)),
-            Probe::TcpConnect(target) => Attempt::tcp(target),
-            Probe::HttpGet(get) => Attempt::http(get, &mut self.trust),
-            Probe::Ping(target) => Attempt::ping(target),
+            Probe::TcpConnect(target) => net::Attempt::tcp(target).map(Attempt::Stream),
+            Probe::HttpGet(get) => net::Attempt::http(get, &mut self.trust).map(Attempt::Stream),
+            Probe::Ping(target) => net::Attempt::ping(target).map(Attempt::Stream),
+            Probe::DnsQuery(query) => name_server::Attempt::ask(query).map(Attempt::Name),
             // The crew's.
             Probe::Script(_) => return None,
         };
@@ -153,9 +158,9 @@ impl Probes {
 
     /// Gives up what has taken too long.
     pub(crate) fn on_time(&mut self, now: Instant) -> Vec<Answer> {
-        let late = |(check, running): (&CheckId, &Running)| (running.until <= now).then_some(*check);
-        let late: Vec<CheckId> = self.running.iter().filter_map(late).collect();
-        late.into_iter().filter_map(|check| self.end(check, Outcome::TimedOut, now)).collect()
+        let late = self.running.iter().filter(|(_, running)| running.until <= now);
+        let late: Vec<_> = late.map(|(check, running)| (*check, running.attempt.on_late())).collect();
+        late.into_iter().filter_map(|(check, outcome)| self.end(check, outcome, now)).collect()
     }
 
     /// Gives up what such checks ask.

@@ -8,6 +8,7 @@ mod addresses;
 mod check;
 mod defaults;
 mod delivery;
+mod dns;
 mod election;
 mod family;
 mod file;

@@ -57,6 +57,7 @@ pub use self::model::{
 pub use self::model::{
     CommandLine, Delivery, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Queue, Target, Tls,
 };
+pub use self::model::{DnsQuery, Rcode, RecordKind};
 pub use self::model::{MAX_RECIPIENTS, Mail, MailServer};
 pub use self::report::Report;
 pub use self::source::{Position, Span};

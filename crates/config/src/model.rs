@@ -5,6 +5,7 @@
 
 mod address;
 mod delivery;
+mod dns;
 mod mail;
 mod path;
 mod pipe;
@@ -23,6 +24,7 @@ use crate::Span;
 
 pub use self::address::{Address, AddressOptions};
 pub use self::delivery::{Delivery, Queue};
+pub use self::dns::{DnsQuery, Rcode, RecordKind};
 pub use self::mail::{MAX_RECIPIENTS, Mail, MailServer};
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
 pub use self::pipe::NotifyPipe;

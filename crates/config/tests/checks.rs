@@ -7,7 +7,8 @@ mod support;
 use std::time::Duration;
 
 use handover_config::{
-    self as config, Check, CommandLine, Fit, HttpGet, Probe, Processes, Role, Target, Tls,
+    self as config, Check, CommandLine, DnsQuery, Fit, HttpGet, Probe, Processes, Rcode, RecordKind, Role,
+    Target, Tls,
 };
 
 use support::{check_all, with};
@@ -102,6 +103,39 @@ fn what_a_check_asks_without_a_process() {
 }
 
 #[test]
+fn what_a_check_asks_a_name_server() {
+    let query = |lines: &str| match probe(lines) {
+        Probe::DnsQuery(query) => query,
+        other => unreachable!("{other:?}"),
+    };
+    let plain = query("dns_query www.example.com.");
+    let wanted = DnsQuery {
+        name: "www.example.com".into(),
+        kind: RecordKind::A,
+        server: None,
+        source: None,
+        link: None,
+        address: None,
+        rcode: Rcode::NOERROR,
+    };
+    assert_eq!(plain, wanted);
+    let full =
+        "dns_query gone.example@10.0.0.53:5353 soa\n dns_rcode NXDOMAIN\n source 10.0.0.1\n interface eth1";
+    let wanted = DnsQuery {
+        name: "gone.example".into(),
+        kind: RecordKind { name: "SOA", number: 6 },
+        server: Some("10.0.0.53:5353".parse().expect("an address")),
+        source: Some("10.0.0.1".parse().expect("an address")),
+        link: Some(model::LinkName::new("eth1").expect("a name")),
+        address: None,
+        rcode: Rcode(3),
+    };
+    assert_eq!(query(full), wanted);
+    assert_eq!(query("dns_query a\n dns_address ::1").kind, RecordKind::AAAA);
+    assert_eq!(probe("dns_query .@::1 NS").words(), ["dns_query", ".@[::1]:53", "NS"]);
+}
+
+#[test]
 fn what_is_no_probe() {
     check_all(
         &[
@@ -113,6 +147,15 @@ fn what_is_no_probe() {
             ("unix_connect run/x", &["error bad-value"]),
             ("process /usr/sbin/haproxy", &["error bad-value"]),
             ("ping web", &["error bad-value"]),
+            ("dns_query a..b", &["error bad-value"]),
+            ("dns_query a@ns.example", &["error bad-value"]),
+            ("dns_query a ANY", &["error bad-value"]),
+            ("dns_query a A IN", &["error extra-words"]),
+            ("dns_query a@::1\n source 10.0.0.1", &["error mixed-families"]),
+            ("dns_query a MX\n dns_address 10.0.0.1", &["error mixed-families"]),
+            ("dns_query a\n dns_address 10.0.0.1\n dns_rcode REFUSED", &["warning no-effect"]),
+            ("dns_query a\n dns_rcode 3", &["error bad-value"]),
+            ("ping 10.0.0.1\n dns_rcode NXDOMAIN", &["warning no-effect"]),
             ("http_get https://10.0.0.1/\n tls_ca ca.pem", &["error bad-value"]),
             ("http_get https://10.0.0.1/\n tls_ca /ca.pem\n tls_verify off", &["warning no-effect"]),
             ("http_get http://10.0.0.1/\n tls_verify off", &["warning no-effect"]),

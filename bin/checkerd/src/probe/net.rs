@@ -172,10 +172,10 @@ pub(super) fn unix_connect(path: &Path) -> Outcome {
 }
 
 /// A socket that never blocks, bound as the configuration says.
-fn open(target: &Target, kind: Type, protocol: Protocol) -> Result<Socket, Outcome> {
+pub(super) fn open(target: &Target, kind: Type, protocol: Protocol) -> Result<Socket, Outcome> {
     let domain = if target.address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, kind.nonblocking(), Some(protocol)).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied if kind == Type::DGRAM => Outcome::CannotRun(
+        io::ErrorKind::PermissionDenied if matches!(protocol, Protocol::ICMPV4 | Protocol::ICMPV6) => Outcome::CannotRun(
             "ping without privileges: the sysctl net.ipv4.ping_group_range doesn't include the group of checkerd".to_owned(),
         ),
         _ => no_resources(&error),
@@ -195,7 +195,7 @@ fn is_under_way(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
 }
 
-fn is_in_vain(error: &io::Error) -> bool {
+pub(super) fn is_in_vain(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 

@@ -1,13 +1,15 @@
 //! Probes against real sockets on this host.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
 use config::{HttpGet, Target};
 use reactor::Ready;
 
 use super::*;
+
+mod names;
 
 const FIRST: Token = Token(7);
 const WATCHES: Token = Token(1 << 20);

@@ -3,14 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::Named;
+use super::{Named, dns};
 use crate::diagnostic::{Complaints, Diagnostic, quote};
 use crate::lexer::Word;
 use crate::model::{HttpGet, Probe, Processes, Target, Tls};
 use crate::section::Section;
 
 /// Every word that says what is done.
-const KINDS: [&str; 7] = ["script", "tcp_connect", "http_get", "unix_connect", "process", "file", "ping"];
+const KINDS: [&str; 8] =
+    ["script", "tcp_connect", "http_get", "dns_query", "unix_connect", "process", "file", "ping"];
 /// Where HTTP servers listen unless the URL says otherwise.
 const HTTP_PORT: u16 = 80;
 /// The same with TLS.
@@ -48,6 +49,7 @@ pub(super) fn probe(script: &Named<'_>, section: &Section<'_>, complaints: &mut 
             target(section, address, complaints).map(Probe::TcpConnect)
         }
         "ping" => target(section, SocketAddr::new(section.address(kind)?, 0), complaints).map(Probe::Ping),
+        "dns_query" => dns::query(section, complaints).map(Probe::DnsQuery),
         "http_get" => http_get(section, section.text(kind)?, complaints).map(Probe::HttpGet),
         _ => None,
     }
@@ -55,11 +57,13 @@ pub(super) fn probe(script: &Named<'_>, section: &Section<'_>, complaints: &mut 
 
 /// Words that say nothing about this kind of probe.
 fn judge_idle_words(section: &Section<'_>, kind: &str, complaints: &mut Complaints) {
-    let asks_somebody = matches!(kind, "tcp_connect" | "http_get" | "ping");
+    let asks_somebody = matches!(kind, "tcp_connect" | "http_get" | "dns_query" | "ping");
     let idle = [
         ("user", kind == "script", "only a script runs as somebody"),
-        ("source", asks_somebody, "it is for tcp_connect, http_get and ping"),
-        ("interface", asks_somebody, "it is for tcp_connect, http_get and ping"),
+        ("source", asks_somebody, "it is for tcp_connect, http_get, dns_query and ping"),
+        ("interface", asks_somebody, "it is for tcp_connect, http_get, dns_query and ping"),
+        ("dns_address", kind == "dns_query", "it is for dns_query"),
+        ("dns_rcode", kind == "dns_query", "it is for dns_query"),
         ("http_status", kind == "http_get", "it is for http_get"),
         ("http_body", kind == "http_get", "it is for http_get"),
         ("http_host", kind == "http_get", "it is for http_get"),
@@ -76,16 +80,22 @@ fn judge_idle_words(section: &Section<'_>, kind: &str, complaints: &mut Complain
 
 fn target(section: &Section<'_>, address: SocketAddr, complaints: &mut Complaints) -> Option<Target> {
     let source = section.address("source");
-    if let (Some(source), Some(span)) = (source, section.given("source"))
-        && source.is_ipv4() != address.is_ipv4()
-    {
-        let message = format!("{} can't be asked from {source}: one is IPv4, the other IPv6", address.ip());
-        complaints.push(
-            Diagnostic::error("mixed-families", span, message).help("give a source of the same family"),
-        );
-        return None;
+    let link = section.link("interface");
+    has_one_family(section, address.ip(), complaints).then_some(Target { address, source, link })
+}
+
+/// Whether somebody can be asked from the `source` that is given; false after a complaint.
+pub(super) fn has_one_family(section: &Section<'_>, whom: IpAddr, complaints: &mut Complaints) -> bool {
+    let (Some(source), Some(span)) = (section.address("source"), section.given("source")) else {
+        return true;
+    };
+    if source.is_ipv4() == whom.is_ipv4() {
+        return true;
     }
-    Some(Target { address, source, link: section.link("interface") })
+    let message = format!("{whom} can't be asked from {source}: one is IPv4, the other IPv6");
+    let help = "give a source of the same family";
+    complaints.push(Diagnostic::error("mixed-families", span, message).help(help));
+    false
 }
 
 /// `http://ADDRESS[:PORT][/PATH]`, or with https.
@@ -157,7 +167,7 @@ pub(super) fn path(word: Word<'_>, complaints: &mut Complaints) -> Option<PathBu
     }
 }
 
-fn bad<T>(word: &Word<'_>, wanted: &str, complaints: &mut Complaints) -> Option<T> {
+pub(super) fn bad<T>(word: &Word<'_>, wanted: &str, complaints: &mut Complaints) -> Option<T> {
     let message = format!("{} is not {wanted}", quote(word.text));
     let help = "names aren't looked up: a name service that hangs must not decide about an address";
     let diagnostic = Diagnostic::error("bad-value", word.span, message);

@@ -40,6 +40,17 @@ pub(super) const ROWS: &[Directive] = &[
         "is a file with the authorities to trust; the system's if not given",
     )
     .own(),
+    used("dns_query", SCRIPT, Words("NAME[@SERVER] [TYPE]"), "passes when a DNS server has such a record")
+        .own(),
+    used("dns_address", SCRIPT, Address, "is an address that the answer to `dns_query` has to contain").own(),
+    used(
+        "dns_rcode",
+        SCRIPT,
+        OneOf(&["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]),
+        "is the code that the answer to `dns_query` has to have",
+    )
+    .default("NOERROR")
+    .own(),
     used("unix_connect", SCRIPT, Text("PATH"), "passes when something listens on that socket").own(),
     used("process", SCRIPT, Text("NAME"), "passes while a process of that name runs").own(),
     used("file", SCRIPT, Text("PATH"), "passes while that file exists").own(),

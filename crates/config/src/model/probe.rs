@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use model::LinkName;
 
-use super::{Check, Command};
+use super::{Check, Command, DnsQuery};
 use crate::Span;
 
 /// What a check does each time it runs.
@@ -19,6 +19,8 @@ pub enum Probe {
     TcpConnect(Target),
     /// `http_get`: passes when an HTTP server gives the answer that is wanted.
     HttpGet(HttpGet),
+    /// `dns_query`: passes when a DNS server gives the answer that is wanted.
+    DnsQuery(DnsQuery),
     /// `unix_connect`: passes when something listens on that stream socket.
     UnixConnect(PathBuf),
     /// `process`: passes while as many such processes run as are wanted.
@@ -138,6 +140,7 @@ impl Probe {
             Self::Script(_) => "script",
             Self::TcpConnect(_) => "tcp_connect",
             Self::HttpGet(_) => "http_get",
+            Self::DnsQuery(_) => "dns_query",
             Self::UnixConnect(_) => "unix_connect",
             Self::Process(_) => "process",
             Self::File(_) | Self::Number(_) => "file",
@@ -157,6 +160,11 @@ impl Probe {
             Self::HttpGet(get) => {
                 let scheme = if get.tls.is_some() { "https" } else { "http" };
                 format!("{scheme}://{}{}", get.target.address, get.path)
+            }
+            Self::DnsQuery(query) => {
+                let server = query.server.map(|server| format!("@{server}")).unwrap_or_default();
+                let subject = format!("{}{server}", if query.name.is_empty() { "." } else { &query.name });
+                return vec![self.word().to_owned(), subject, query.kind.name.to_owned()];
             }
             Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
             Self::Number(file) => file.path.display().to_string(),
@@ -183,6 +191,7 @@ impl Probe {
             Self::Script(command) => Some(command),
             Self::TcpConnect(_)
             | Self::HttpGet(_)
+            | Self::DnsQuery(_)
             | Self::UnixConnect(_)
             | Self::Process(_)
             | Self::File(_)
