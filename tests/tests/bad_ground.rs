@@ -120,6 +120,10 @@ fn a_socket_directory_that_anybody_may_write_is_told() {
         line.contains("anybody may write in /run/handover")
     });
     assert!(told.is_some(), "{:?}", running.lines());
+    // It starts all the same; before that a signal would find nobody who hears it.
+    eventually(&lab, &[&node], "it serves its socket", || {
+        in_shell(&node, &format!("test -S {RUNTIME_DIR}/vrrp-core.sock")).success()
+    });
     running.kill(lab::Signal::TERM).expect("signal");
     assert_eq!(running.wait(handover_tests::node::LIMIT), Some(Exit::Code(0)));
 }
