@@ -8,8 +8,9 @@ use std::io;
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd,
-    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
+    Scope,
 };
 
 /// The newest rules that are asked for: no device's ioctl, no TCP, no signal to others (Linux 6.12).
@@ -56,15 +57,7 @@ pub enum Extent {
 /// # Errors
 /// The kernel's words, for a directory that can't be opened or a rule that it refuses. Then nothing is forbidden.
 pub fn restrict(places: &[(&Path, May)]) -> io::Result<Extent> {
-    let forbidden = |error: RulesetError| io::Error::other(error.to_string());
-    let writing = AccessFs::from_write(NEWEST) | AccessFs::Execute;
-    let mut rules = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(writing)
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(NEWEST)))
-        .and_then(|rules| rules.scope(Scope::Signal))
-        .and_then(Ruleset::create)
-        .map_err(forbidden)?;
+    let mut rules = nothing()?;
     for (path, may) in places {
         if !path.try_exists()? {
             continue;
@@ -72,6 +65,29 @@ pub fn restrict(places: &[(&Path, May)]) -> io::Result<Extent> {
         let directory = PathFd::new(path).map_err(|error| io::Error::other(error.to_string()))?;
         rules = rules.add_rule(PathBeneath::new(directory, may.access())).map_err(forbidden)?;
     }
+    enforce(rules)
+}
+
+/// The same for who is nothing but a client: it changes no file at all, and opens TCP connections to this port alone, of any host.
+///
+/// # Errors
+/// As [`restrict`].
+pub fn restrict_client(port: u16) -> io::Result<Extent> {
+    enforce(nothing()?.add_rule(NetPort::new(port, AccessNet::ConnectTcp)).map_err(forbidden)?)
+}
+
+/// Rules that let nothing be done.
+fn nothing() -> io::Result<RulesetCreated> {
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_write(NEWEST) | AccessFs::Execute)
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(NEWEST)))
+        .and_then(|rules| rules.scope(Scope::Signal))
+        .and_then(Ruleset::create)
+        .map_err(forbidden)
+}
+
+fn enforce(rules: RulesetCreated) -> io::Result<Extent> {
     let status = rules.restrict_self().map_err(forbidden)?;
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => Extent::Whole,
@@ -80,10 +96,14 @@ pub fn restrict(places: &[(&Path, May)]) -> io::Result<Extent> {
     })
 }
 
+fn forbidden(error: RulesetError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::testing::Directory;
@@ -126,6 +146,31 @@ mod tests {
             assert!(crate::process::spawn(&program).is_err());
             if extent == Extent::Whole {
                 refused(TcpListener::bind("127.0.0.1:0").map(drop));
+            }
+        };
+        // For that thread alone.
+        std::thread::spawn(confined).join().unwrap();
+    }
+
+    #[test]
+    fn a_client_reaches_its_port_and_changes_nothing() {
+        let directory = Directory::new();
+        let file = directory.path("file");
+        fs::write(&file, "before").unwrap();
+        let [server, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [server_at, other_at] = [&server, &other].map(|it| it.local_addr().unwrap());
+        let confined = move || {
+            let extent = restrict_client(server_at.port()).unwrap();
+            if extent == Extent::Nothing {
+                eprintln!("SKIPPED: this kernel has no landlock (/sys/kernel/security/lsm)");
+                return;
+            }
+            TcpStream::connect(server_at).unwrap();
+            assert_eq!(fs::write(&file, "").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+            if extent == Extent::Whole {
+                let refused = TcpStream::connect(other_at).unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
             }
         };
         // For that thread alone.
