@@ -24,6 +24,17 @@ use vrrp_core::{Core, instance};
 type Answers = &'static [&'static str];
 const WELL: Answers = &["220 me", "250 me", "250 ok", "250 ok", "250 ok", "354 go on", "250 mine", "221 bye"];
 
+/// A line as long as it may be (RFC 5321 4.5.3.1.5), and more are to come.
+const LENGTHY: &[u8] = {
+    const LINE: [u8; 512] = {
+        let mut line = [b' '; 512];
+        (line[0], line[1], line[2], line[3]) = (b'2', b'2', b'0', b'-');
+        (line[510], line[511]) = (b'\r', b'\n');
+        line
+    };
+    &LINE
+};
+
 #[derive(Clone, Copy)]
 enum Manner {
     /// These, and then nothing any more.
@@ -97,10 +108,13 @@ fn serve(mut stream: TcpStream, manner: Manner, heard: &Mutex<Vec<String>>) {
     }
 }
 
-fn config(server: u16, hook: &str) -> String {
+/// Patience with a server that is to come to its answer however slow this machine is, in seconds.
+const LONG: u64 = 20;
+
+fn config((server, timeout): (u16, u64), hook: &str) -> String {
     let global = format!(
         "global_defs {{\n router_id R1\n notification_email {{ one@example.com two@example.com }}\n\
-         smtp_server 127.0.0.1 {server}\n smtp_connect_timeout 1\n smtp_alert\n}}\n"
+         smtp_server 127.0.0.1 {server}\n smtp_connect_timeout {timeout}\n smtp_alert\n}}\n"
     );
     global + &instance("a", 1, hook)
 }
@@ -121,7 +135,7 @@ struct Play {
 }
 
 impl Play {
-    fn begin(name: &str, server: u16) -> Self {
+    fn begin(name: &str, server: (u16, u64)) -> Self {
         let scratch = Scratch::new(name);
         let hook = format!("#!/bin/sh\necho \"$*\" >> {}\n", scratch.path("told").display());
         let hook = scratch.write("hook", &hook, 0o755);
@@ -147,24 +161,26 @@ impl Play {
 #[test]
 fn a_bad_server_is_told_once_and_delays_nothing() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let troubles: [(&str, Option<&'static [Manner]>, &str); 9] = [
-        ("silent", Some(&[Manner::Answers(&[])]), "no answer within 1 s"),
-        ("deaf", Some(&[Manner::Answers(&["220 me", "250 me"])]), "MAIL FROM handover@"),
-        ("absent", None, ": Connection refused"),
-        ("gone", Some(&[Manner::HangsUp]), "not an answer of SMTP: incomplete response"),
-        ("garbage", Some(&[Manner::Answers(&["hello, who is there?"])]), "not an answer of SMTP"),
-        ("endless", Some(&[Manner::Endless(&[b'2'; 1 << 16])]), "the server answers without end"),
-        ("lengthy", Some(&[Manner::Endless(b"220-welcome\r\n")]), "too large"),
+    let troubles: [(&str, u64, Option<&'static [Manner]>, &str); 9] = [
+        ("silent", 1, Some(&[Manner::Answers(&[])]), "no answer within 1 s"),
+        ("deaf", 3, Some(&[Manner::Answers(&["220 me", "250 me"])]), "MAIL FROM handover@"),
+        ("absent", LONG, None, ": Connection refused"),
+        ("gone", LONG, Some(&[Manner::HangsUp]), "not an answer of SMTP: incomplete response"),
+        ("garbage", LONG, Some(&[Manner::Answers(&["hello, who is there?"])]), "not an answer of SMTP"),
+        ("endless", LONG, Some(&[Manner::Endless(&[b'2'; 1 << 16])]), "the server answers without end"),
+        ("lengthy", LONG, Some(&[Manner::Endless(LENGTHY)]), "too large"),
         (
             "slow",
+            1,
             Some(&[Manner::Drips(b"220-welcome\r\n")]),
             "no end in sight; the last step: greet 127.0.0.1 port",
         ),
-        ("busy", Some(&[Manner::Answers(&["421 later"])]), "transient error (421): later"),
+        ("busy", LONG, Some(&[Manner::Answers(&["421 later"])]), "transient error (421): later"),
     ];
-    for (name, manners, expected) in troubles {
+    for (name, timeout, manners, expected) in troubles {
         let server = manners.map(Server::new);
-        let mut play = Play::begin(&format!("mail-{name}"), server.as_ref().map_or(gone, |it| it.port));
+        let mut play =
+            Play::begin(&format!("mail-{name}"), (server.as_ref().map_or(gone, |it| it.port), timeout));
         play.until_hooks(1);
         let view = play.until_mail(|view| view.trouble.is_some());
         let trouble = view.trouble.unwrap_or_default();
@@ -197,7 +213,7 @@ fn a_letter_that_is_refused_for_good_is_not_tried_again() {
         "221 bye",
     ]);
     let server = Server::new(&[REFUSED, IN_PART, Manner::Answers(WELL)]);
-    let mut play = Play::begin("mail-refused", server.port);
+    let mut play = Play::begin("mail-refused", (server.port, LONG));
     let view = play.until_mail(|view| view.refused == 1);
     assert_eq!((view.waiting, view.sent), (0, 0));
     assert_eq!(view.trouble.as_deref(), Some("RCPT TO two@example.com: permanent error (550): who?"));
@@ -221,7 +237,7 @@ fn a_letter_that_is_refused_for_good_is_not_tried_again() {
 #[test]
 fn what_waits_is_sent_when_the_server_is_back() {
     let server = Server::new(&[Manner::HangsUp, Manner::Answers(WELL)]);
-    let mut play = Play::begin("mail-back", server.port);
+    let mut play = Play::begin("mail-back", (server.port, LONG));
     play.until_mail(|view| view.trouble.is_some());
     play.core.event("a", Told::Master, Told::Fault);
     let view = play.until_mail(|view| view.sent == 2);
@@ -233,7 +249,7 @@ fn what_waits_is_sent_when_the_server_is_back() {
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().0, Exit::Code(0));
     let listener = Core::listen(&scratch);
-    let text = config(server.port, "");
+    let text = config((server.port, LONG), "");
     let daemon = Daemon::start(env!("CARGO_BIN_EXE_notifierd"), &scratch, &text);
     let mut core = Core::accept(&listener, &[("a", Told::Fault)]);
     core.event("a", Told::Fault, Told::Backup);
