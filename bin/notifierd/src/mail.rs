@@ -22,7 +22,7 @@ use ipc::hooks::{MailRun, MailView};
 use model::Instant;
 use reactor::{Reactor, Token};
 use runner::{Crew, End, Finished, Job, Runner};
-use sys::process::Exit;
+use sys::process::{Exit, Signal};
 
 pub(crate) use self::plan::plan;
 
@@ -257,8 +257,10 @@ fn judged(finished: &Finished) -> (Fate, String) {
     let said = finished.output.lines().next_back().unwrap_or_default().trim();
     match finished.end {
         End::Exited(Exit::Code(status)) if !said.is_empty() => (Fate::of(status), said.to_owned()),
-        // A process whose memory is at its bound says so.
-        End::Exited(Exit::Signal(_)) if finished.output.contains("memory allocation of") => {
+        // At the bound of its memory a process says so, and at that of its time the kernel does.
+        End::Exited(Exit::Signal(signal))
+            if finished.output.contains("memory allocation of") || signal == Signal::XCPU.as_raw() =>
+        {
             (Fate::Failed, "the server answers without end".to_owned())
         }
         End::TimedOut => (Fate::Failed, format!("no end in sight; the last step: {said}")),

@@ -1,8 +1,9 @@
 //! The process that hands in one letter: `notifierd hand-in HOST PORT SECONDS HELLO SENDER RECIPIENT...`, started by notifierd
 //! alone, with the letter on standard input. It may block as long as it likes, since whoever started it ends it.
 //!
-//! What it must never do: keep a right, or believe the server. It has no capabilities and little memory, so that a server that
-//! answers without end only ends this process. What became of the letter is its exit status, and in words its last line.
+//! What it must never do: keep a right, or believe the server. It has no capabilities and little memory, and once the
+//! server is looked up it changes no file, runs nothing and connects to nothing else: a server that answers without end only ends this
+//! process. What became of the letter is its exit status, and in words its last line.
 //! Read RFC 5321 3.3 (the commands) and 4.2.1 (the first digit of an answer) first.
 
 use std::error::Error as _;
@@ -29,6 +30,8 @@ use super::letter::{Letter, shortened};
 pub(crate) const COMMAND: &str = "hand-in";
 /// All that it may allocate, in bytes: many times what a letter and honest answers take.
 const MAX_MEMORY: u64 = 32 << 20;
+/// How long it may compute, in seconds: an honest answer takes less than a hundredth of one.
+const MAX_CPU: u64 = 5;
 /// How much of an answer is told, in characters.
 const MAX_TOLD: usize = 300;
 /// How long the server may take to say goodbye. The letter is its own by then.
@@ -119,10 +122,15 @@ fn say(words: &str) {
 /// What is refused here is refused before the first byte of the server is read.
 pub(super) fn confine() -> Result<(), String> {
     sys::privilege::restrict(&[], true).map_err(|error| format!("drop capabilities: {error}"))?;
-    // No dump of what a server made of us.
-    for (resource, most) in [(Resource::Data, MAX_MEMORY), (Resource::Core, 0)] {
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        setrlimit(resource, limit).map_err(|error| format!("limit memory: {error}"))?;
+    // The last one: no dump of what a server made of us.
+    let limits = [
+        (Resource::Data, MAX_MEMORY, MAX_MEMORY),
+        (Resource::Cpu, MAX_CPU, MAX_CPU + 1),
+        (Resource::Core, 0, 0),
+    ];
+    for (resource, soft, hard) in limits {
+        let limit = Rlimit { current: Some(soft), maximum: Some(hard) };
+        setrlimit(resource, limit).map_err(|error| format!("limit memory and time: {error}"))?;
     }
     Ok(())
 }
@@ -230,6 +238,8 @@ fn connect(envelope: &Envelope, mut step: impl FnMut(&str)) -> Result<SmtpConnec
     step(&lookup);
     let found = (host.as_str(), *port).to_socket_addrs();
     let found: Vec<SocketAddr> = found.map_err(|error| format!("{lookup}: {error}"))?.collect();
+    // Not before: looking up a name may take files and sockets that nobody here knows of.
+    sys::landlock::restrict_client(*port).map_err(|error| format!("give up files and sockets: {error}"))?;
     let greeting = format!("greet {host} port {port}");
     step(&greeting);
     let hello = hello.parse().map_or_else(

@@ -129,8 +129,9 @@ fn an_end_says_what_became_of_the_letter() {
     assert_eq!(ended(code(69), "550 no\n"), (Fate::Refused, "550 no".into()));
     assert_eq!(ended(code(0), ""), (Fate::Failed, "the process that hands it in succeeded".into()));
     assert_eq!(ended(End::TimedOut, "").0, Fate::Failed);
-    let words = ended(End::Exited(Exit::Signal(6)), "memory allocation of 9 bytes failed\n").1;
-    assert_eq!(words, "the server answers without end");
+    for (signal, output) in [(6, "memory allocation of 9 bytes failed\n"), (24, "greet\n")] {
+        assert_eq!(ended(End::Exited(Exit::Signal(signal)), output).1, "the server answers without end");
+    }
     assert_eq!(
         ended(End::Exited(Exit::Signal(9)), "").1,
         "the process that hands it in was killed by signal 9"
