@@ -137,6 +137,8 @@ struct Daemon {
     promoted: HashSet<u32>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
+    /// Another configuration runs since the last comparison: what is missing then was never there.
+    adopted: bool,
     /// What somebody takes away again and again.
     contest: Contest,
     repairs: Limiter,
@@ -219,6 +221,7 @@ impl Daemon {
             rest_until: now,
             promoted: HashSet::new(),
             no_virtual_link: HashMap::new(),
+            adopted: false,
             contest: Contest::default(),
             repairs: Limiter::default(),
             strangers: Limiter::default(),

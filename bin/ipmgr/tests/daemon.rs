@@ -434,6 +434,19 @@ fn another_configuration_is_taken_in_line_with_the_orders_around_it() {
     }
     assert_eq!(installed, [("api_vip".to_owned(), 3, vec![]), ("web".to_owned(), 4, vec![])]);
     assert!(host.found("192.0.2.101").is_some());
+    assert!(!host.log().contains("put back"), "it was never there:\n{}", host.log());
+    // One address more, and nobody asks.
+    let more = host.configure(|text| {
+        text.replace("instance api_vip", "instance web")
+            .replace("192.0.2.100/32", "192.0.2.100/32\n    192.0.2.102/32")
+    });
+    assert_eq!(core.prepare(), (more, None));
+    core.say(&Order::Adopt { fingerprint: more });
+    eventually("it is there", || {
+        core.beat();
+        host.found("192.0.2.102").is_some()
+    });
+    assert!(!host.log().contains("put back"), "it was never there:\n{}", host.log());
     // One address less, and an instance less: whoever is gone takes its addresses along.
     let smaller = host.configure(|text| {
         let (one, rest) = text.split_once("vrrp_instance six").unwrap();

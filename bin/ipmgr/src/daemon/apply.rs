@@ -53,6 +53,7 @@ impl Daemon {
                 self.refusals.mention(now, || log::error!("{failure}"));
             }
         }
+        self.adopted = false;
         if self.failures != failures {
             self.failures = failures;
             self.answer_again(&asked);
@@ -186,6 +187,9 @@ impl Daemon {
         what: &impl fmt::Display,
         now: Instant,
     ) {
+        if self.adopted {
+            return;
+        }
         self.rest_until = now + AFTER_REPAIR;
         let Some(instance) = self.config.instances.get(instance.0) else { return };
         let name = &instance.name;

@@ -117,6 +117,7 @@ impl Daemon {
         self.evidence.reconfigure(self.uses.keys(), &self.reactor);
         self.config = new;
         self.failures.clear();
+        self.adopted = true;
         self.dirty = true;
         self.rest_until = now;
     }
