@@ -5,6 +5,7 @@
 //! has at most one, under a token of its own. Read connect(2) on EINPROGRESS, socket(7) on SO_LINGER and icmp(7) first.
 
 mod attempt;
+mod dbus;
 mod dns;
 mod files;
 mod http;
@@ -12,6 +13,7 @@ mod name_server;
 mod net;
 mod process;
 mod tls;
+mod unit;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -126,6 +128,9 @@ impl Probes {
             Probe::HttpGet(get) => net::Attempt::http(get, &mut self.trust).map(Attempt::Stream),
             Probe::Ping(target) => net::Attempt::ping(target).map(Attempt::Stream),
             Probe::DnsQuery(query) => name_server::Attempt::ask(query).map(Attempt::Name),
+            Probe::SystemdUnit(name) => {
+                unit::Attempt::ask(Path::new(unit::SYSTEM_BUS), name).map(Attempt::Unit)
+            }
             // The crew's.
             Probe::Script(_) => return None,
         };

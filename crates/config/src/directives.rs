@@ -353,6 +353,7 @@ mod tests {
             "dns_query",
             "dns_address",
             "dns_rcode",
+            "systemd_unit",
             "unix_connect",
             "process",
             "file",

@@ -67,6 +67,8 @@ fn what_a_check_asks_without_a_process() {
     };
     assert_eq!(probe("tcp_connect [::1]:80\n source ::2\n interface eth1"), Probe::TcpConnect(from));
     assert_eq!(probe("unix_connect /run/x.sock"), Probe::UnixConnect("/run/x.sock".into()));
+    assert_eq!(probe("systemd_unit haproxy"), Probe::SystemdUnit("haproxy.service".into()));
+    assert_eq!(probe("systemd_unit a-b@eth0.timer").words(), ["systemd_unit", "a-b@eth0.timer"]);
     assert_eq!(probe("process haproxy"), Probe::Process(Processes::named("haproxy".into())));
     assert_eq!(probe("file /run/ready"), Probe::File("/run/ready".into()));
     assert_eq!(probe("ping 10.0.0.1").words(), ["ping", "10.0.0.1"]);
@@ -147,6 +149,11 @@ fn what_is_no_probe() {
             ("unix_connect run/x", &["error bad-value"]),
             ("process /usr/sbin/haproxy", &["error bad-value"]),
             ("ping web", &["error bad-value"]),
+            ("systemd_unit web.conf", &["error bad-value"]),
+            ("systemd_unit /etc/web.service", &["error bad-value"]),
+            ("systemd_unit web@", &["error bad-value"]),
+            ("systemd_unit .service", &["error bad-value"]),
+            ("systemd_unit a\n interface eth1", &["warning no-effect"]),
             ("dns_query a..b", &["error bad-value"]),
             ("dns_query a@ns.example", &["error bad-value"]),
             ("dns_query a ANY", &["error bad-value"]),

@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use checks::Outcome;
 
-use super::name_server;
 use super::net::{self, Progress};
+use super::{name_server, unit};
 
 #[derive(Debug)]
 pub(super) enum Attempt {
     Stream(net::Attempt),
     Name(name_server::Attempt),
+    Unit(unit::Attempt),
 }
 
 impl AsFd for Attempt {
@@ -18,6 +19,7 @@ impl AsFd for Attempt {
         match self {
             Self::Stream(attempt) => attempt.as_fd(),
             Self::Name(attempt) => attempt.as_fd(),
+            Self::Unit(attempt) => attempt.as_fd(),
         }
     }
 }
@@ -28,13 +30,14 @@ impl Attempt {
         match self {
             Self::Stream(attempt) => attempt.proceed(),
             Self::Name(attempt) => attempt.proceed(),
+            Self::Unit(attempt) => attempt.proceed(),
         }
     }
 
     /// What it comes to when its time is over.
     pub(super) fn on_late(&self) -> Outcome {
         match self {
-            Self::Stream(_) => Outcome::TimedOut,
+            Self::Stream(_) | Self::Unit(_) => Outcome::TimedOut,
             Self::Name(attempt) => attempt.on_late(),
         }
     }

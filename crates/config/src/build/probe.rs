@@ -10,8 +10,33 @@ use crate::model::{HttpGet, Probe, Processes, Target, Tls};
 use crate::section::Section;
 
 /// Every word that says what is done.
-const KINDS: [&str; 8] =
-    ["script", "tcp_connect", "http_get", "dns_query", "unix_connect", "process", "file", "ping"];
+const KINDS: [&str; 9] = [
+    "script",
+    "tcp_connect",
+    "http_get",
+    "dns_query",
+    "systemd_unit",
+    "unix_connect",
+    "process",
+    "file",
+    "ping",
+];
+/// What a unit's name ends with.
+const UNITS: [&str; 11] = [
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "mount",
+    "automount",
+    "path",
+    "slice",
+    "scope",
+    "swap",
+    "device",
+];
+/// The longest name of a unit, in bytes (systemd.unit(5)).
+const MAX_UNIT: usize = 255;
 /// Where HTTP servers listen unless the URL says otherwise.
 const HTTP_PORT: u16 = 80;
 /// The same with TLS.
@@ -49,6 +74,7 @@ pub(super) fn probe(script: &Named<'_>, section: &Section<'_>, complaints: &mut 
             target(section, address, complaints).map(Probe::TcpConnect)
         }
         "ping" => target(section, SocketAddr::new(section.address(kind)?, 0), complaints).map(Probe::Ping),
+        "systemd_unit" => unit(&section.text(kind)?, complaints).map(Probe::SystemdUnit),
         "dns_query" => dns::query(section, complaints).map(Probe::DnsQuery),
         "http_get" => http_get(section, section.text(kind)?, complaints).map(Probe::HttpGet),
         _ => None,
@@ -134,6 +160,26 @@ fn http_get(section: &Section<'_>, url: Word<'_>, complaints: &mut Complaints) -
         status: section.number("http_status").and_then(|status| u16::try_from(status).ok()),
         body: section.text("http_body").map(|word| word.text.to_owned()),
     })
+}
+
+/// The full name of a unit, as systemd.unit(5) has it; `None` after a complaint.
+fn unit(word: &Word<'_>, complaints: &mut Complaints) -> Option<String> {
+    let wanted = "the name of a unit: haproxy.service, keepalived@eth0.service";
+    let name = if word.text.contains('.') { word.text.to_owned() } else { format!("{}.service", word.text) };
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+    match name.rsplit_once('.') {
+        Some((stem, kind))
+            if UNITS.contains(&kind)
+                && !stem.is_empty()
+                && !stem.starts_with('@')
+                && !stem.ends_with('@')
+                && name.len() <= MAX_UNIT
+                && name.bytes().all(is_legal) =>
+        {
+            Some(name)
+        }
+        Some(_) | None => bad(word, wanted, complaints),
+    }
 }
 
 /// `None` after a complaint.

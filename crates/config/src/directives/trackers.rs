@@ -51,6 +51,7 @@ pub(super) const ROWS: &[Directive] = &[
     )
     .default("NOERROR")
     .own(),
+    used("systemd_unit", SCRIPT, Text("NAME"), "passes while systemd says that the unit is active").own(),
     used("unix_connect", SCRIPT, Text("PATH"), "passes when something listens on that socket").own(),
     used("process", SCRIPT, Text("NAME"), "passes while a process of that name runs").own(),
     used("file", SCRIPT, Text("PATH"), "passes while that file exists").own(),

@@ -21,6 +21,8 @@ pub enum Probe {
     HttpGet(HttpGet),
     /// `dns_query`: passes when a DNS server gives the answer that is wanted.
     DnsQuery(DnsQuery),
+    /// `systemd_unit`: passes while systemd says that the unit is active. Its full name.
+    SystemdUnit(String),
     /// `unix_connect`: passes when something listens on that stream socket.
     UnixConnect(PathBuf),
     /// `process`: passes while as many such processes run as are wanted.
@@ -141,6 +143,7 @@ impl Probe {
             Self::TcpConnect(_) => "tcp_connect",
             Self::HttpGet(_) => "http_get",
             Self::DnsQuery(_) => "dns_query",
+            Self::SystemdUnit(_) => "systemd_unit",
             Self::UnixConnect(_) => "unix_connect",
             Self::Process(_) => "process",
             Self::File(_) | Self::Number(_) => "file",
@@ -166,6 +169,7 @@ impl Probe {
                 let subject = format!("{}{server}", if query.name.is_empty() { "." } else { &query.name });
                 return vec![self.word().to_owned(), subject, query.kind.name.to_owned()];
             }
+            Self::SystemdUnit(unit) => unit.clone(),
             Self::UnixConnect(path) | Self::File(path) => path.display().to_string(),
             Self::Number(file) => file.path.display().to_string(),
             Self::Process(wanted) => {
@@ -192,6 +196,7 @@ impl Probe {
             Self::TcpConnect(_)
             | Self::HttpGet(_)
             | Self::DnsQuery(_)
+            | Self::SystemdUnit(_)
             | Self::UnixConnect(_)
             | Self::Process(_)
             | Self::File(_)
