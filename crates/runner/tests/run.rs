@@ -247,6 +247,33 @@ fn what_cannot_run_says_why() {
     assert_eq!(refusal.to_string(), "no such user: no-such-user-here");
 }
 
+/// A package that replaces a script, or takes it away for a moment, meets runs that are under way and runs to come.
+#[test]
+fn a_script_that_is_replaced_while_it_runs_goes_on_as_it_was() {
+    let scratch = Scratch::new("replaced");
+    let script = scratch.script("script", "#!/bin/sh\nread -r line < \"$1\"\necho old\n", 0o755);
+    let gate = script.with_file_name("gate");
+    let fifo =
+        finish(&mut runner().start(now(), &job(Path::new("mkfifo"), &[gate.display().to_string()])).unwrap());
+    assert_eq!(fifo.0.end, End::Exited(Exit::Code(0)));
+    let arguments = [gate.display().to_string()];
+    let mut old = runner().start(now(), &job(&script, &arguments)).unwrap();
+    // Opened by the script: it has been read so far, or we would wait here.
+    let open = std::fs::OpenOptions::new().write(true).open(&gate).unwrap();
+    std::fs::rename(scratch.script("new", "#!/bin/sh\necho new\n", 0o755), &script).unwrap();
+    assert_eq!(finish(&mut runner().start(now(), &job(&script, &arguments)).unwrap()).0.output, "new\n");
+    std::fs::remove_file(&script).unwrap();
+    let refusal = runner().start(now(), &job(&script, &arguments)).unwrap_err();
+    assert_eq!(refusal.to_string(), format!("{}: no such program", script.display()));
+    drop(open);
+    assert_eq!(finish(&mut old).0.output, "old\n");
+    // What is no file can't be run, and says so at once.
+    for other in [&gate, &script.parent().unwrap().to_owned()] {
+        let refusal = runner().start(now(), &job(other, &[])).unwrap_err().to_string();
+        assert_eq!(refusal, format!("{}: not a regular file", other.display()));
+    }
+}
+
 #[test]
 fn root_does_not_run_what_others_could_change() {
     if !is_root("script security") {

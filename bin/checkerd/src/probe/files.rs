@@ -128,14 +128,15 @@ pub(super) fn exists(path: &Path) -> Outcome {
 
 /// Its number. As in keepalived it is 0 if there is no file, or no number in it.
 pub(super) fn number(path: &Path) -> Outcome {
-    match read(path) {
+    match read(path, MAX_READ) {
         Ok(text) => Outcome::Number(parse(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Number(0),
         Err(error) => Outcome::CannotRun(format!("read {}: {error}", path.display())),
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The beginning of a regular file: nothing else ends for sure, or answers at once.
+pub(super) fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     // Opening a FIFO would wait for somebody who writes.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -143,7 +144,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is no regular file"));
     }
     let mut text = Vec::new();
-    file.take(MAX_READ).read_to_end(&mut text)?;
+    file.take(longest).read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -4,21 +4,18 @@
 //! a port that can be guessed (the kernel chooses it at random), or with another number; or read for ever what somebody
 //! pours in. A datagram that is lost costs the run: `fall` is for that.
 
-use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use checks::Outcome;
 use config::{DnsQuery, Target};
-use rustix::fs::OFlags;
 use socket2::{Protocol, Socket, Type};
 
-use super::dns;
 use super::net::{Progress, is_in_vain, open};
+use super::{dns, files};
 
 /// Where the system's DNS servers stand; resolv.conf(5).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -115,7 +112,7 @@ fn number() -> u16 {
 /// The first server of resolv.conf(5) with a literal address, as it is now.
 fn system_server(path: &Path) -> Result<SocketAddr, Outcome> {
     let failed = |why: &str| Outcome::CannotRun(format!("find a DNS server in {}: {why}", path.display()));
-    let text = read(path).map_err(|error| failed(&error.to_string()))?;
+    let text = files::read(path, MAX_RESOLV_CONF).map_err(|error| failed(&error.to_string()))?;
     let address = String::from_utf8_lossy(&text).lines().find_map(nameserver);
     let address = address.ok_or_else(|| failed("there is no `nameserver ADDRESS`"))?;
     Ok(SocketAddr::new(address, DNS_PORT))
@@ -124,15 +121,6 @@ fn system_server(path: &Path) -> Result<SocketAddr, Outcome> {
 fn nameserver(line: &str) -> Option<IpAddr> {
     let mut words = line.split_whitespace();
     if words.next()? == "nameserver" { words.next()?.parse().ok() } else { None }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // A FIFO would wait for somebody who writes.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let mut text = Vec::new();
-    file.take(MAX_RESOLV_CONF).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -205,3 +205,20 @@ fn sockets_and_files_are_looked_at() {
     assert!(ask(&unix, TIMEOUT).to_string().contains("Connection refused"), "a file is left, nobody listens");
     std::fs::remove_file(&path).unwrap();
 }
+
+/// What would block whoever opens it, never ends, or is no file at all, is a reason and keeps nobody waiting.
+#[test]
+fn authorities_that_are_no_file_are_told_of() {
+    let fifo = std::env::temp_dir().join(format!("handover-fifo-{}", std::process::id()));
+    let _ = std::fs::remove_file(&fifo);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    let (_listener, target) = listen();
+    for path in [fifo.as_path(), Path::new("/dev/zero"), Path::new("/")] {
+        let Probe::HttpGet(get) = get(target.clone(), None) else { unreachable!() };
+        let tls = config::Tls { name: "web".into(), verify: true, authorities: Some(path.to_owned()) };
+        let outcome = ask(&Probe::HttpGet(HttpGet { tls: Some(tls), ..get }), TIMEOUT);
+        let why = format!("authorities of {}: it is no regular file", path.display());
+        assert_eq!(outcome, Outcome::CannotRun(why));
+    }
+    std::fs::remove_file(&fifo).unwrap();
+}

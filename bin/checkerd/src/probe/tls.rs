@@ -19,6 +19,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use socket2::Socket;
 
+use super::files;
+
+/// As much of a file of authorities is read, in bytes; those of whole distributions have a quarter of a megabyte.
+const MAX_AUTHORITIES: u64 = 4 * 1024 * 1024;
 /// Where distributions keep the authorities that they trust: Debian and its like, Red Hat's, SUSE's, Alpine's.
 const SYSTEM: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -133,7 +137,8 @@ fn read(authorities: Option<&Path>) -> Result<ClientConfig, String> {
         return Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth());
     };
     let failed = |why: &dyn std::fmt::Display| format!("authorities of {}: {why}", path.display());
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))?;
+    let text = files::read(path, MAX_AUTHORITIES).map_err(|error| failed(&error))?;
+    let certificates = CertificateDer::pem_slice_iter(&text);
     let mut roots = RootCertStore::empty();
     // A bundle may hold one that nobody can use; the others count.
     let (taken, _) = roots.add_parsable_certificates(certificates.flatten());
