@@ -71,6 +71,8 @@ fn finish(
 ) -> ExitCode {
     log::start(name);
     let started = supervised().and_then(|()| start(name, about, switch));
+    // What reading took, before anybody locks it.
+    sys::memory::give_back();
     match started.and_then(|start| start.map_or(Ok(()), |(start, switched)| body(start, switched))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -246,7 +246,11 @@ impl<A: Clone + PartialEq, T: Send + 'static> Participant<A, T> {
         let asks = std::mem::take(&mut self.waiting);
         let (path, id) = (self.path.clone(), self.id.clone());
         let (config, make) = (Arc::clone(&self.config), self.make);
-        match Errand::start(reactor, self.token, move || read((&path, &id), &config, make)) {
+        match Errand::start(reactor, self.token, move || {
+            let outcome = read((&path, &id), &config, make);
+            sys::memory::give_back();
+            outcome
+        }) {
             Ok(errand) => {
                 self.errand = Some(errand);
                 self.asks = asks;

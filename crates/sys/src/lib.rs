@@ -13,6 +13,7 @@ pub mod clock;
 pub mod framed;
 pub mod frames;
 pub mod landlock;
+pub mod memory;
 pub mod namespace;
 pub mod netlink;
 mod overflow;
