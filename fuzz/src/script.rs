@@ -369,6 +369,13 @@ impl Stage {
                 let parsed = packet::parse(&it.message, it.source, it.destination);
                 assert!(parsed.is_ok(), "{parsed:?}: {it:?}");
             }
+            Output::LowerMaster(lower) => {
+                assert!(self.ordered[lower.instance.0], "no master hears a lower one");
+            }
+            Output::Priority { instance, .. } => {
+                let takes_part = matches!(self.told[instance.0], Some(State::Backup | State::Master));
+                assert!(takes_part, "the priority of who takes no part");
+            }
             Output::Notice(notice) => assert!(!notice.text.is_empty(), "a notice of nothing"),
             Output::Finished => self.finished = true,
         }

@@ -77,6 +77,16 @@ impl Keepalived {
         assert!(run.wait(LIMIT).is_some(), "keepalived didn't stop:\n{}", lines(&run));
     }
 
+    /// Has it read another configuration.
+    ///
+    /// # Panics
+    /// It isn't running.
+    pub fn reload(&self, config: &str) {
+        self.host.write_file(CONFIG, config, 0o600).expect("write the configuration");
+        let run = self.run.borrow();
+        run.as_ref().expect("keepalived was started").kill(Signal::HUP).expect("signal");
+    }
+
     /// The state of an instance, from the last line of the log that tells one: `MASTER`, `BACKUP` or `FAULT`; empty
     /// before there is any.
     #[must_use]

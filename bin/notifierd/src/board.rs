@@ -39,6 +39,10 @@ pub(crate) enum Kind {
     Fault,
     /// `notify_stop`
     Stop,
+    /// `notify_deleted`
+    Deleted,
+    /// `notify_master_rx_lower_pri`
+    LowerMaster,
     /// `notify`
     Any,
 }
@@ -51,6 +55,8 @@ impl Kind {
             Self::Backup => "notify_backup",
             Self::Fault => "notify_fault",
             Self::Stop => "notify_stop",
+            Self::Deleted => "notify_deleted",
+            Self::LowerMaster => "notify_master_rx_lower_pri",
             Self::Any => "notify",
         }
     }
@@ -72,6 +78,17 @@ impl Kind {
         kinds.filter(|kind| kind.hook(hooks).is_some())
     }
 
+    /// Those that are there for an occasion, likewise: the general one is for states alone, as with keepalived.
+    fn of_occasion(occasion: &Occasion, hooks: &Hooks) -> VecDeque<Self> {
+        let kinds = match occasion {
+            Occasion::Instance(_) | Occasion::Group(_) => [Self::of(occasion.to()), Some(Self::Any)],
+            Occasion::Deleted(_) => [Some(Self::Deleted), Some(Self::Any)],
+            Occasion::LowerMaster(_) => [Some(Self::LowerMaster), None],
+            Occasion::Priority(_) => [None, None],
+        };
+        kinds.into_iter().flatten().filter(|kind| kind.hook(hooks).is_some()).collect()
+    }
+
     /// What is configured for it.
     pub(crate) const fn hook(self, hooks: &Hooks) -> Option<&Hook> {
         match self {
@@ -79,6 +96,8 @@ impl Kind {
             Self::Backup => hooks.backup.as_ref(),
             Self::Fault => hooks.fault.as_ref(),
             Self::Stop => hooks.stop.as_ref(),
+            Self::Deleted => hooks.deleted.as_ref(),
+            Self::LowerMaster => hooks.lower.as_ref(),
             Self::Any => hooks.any.as_ref(),
         }
     }
@@ -123,6 +142,8 @@ pub(crate) struct Lane {
     last: Option<Told>,
     active: Option<Active>,
     waiting: Waiting,
+    /// What has happened last in the state that hooks were begun for, if it has hooks of its own; it comes after all states.
+    notice: Option<Occasion>,
     superseded: u64,
 }
 
@@ -136,8 +157,17 @@ struct Active {
 
 impl Lane {
     fn new(subject: Subject, hooks: Hooks, delivery: Delivery) -> Self {
-        let waiting = Waiting::default();
-        Self { subject, hooks, delivery, told: None, last: None, active: None, waiting, superseded: 0 }
+        Self {
+            subject,
+            hooks,
+            delivery,
+            told: None,
+            last: None,
+            active: None,
+            waiting: Waiting::default(),
+            notice: None,
+            superseded: 0,
+        }
     }
 
     /// Whose it is.
@@ -181,6 +211,11 @@ impl Lane {
     }
 
     fn offer(&mut self, occasion: Occasion, queue: Queue) -> Offered {
+        if !occasion.is_state() {
+            self.notice = Some(occasion).filter(|it| !Kind::of_occasion(it, &self.hooks).is_empty());
+            return Offered::Taken;
+        }
+        self.notice = None;
         if Kind::of(occasion.to()).is_none() {
             return Offered::Untold;
         }
@@ -221,11 +256,17 @@ impl Lane {
                 }
             }
             self.active = None;
-            let occasion = self.waiting.next()?;
+            let Some(occasion) = self.waiting.next() else {
+                let occasion = self.notice.take()?;
+                let left = Kind::of_occasion(&occasion, &self.hooks);
+                let previous = occasion.from();
+                self.active = Some(Active { occasion, previous, left, running: None });
+                continue;
+            };
             let state = occasion.to();
             let previous = self.last.unwrap_or(occasion.from());
             (self.told, self.last) = (Some(state), Some(state));
-            let left: VecDeque<Kind> = Kind::configured(state, &self.hooks).collect();
+            let left = Kind::of_occasion(&occasion, &self.hooks);
             // Without hooks there is nothing to begin; but whoever is told of it next has to know.
             let begun = if left.is_empty() { Mark::Told(state) } else { Mark::Begun(state) };
             mark(self.subject.clone(), begun);
@@ -235,7 +276,7 @@ impl Lane {
 
     fn is_idle(&self) -> bool {
         let is_over = |active: &Active| active.running.is_none() && active.left.is_empty();
-        self.active.as_ref().is_none_or(is_over) && self.waiting.len() == 0
+        self.active.as_ref().is_none_or(is_over) && self.waiting.len() == 0 && self.notice.is_none()
     }
 }
 
@@ -315,6 +356,12 @@ impl Board {
         self.lanes.get(&id)
     }
 
+    /// An occasion as it is to be told: an instance that a reload removed is DELETED if it has `notify_deleted`.
+    pub(crate) fn phrase(&self, occasion: Occasion) -> Occasion {
+        let lane = self.by_subject.get(&occasion.subject()).and_then(|id| self.lanes.get(id));
+        if lane.is_some_and(|lane| lane.hooks.says_deleted) { occasion.into_deleted() } else { occasion }
+    }
+
     /// Somebody is in a state. `None` if our configuration doesn't know them.
     pub(crate) fn offer(&mut self, occasion: Occasion) -> Option<Offered> {
         let lane = self.lanes.get_mut(self.by_subject.get(&occasion.subject())?)?;
@@ -369,7 +416,8 @@ impl Board {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         if lane.active.as_mut().and_then(|active| active.running.take()).is_some() {
             self.running = self.running.saturating_sub(1);
-            if let Some(active) = lane.active.as_ref().filter(|active| active.left.is_empty()) {
+            let is_told = |active: &&Active| active.left.is_empty() && active.occasion.is_state();
+            if let Some(active) = lane.active.as_ref().filter(is_told) {
                 self.marks.push_back((lane.subject.clone(), Mark::Told(active.occasion.to())));
             }
         }

@@ -211,9 +211,10 @@ impl Daemon {
     }
 
     fn offer(&mut self, occasion: Occasion, now: Instant) {
+        let occasion = self.board.phrase(occasion);
         let (name, state) = (occasion.subject(), occasion.to());
         if state != Told::Init && self.board.knows(&name) {
-            self.pipes.tell(&occasion);
+            self.pipes.tell(&occasion, &self.config);
             self.post.tell(&occasion, now);
         }
         self.history.heard(&occasion);

@@ -181,6 +181,8 @@ impl Feed {
             }
             Ok(Message::Event(event)) => return vec![Occasion::Instance(event)],
             Ok(Message::GroupEvent(event)) => return vec![Occasion::Group(event)],
+            Ok(Message::LowerMaster(notice)) => return vec![Occasion::LowerMaster(notice)],
+            Ok(Message::Priority(notice)) => return vec![Occasion::Priority(notice)],
             Ok(Message::Stopping) => self.stopping = true,
             Ok(Message::Prelude(prelude)) => self.preludes.push(prelude),
             Ok(Message::Reload(Answer::Refused { error })) => {

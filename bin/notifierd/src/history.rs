@@ -80,6 +80,9 @@ impl History {
 
     /// Somebody is in a state. Of who was INIT before, or isn't `known` to be anything, INIT isn't news.
     pub(crate) fn heard(&mut self, occasion: &Occasion) {
+        if !occasion.is_state() {
+            return;
+        }
         let (subject, state) = (occasion.subject(), occasion.to());
         let before = self.seen.insert(subject, state);
         if before == Some(state) || (before.is_none() && state == Told::Init) {
@@ -88,9 +91,11 @@ impl History {
         // Whoever came from elsewhere than we knew stands in a snapshot, which knows nothing of the way.
         let is_told = before == Some(occasion.from());
         self.put(match occasion.clone() {
-            Occasion::Instance(event) if is_told => Entry::Event(event),
+            // Not a state: what a hook makes of it is in here.
+            Occasion::LowerMaster(_) | Occasion::Priority(_) => return,
+            Occasion::Instance(event) | Occasion::Deleted(event) if is_told => Entry::Event(event),
             Occasion::Group(event) if is_told => Entry::GroupEvent(event),
-            Occasion::Instance(event) => Entry::State(Found {
+            Occasion::Instance(event) | Occasion::Deleted(event) => Entry::State(Found {
                 at: stamp(),
                 state: InstanceState {
                     instance: event.instance,

@@ -122,6 +122,9 @@ impl Post {
 
     /// Somebody is in a state.
     pub(crate) fn tell(&mut self, occasion: &Occasion, now: Instant) {
+        if !occasion.is_state() {
+            return;
+        }
         let (subject, state) = (occasion.subject(), occasion.to());
         if state == Told::Init {
             return;

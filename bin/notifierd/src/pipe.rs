@@ -122,9 +122,19 @@ impl Pipe {
         Ok(file)
     }
 
-    /// Somebody is in a state; says nothing if that was the last that was said.
+    /// Somebody is in a state; says nothing if that was the last that was said. What happened within a state is said only
+    /// where there is room, since nothing follows from it that isn't so later.
     pub(crate) fn tell(&mut self, occasion: &Occasion) {
         let (subject, state) = (occasion.subject(), occasion.to());
+        if !occasion.is_state() {
+            if self.waiting.is_empty() {
+                self.waiting.push_back((subject, line(occasion)));
+                self.flush();
+            } else {
+                self.overtaken = self.overtaken.saturating_add(1);
+            }
+            return;
+        }
         if self.told.insert(subject.clone(), state) == Some(state) {
             return;
         }
@@ -162,6 +172,11 @@ impl Pipe {
         if self.trouble.settle() {
             log::info!("{}: {}: it is read again", self.config.word, self.config.path.display());
         }
+    }
+
+    /// The state of each that is told next is said, whatever was said last.
+    pub(crate) fn repeat(&mut self) {
+        self.told.clear();
     }
 
     /// Other names, and nobody who is no more.

@@ -112,12 +112,20 @@ impl Pipes {
         }
         let is_kept = |subject: &Subject| crate::board::subjects(config).any(|(it, ..)| it == *subject);
         self.pipes.iter_mut().for_each(|(pipe, _)| pipe.rename(renamed, is_kept));
+        if config.global.pipes_repeat {
+            self.pipes.iter_mut().for_each(|(pipe, _)| pipe.repeat());
+        }
         self.crew.set_script_user(user.clone());
         self.script_user = user;
     }
 
-    /// Somebody is in a state.
-    pub(crate) fn tell(&mut self, occasion: &Occasion) {
+    /// Somebody is in a state, or something has happened in it that is to be told.
+    pub(crate) fn tell(&mut self, occasion: &Occasion, config: &Config) {
+        if let Occasion::Priority(notice) = occasion
+            && !config.instances.iter().any(|it| it.name == notice.instance && it.tells_priority)
+        {
+            return;
+        }
         self.pipes.iter_mut().for_each(|(pipe, _)| pipe.tell(occasion));
     }
 

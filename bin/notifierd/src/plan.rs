@@ -66,21 +66,8 @@ fn planned(subject: &Subject, was: Option<Subject>, fate: Fate, changed: Vec<Str
     Planned { kind, name: own, was: was.map(|was| name(&was).1), fate, changed }
 }
 
-/// Each hook by its word.
-fn words(hooks: &Hooks) -> [(&'static str, Option<&Hook>); 5] {
-    // A new hook has to be named here before anything compiles.
-    let Hooks { any, master, backup, fault, stop } = hooks;
-    [
-        ("notify", any.as_ref()),
-        ("notify_master", master.as_ref()),
-        ("notify_backup", backup.as_ref()),
-        ("notify_fault", fault.as_ref()),
-        ("notify_stop", stop.as_ref()),
-    ]
-}
-
 fn is_empty(hooks: &Hooks) -> bool {
-    words(hooks).iter().all(|(_, hook)| hook.is_none())
+    *hooks == Hooks::default()
 }
 
 /// What of the way in which hooks are run is another.
@@ -100,10 +87,14 @@ fn differences(
             (hook.command.program.clone(), hook.command.arguments.clone(), user)
         })
     };
-    let pairs = words(before).into_iter().zip(words(after));
+    let pairs = before.by_word().into_iter().zip(after.by_word());
     let differing =
         pairs.filter(|((_, before), (_, after))| meaning(*before, old_user) != meaning(*after, new_user));
-    differing.map(|((word, _), _)| word.to_owned()).collect()
+    let mut changed: Vec<_> = differing.map(|((word, _), _)| word.to_owned()).collect();
+    if before.says_deleted != after.says_deleted && before.deleted == after.deleted {
+        changed.push("notify_deleted".to_owned());
+    }
+    changed
 }
 
 #[cfg(test)]

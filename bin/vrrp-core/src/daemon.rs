@@ -4,6 +4,7 @@
 
 mod announcing;
 mod clients;
+mod notices;
 mod preludes;
 mod reload;
 
@@ -366,6 +367,8 @@ impl Daemon {
             }
             Output::Transition(transition) => self.on_transition(&transition),
             Output::GroupTransition(transition) => self.on_group_transition(&transition),
+            Output::LowerMaster(lower) => self.on_lower_master(&lower),
+            Output::Priority { instance, priority } => self.on_priority(instance, priority),
             Output::Notice(notice) => {
                 let name = notice.instance.and_then(|id| self.setup.instance_config(id)).map(|it| &it.name);
                 let name = name.map(|name| format!("({name}) ")).unwrap_or_default();

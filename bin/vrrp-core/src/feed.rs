@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Message, Snapshot, Told};
-use model::{Cause, Instant, Priority, State};
+use ipc::events::{Event, GroupEvent, GroupState, InstanceState, Message, Notice, Snapshot, Told};
+use model::{Cause, Evidence, Instant, Priority, State};
 use vrrp::{CoreConfig, GroupId, GroupTransition, InstanceId, Transition};
 
 use crate::past::Past;
@@ -122,6 +122,28 @@ impl Feed {
         })
     }
 
+    /// Takes what happened within a state, and gives the notice for subscribers.
+    pub(crate) fn record_notice(
+        &mut self,
+        (instance, priority): (InstanceId, Priority),
+        (cause, evidence): (Cause, Evidence),
+        at: &Moment,
+    ) -> Option<Notice> {
+        let state = self.states.get_mut(instance.0)?;
+        self.sequence += 1;
+        state.priority = priority;
+        Some(Notice {
+            sequence: self.sequence,
+            instance: state.instance.clone(),
+            state: state.state,
+            priority,
+            cause,
+            evidence,
+            at: at.wall.clone(),
+            monotonic: at.boot.as_nanos(),
+        })
+    }
+
     /// The same for a sync group.
     pub(crate) fn record_group(&mut self, transition: &GroupTransition, at: &Moment) -> Option<GroupEvent> {
         let state = self.groups.get_mut(transition.group.0)?;
@@ -179,8 +201,6 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
-    use model::Evidence;
-
     use super::*;
 
     fn feed() -> (Feed, Moment) {

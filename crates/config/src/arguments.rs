@@ -48,11 +48,13 @@ pub(crate) fn read<'a>(
             return Some(Value::Nothing);
         }
         Argument::Bool if statement.arguments.is_empty() => return Some(Value::Bool(true)),
-        Argument::Flag(_) if statement.arguments.is_empty() => return Some(Value::Nothing),
+        Argument::Flag(_) | Argument::OptionalHook if statement.arguments.is_empty() => {
+            return Some(Value::Nothing);
+        }
         Argument::Words(what) if what.starts_with('[') && statement.arguments.is_empty() => {
             return Some(Value::Words(Vec::new()));
         }
-        Argument::Command | Argument::Hook | Argument::Words(_) => usize::MAX,
+        Argument::Command | Argument::Hook | Argument::OptionalHook | Argument::Words(_) => usize::MAX,
         Argument::Weight(_) | Argument::User => 2,
         Argument::Number(..) | Argument::Seconds(..) | Argument::OneOf(_) => 1,
         Argument::Bool | Argument::Flag(_) | Argument::Address | Argument::Link | Argument::Text(_) => 1,
@@ -67,7 +69,7 @@ pub(crate) fn read<'a>(
         Argument::Command => {
             return command::command(row.name, &statement.tail, complaints).map(Value::Command);
         }
-        Argument::Hook => {
+        Argument::Hook | Argument::OptionalHook => {
             let hook = command::hook(row.name, &statement.tail, complaints);
             return hook.map(|(command, user)| Value::Hook(command, user));
         }
@@ -250,6 +252,7 @@ pub(crate) fn wanted(argument: Argument) -> String {
         Argument::User => "a user and perhaps a group".to_owned(),
         Argument::Command => "a command in quotes".to_owned(),
         Argument::Hook => "a command in quotes, and perhaps a user and a group".to_owned(),
+        Argument::OptionalHook => "nothing, or a command in quotes and perhaps a user and a group".to_owned(),
         Argument::Text(what) | Argument::Words(what) => what.to_owned(),
         Argument::Free => "words".to_owned(),
     }

@@ -110,6 +110,8 @@ pub(crate) enum Argument {
     Command,
     /// The same, and perhaps `USER [GROUP]` after it.
     Hook,
+    /// The same, or nothing.
+    OptionalHook,
     /// One word; what it is, for people.
     Text(&'static str),
     /// One word or more, or none if what they are begins with a bracket; what they are, for people.

@@ -422,7 +422,8 @@ pub(crate) fn pieces<'a>(line: &Line<'a>) -> impl Iterator<Item = Line<'a>> + us
 
 /// Whether what follows this word may be a command, which has rules of its own.
 pub(crate) fn takes_command(word: &str) -> bool {
-    directives::everywhere(word).any(|row| matches!(row.argument, Argument::Command | Argument::Hook))
+    let is_command = |it| matches!(it, Argument::Command | Argument::Hook | Argument::OptionalHook);
+    directives::everywhere(word).any(|row| is_command(row.argument))
 }
 
 /// Whether a line is for the parser as it stands.

@@ -86,6 +86,8 @@ pub struct Global {
     pub real_time: Option<u8>,
     /// `notify_fifo` and `vrrp_notify_fifo`.
     pub pipes: Vec<NotifyPipe>,
+    /// `fifo_write_vrrp_states_on_reload`: after a reload these are told all states once more.
+    pub pipes_repeat: bool,
     /// How states are mailed, if they can be.
     pub mail: Option<Mail>,
     /// Its words.
@@ -320,6 +322,8 @@ pub struct Instance {
     pub delivery: Delivery,
     /// What runs before the addresses come or go.
     pub preludes: Preludes,
+    /// `notify_priority_changes`, else that of its sync group, else `vrrp_notify_priority_changes`: named pipes are told.
+    pub tells_priority: bool,
     /// `smtp_alert`, else `smtp_alert_vrrp`, else that of `global_defs`: its states are mailed.
     pub mails: bool,
     /// Its words, those aside that strict mode doesn't count.
@@ -384,6 +388,35 @@ pub struct Hooks {
     pub fault: Option<Hook>,
     /// `notify_stop`.
     pub stop: Option<Hook>,
+    /// `notify_deleted`, with a command or without one: an instance that a reload removes is told as DELETED, not STOP.
+    pub says_deleted: bool,
+    /// The command of `notify_deleted`: in place of [`Self::stop`] then.
+    pub deleted: Option<Hook>,
+    /// `notify_master_rx_lower_pri`.
+    pub lower: Option<Hook>,
+}
+
+impl Hooks {
+    /// Every hook by its word, in the order in which they run where two run for one thing.
+    #[must_use]
+    pub fn by_word(&self) -> [(&'static str, Option<&Hook>); 7] {
+        // A new hook has to be named here before anything compiles.
+        let Self { any, master, backup, fault, stop, says_deleted: _, deleted, lower } = self;
+        [
+            ("notify_master", master.as_ref()),
+            ("notify_backup", backup.as_ref()),
+            ("notify_fault", fault.as_ref()),
+            ("notify_stop", stop.as_ref()),
+            ("notify_deleted", deleted.as_ref()),
+            ("notify_master_rx_lower_pri", lower.as_ref()),
+            ("notify", any.as_ref()),
+        ]
+    }
+
+    /// Those that are configured.
+    pub fn all(&self) -> impl Iterator<Item = &Hook> {
+        self.by_word().into_iter().filter_map(|(_, hook)| hook)
+    }
 }
 
 /// `pre_master` and `pre_backup`: what runs before the addresses of an instance come or go.

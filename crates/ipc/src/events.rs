@@ -80,6 +80,10 @@ pub enum Message {
     Event(Event),
     /// One transition of a sync group.
     GroupEvent(GroupEvent),
+    /// A MASTER has heard a lower one; while that goes on, at most once a second.
+    LowerMaster(Notice),
+    /// The effective priority of a BACKUP or MASTER is another.
+    Priority(Notice),
     /// Something is to be done before addresses come or go.
     Prelude(Prelude),
     /// vrrp-core was told to stop: its last events follow, and then it goes. A subscriber that comes later hears it, too.
@@ -237,6 +241,28 @@ pub struct GroupEvent {
     pub to: Told,
     /// Why: the cause of the member that moved first.
     pub cause: Cause,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub monotonic: u64,
+}
+
+/// Something that happened to an instance within a state, numbered like the transitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// One after that of the event before, of whichever kind that was.
+    pub sequence: u64,
+    /// Who.
+    pub instance: InstanceName,
+    /// Its state, before and after.
+    pub state: Told,
+    /// The effective priority now.
+    pub priority: Priority,
+    /// What happened.
+    pub cause: Cause,
+    /// What the cause rests on, for programs.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
     /// When, RFC 3339 in UTC.
     pub at: String,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.

@@ -216,6 +216,8 @@ fn concerns(output: &Output) -> Option<InstanceId> {
         | Output::Announce(instance)
         | Output::AnnouncePlaced { instance, .. } => Some(*instance),
         Output::Transition(transition) => Some(transition.instance),
+        Output::LowerMaster(lower) => Some(lower.instance),
+        Output::Priority { instance, .. } => Some(*instance),
         Output::Notice(notice) => notice.instance,
         Output::GroupTransition(_) | Output::Finished => None,
     }

@@ -489,6 +489,8 @@ impl World {
                 self.chronicle.note(self.now, Line::GroupTold(told, from));
                 Ok(())
             }
+            // Adverts tell both to everybody who is on the LAN.
+            Output::LowerMaster(_) | Output::Priority { .. } => Ok(()),
             Output::Notice(notice) => {
                 self.chronicle.note(self.now, Line::Noticed(node, notice.text));
                 Ok(())

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use model::Instant;
 
-use crate::door::Output;
+use crate::door::{LOWER_MASTER_PAUSE, LowerMaster, Output};
 use crate::instance::{Instance, Turn};
+use crate::receive::Heard;
 use crate::state::{Holding, Round, next_on_schedule};
 
 /// The pause between announcements that a lower master makes us send. It hears our adverts and gives way.
@@ -52,6 +53,27 @@ impl Instance {
         let holding = self.announce_against_rival(turn, holding, RIVAL_PAUSE);
         let earlier = holding.rival_announced.filter(|last| *last < turn.now);
         Holding { rival_again: earlier.map(|last| last + RIVAL_PAUSE), ..holding }
+    }
+
+    /// Tells, at most once in a while, that another master was heard: until our addresses are in place it may only be the one that
+    /// we relieve.
+    pub(crate) fn tell_of_lower_master(
+        &self,
+        turn: &mut Turn<'_>,
+        holding: Holding,
+        heard: &Heard<'_>,
+    ) -> Holding {
+        let is_recent = |last| turn.now < last + LOWER_MASTER_PAUSE;
+        if holding.install_by.is_some() || holding.lower_told.is_some_and(is_recent) {
+            return holding;
+        }
+        turn.out.outputs.push_back(Output::LowerMaster(LowerMaster {
+            instance: self.id,
+            source: heard.source,
+            priority: heard.advert.priority,
+            own: self.effective,
+        }));
+        Holding { lower_told: Some(turn.now), ..holding }
     }
 
     /// neighbours may have believed the rival. Now, unless it was done less than `pause` ago, and once more when the rival

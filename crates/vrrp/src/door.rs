@@ -284,6 +284,15 @@ pub enum Output {
     Transition(Transition),
     /// The same of a sync group, after the transitions of its members.
     GroupTransition(GroupTransition),
+    /// We are MASTER, and a lower one was heard beside us (V3-FSM-12); at most one in [`LOWER_MASTER_PAUSE`] for each instance.
+    LowerMaster(LowerMaster),
+    /// The effective priority is another, in the same state.
+    Priority {
+        /// Whose.
+        instance: InstanceId,
+        /// After all weights.
+        priority: Priority,
+    },
     /// Something a person may want to read; already limited in rate.
     Notice(Notice),
     /// After [`Input::Shutdown`]: everything is withdrawn, nothing more will come.
@@ -338,6 +347,22 @@ pub struct GroupTransition {
     pub to: Option<State>,
     /// Why: that of the member that moved first.
     pub cause: Cause,
+}
+
+/// The least time between two [`Output::LowerMaster`] of one instance: anybody on the link can send such adverts.
+pub const LOWER_MASTER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Another master, of lower rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LowerMaster {
+    /// Who heard it.
+    pub instance: InstanceId,
+    /// Where its advert came from.
+    pub source: IpAddr,
+    /// The priority in that advert.
+    pub priority: Priority,
+    /// Our own.
+    pub own: Priority,
 }
 
 /// A line for the log.

@@ -62,6 +62,8 @@ pub(crate) struct Instance {
     since: Instant,
     /// After all weights.
     pub(crate) effective: Priority,
+    /// What was told last of that.
+    priority_told: Priority,
     /// Where adverts are sent from.
     pub(crate) source: Option<IpAddr>,
     /// What is sent, one per destination; built when priority or source change.
@@ -107,6 +109,7 @@ impl Instance {
             cause: Cause::Started,
             since: now,
             effective: config.priority,
+            priority_told: config.priority,
             config,
             source: None,
             adverts: Vec::new(),
@@ -298,6 +301,7 @@ impl Instance {
         }
         let from = self.told.unwrap_or(model::State::Init);
         self.told = told;
+        self.priority_told = self.effective;
         self.since = turn.now;
         turn.out.outputs.push_back(Output::Transition(Transition {
             instance: self.id,
@@ -307,6 +311,15 @@ impl Instance {
             priority: self.effective,
             evidence: self.cause.evidence(),
         }));
+    }
+
+    /// Tells the priority of who takes part, if it is another and no transition has told it.
+    pub(crate) fn tell_priority(&mut self, turn: &mut Turn<'_>) {
+        let takes_part = matches!(self.told, Some(model::State::Backup | model::State::Master));
+        if takes_part && self.priority_told != self.effective {
+            self.priority_told = self.effective;
+            turn.out.outputs.push_back(Output::Priority { instance: self.id, priority: self.effective });
+        }
     }
 
     /// The one translation from the RFC's states to users' words; `None` is STOP.

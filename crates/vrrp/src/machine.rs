@@ -76,6 +76,12 @@ impl Instance {
     pub(crate) fn handle(&mut self, turn: &mut Turn<'_>, event: Event<'_>) {
         self.look_at_the_clock(turn);
         self.stopping |= matches!(event, Event::Shutdown);
+        self.arm(turn, event);
+        self.tell_priority(turn);
+    }
+
+    /// One arm for each state and event.
+    fn arm(&mut self, turn: &mut Turn<'_>, event: Event<'_>) {
         match (self.state, event) {
             (State::Initialize, Event::Facts) => self.on_facts_in_initialize(turn),
             (State::Initialize, Event::ManagerPresent { held }) => self.on_manager_in_initialize(turn, held),
@@ -387,7 +393,7 @@ impl Instance {
                     heard.sentence(Remark::LowerMaster, ours)
                 });
             }
-            let mut holding = holding;
+            let mut holding = self.tell_of_lower_master(turn, holding, heard);
             if may_answer && self.config.manners.answer_lower {
                 self.advertise(turn);
                 holding.answered = Some(turn.now);
@@ -578,6 +584,7 @@ impl Instance {
             rival_announced: None,
             rival_again: None,
             answered: None,
+            lower_told: None,
         };
         self.transition(turn, State::Active(holding), cause);
         self.advertise(turn);

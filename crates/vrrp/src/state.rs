@@ -58,6 +58,8 @@ pub(crate) struct Holding {
     /// Announcements against a rival that was there again too soon after the last ones.
     pub(crate) rival_again: Option<Instant>,
     pub(crate) answered: Option<Instant>,
+    /// When a lower master was told of.
+    pub(crate) lower_told: Option<Instant>,
 }
 
 /// Announcements to come.

@@ -64,8 +64,7 @@ fn programs(config: &Config, host: &mut Host) {
     }
     let hooks = config.instances.iter().map(|instance| &instance.hooks);
     for hooks in hooks.chain(config.groups.iter().map(|group| &group.hooks)) {
-        let all = [&hooks.any, &hooks.master, &hooks.backup, &hooks.fault, &hooks.stop];
-        for hook in all.into_iter().flatten() {
+        for hook in hooks.all() {
             program(&mut runner, &hook.command, hook.user.as_ref(), host);
         }
     }

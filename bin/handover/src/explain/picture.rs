@@ -273,6 +273,8 @@ fn hooks(config: &Config, report: &Report, of: &'static str, hooks: &Hooks, more
         one("BACKUP", &hooks.backup),
         one("FAULT", &hooks.fault),
         one("stop", &hooks.stop),
+        one("removal by a reload", &hooks.deleted),
+        one("a lower master", &hooks.lower),
         hooks.any.as_ref().map(|hook| runs("every state", hook, &more)),
     ]
     .into_iter()

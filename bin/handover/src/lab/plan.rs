@@ -201,9 +201,7 @@ fn hooks(configs: &BTreeMap<String, Config>, files: &[File]) -> Vec<File> {
             for hook in [&instance.preludes.master, &instance.preludes.backup].into_iter().flatten() {
                 add(&hook.command, Some(PRINTING_HOOK));
             }
-            for hook in
-                [&hooks.any, &hooks.master, &hooks.backup, &hooks.fault, &hooks.stop].into_iter().flatten()
-            {
+            for hook in hooks.all() {
                 add(&hook.command, Some(PRINTING_HOOK));
             }
         }

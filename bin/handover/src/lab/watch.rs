@@ -116,6 +116,11 @@ impl Watch {
                 let at = Instant::from_nanos(event.monotonic);
                 self.news.push((at, node.to_owned(), event.to.to_string(), text));
             }
+            Message::LowerMaster(notice) | Message::Priority(notice) => {
+                let text = format!("{}: {}", notice.instance, notice.cause);
+                let at = Instant::from_nanos(notice.monotonic);
+                self.news.push((at, node.to_owned(), notice.state.to_string(), text));
+            }
             Message::Snapshot(snapshot) => {
                 for it in snapshot.instances {
                     let text = format!("{} with priority {}: {}", it.instance, it.priority, it.cause);

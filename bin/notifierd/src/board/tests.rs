@@ -1,5 +1,5 @@
 use config::Loaded;
-use ipc::events::{Event, GroupEvent};
+use ipc::events::{Event, GroupEvent, Notice};
 use model::{Cause, Evidence, GroupName, InstanceName, Priority};
 use proptest::prelude::*;
 
@@ -153,10 +153,7 @@ fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
 }
 
 fn sequence_and_state(occasion: &Occasion) -> (u64, Told) {
-    match occasion {
-        Occasion::Instance(event) => (event.sequence, event.to),
-        Occasion::Group(event) => (event.sequence, event.to),
-    }
+    (occasion.sequence(), occasion.to())
 }
 
 /// A group is told apart from a member of the same name, and neither waits for the other.
@@ -300,4 +297,78 @@ proptest! {
         prop_assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
         prop_assert_eq!(told.last().map(|(_, state)| *state), last);
     }
+}
+
+fn lower(sequence: u64) -> Occasion {
+    Occasion::LowerMaster(Notice {
+        sequence,
+        instance: InstanceName::new("I0").unwrap(),
+        state: Told::Master,
+        priority: Priority(100),
+        cause: cause(),
+        evidence: Evidence::default(),
+        at: String::new(),
+        monotonic: 0,
+    })
+}
+
+#[test]
+fn a_lower_master_comes_after_all_states_once_and_marks_nothing() {
+    let mut board = board("notify_master_rx_lower_pri /l\n notify /n");
+    board.offer(event(0, 1, Told::Master));
+    assert_eq!(next(&mut board), Some((Kind::Any, Told::Master, Told::Init)));
+    while board.poll_mark().is_some() {}
+    board.offer(lower(2));
+    board.offer(lower(3));
+    assert_eq!(next(&mut board), None, "one at a time");
+    assert!(!board.is_idle());
+    board.ended(LaneId(0));
+    assert_eq!(board.poll_mark().map(|(_, mark)| mark), Some(Mark::Told(Told::Master)));
+    let start = board.poll_start().unwrap();
+    assert_eq!(
+        (start.kind, start.occasion),
+        (Kind::LowerMaster, lower(3)),
+        "the last one, and no general hook"
+    );
+    board.offer(lower(4));
+    board.offer(event(0, 5, Told::Backup));
+    board.ended(LaneId(0));
+    assert_eq!(board.poll_mark(), None);
+    assert_eq!(
+        next(&mut board),
+        Some((Kind::Any, Told::Backup, Told::Master)),
+        "what was heard as MASTER is over"
+    );
+    board.ended(LaneId(0));
+    assert_eq!(next(&mut board), None);
+    assert!(board.is_idle());
+}
+
+#[test]
+fn who_has_no_hook_for_it_is_not_busy_with_it() {
+    let mut board = board("notify /n");
+    board.offer(lower(1));
+    assert!(board.is_idle());
+    assert_eq!(next(&mut board), None);
+}
+
+#[test]
+fn a_removal_is_deleted_only_for_who_says_so() {
+    let removed = |code: &str| {
+        let Occasion::Instance(mut event) = event(0, 1, Told::Stop) else { unreachable!() };
+        event.cause.code = code.into();
+        Occasion::Instance(event)
+    };
+    let kinds = |hooks: &str, code: &str| {
+        let mut board = board(hooks);
+        let occasion = board.phrase(removed(code));
+        let [.., word, _] = occasion.arguments();
+        board.offer(occasion);
+        (word, next(&mut board).map(|(kind, ..)| kind))
+    };
+    let hooks = "notify_stop /s\n notify_deleted /d";
+    assert_eq!(kinds(hooks, "removed"), ("DELETED".to_owned(), Some(Kind::Deleted)));
+    assert_eq!(kinds(hooks, "shutdown"), ("STOP".to_owned(), Some(Kind::Stop)));
+    assert_eq!(kinds("notify_stop /s\n notify_deleted", "removed"), ("DELETED".to_owned(), None));
+    assert_eq!(kinds("notify_stop /s", "removed"), ("STOP".to_owned(), Some(Kind::Stop)));
 }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use ipc::events::Event;
+use ipc::events::{Event, Notice};
 use model::{Cause, Evidence, InstanceName, Priority};
 
 use super::*;
@@ -95,5 +95,38 @@ fn a_pipe_that_nobody_reads_holds_the_newest_states_and_tells_them_later() {
     pipe.flush();
     assert_eq!(read(&mut file), "INSTANCE \"b\" MASTER 100\nINSTANCE \"a\" FAULT 100\n");
     assert_eq!((pipe.view(None).waiting, pipe.view(None).trouble), (0, None));
+    pipe.remove();
+}
+
+#[test]
+fn what_happens_within_a_state_is_written_where_there_is_room_and_a_state_again_when_asked() {
+    let (path, reactor) = (path("notices"), Reactor::new().unwrap());
+    let mut pipe = pipe(&path, &reactor);
+    let notice = |state| Notice {
+        sequence: 1,
+        instance: InstanceName::new("a").unwrap(),
+        state,
+        priority: Priority(107),
+        cause: Cause { code: "test".into(), text: "test".into() },
+        evidence: Evidence::default(),
+        at: String::new(),
+        monotonic: 0,
+    };
+    pipe.tell(&occasion("a", Told::Master));
+    pipe.tell(&Occasion::LowerMaster(notice(Told::Master)));
+    pipe.tell(&Occasion::Priority(notice(Told::Backup)));
+    pipe.tell(&occasion("a", Told::Master));
+    pipe.repeat();
+    pipe.tell(&occasion("a", Told::Master));
+    let mut file = open(&path).unwrap();
+    let expected = "INSTANCE \"a\" MASTER 100\nINSTANCE \"a\" MASTER_RX_LOWER_PRI 107\nINSTANCE \"a\" BACKUP_PRIORITY 107\nINSTANCE \"a\" MASTER 100\n";
+    assert_eq!(read(&mut file), expected);
+    while pipe.view(None).trouble.is_none() {
+        pipe.tell(&Occasion::LowerMaster(notice(Told::Master)));
+    }
+    for _ in 0..TOO_MANY {
+        pipe.tell(&Occasion::LowerMaster(notice(Told::Master)));
+    }
+    assert_eq!(pipe.view(None).waiting, 1, "nothing grows");
     pipe.remove();
 }

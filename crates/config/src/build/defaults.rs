@@ -33,6 +33,8 @@ pub(super) struct Defaults {
     pub(super) manners: Manners,
     /// How hooks are run.
     pub(super) delivery: Usual,
+    /// Whether named pipes are told of changes of priorities.
+    pub(super) tells_priority: bool,
     /// Whether states are mailed.
     pub(super) mails: bool,
     group_v4: IpAddr,
@@ -53,6 +55,7 @@ impl Defaults {
             announcements: manners::global_announcements(global, complaints),
             manners: manners::global(global, complaints),
             delivery: Usual::new(global),
+            tells_priority: global.flag("vrrp_notify_priority_changes").unwrap_or(false),
             mails: mail::default_alert(global),
             group_v4: group(global, "vrrp_mcast_group4", Family::V4, complaints).unwrap_or(GROUP_V4),
             group_v6: group(global, "vrrp_mcast_group6", Family::V6, complaints).unwrap_or(GROUP_V6),
@@ -123,6 +126,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             .and_then(|number| u8::try_from(number).ok())
             .filter(|priority| *priority > 0),
         pipes: super::pipes::pipes(section, complaints),
+        pipes_repeat: section.given("fifo_write_vrrp_states_on_reload").is_some(),
         mail: mail::mail(section, complaints),
         given: section.words(),
     }

@@ -120,6 +120,9 @@ pub(super) fn group<'a>(
     let places: Vec<usize> = taken.iter().filter_map(|word| members.drafts.get(word.text).copied()).collect();
     let weights_allowed = WEIGHTS_ALLOWED.iter().any(|word| section.given(word).is_some());
     settle_trackers(&group, weights_allowed, drafts, &places, complaints);
+    if let Some(tells) = section.flag("notify_priority_changes") {
+        settle_telling(tells, drafts, &places);
+    }
     let instances = places.iter().filter_map(|at| drafts.get(*at)).map(|draft| &draft.instance);
     judge_members(&group, &instances.collect::<Vec<_>>(), complaints);
     Some(group)
@@ -178,6 +181,16 @@ fn settle_trackers(
             tracked.weight.value = 0;
             !of_group
         });
+    }
+}
+
+/// What the group says of `notify_priority_changes` is for members that say nothing.
+fn settle_telling(tells: bool, drafts: &mut [Draft], places: &[usize]) {
+    for at in places {
+        let Some(Draft { instance, .. }) = drafts.get_mut(*at) else { continue };
+        if instance.given.at("notify_priority_changes").is_none() {
+            instance.tells_priority = tells;
+        }
     }
 }
 

@@ -88,9 +88,15 @@ pub(super) fn instance(
         peers: reach.peers,
         unicast_ttl: reach.unicast_ttl,
         multicast_group: reach.multicast_group,
-        hooks: hooks(section),
+        hooks: Hooks {
+            says_deleted: section.given("notify_deleted").is_some(),
+            deleted: section.hook("notify_deleted"),
+            lower: section.hook("notify_master_rx_lower_pri"),
+            ..hooks(section)
+        },
         delivery: delivery::delivery(section, defaults.delivery, complaints),
         preludes: preludes(section),
+        tells_priority: section.flag("notify_priority_changes").unwrap_or(defaults.tells_priority),
         mails: mail::alert(section, defaults.mails),
         given: section.words(),
         span: block.name.span,
@@ -207,5 +213,8 @@ pub(super) fn hooks(section: &Section<'_>) -> Hooks {
         backup: section.hook("notify_backup"),
         fault: section.hook("notify_fault"),
         stop: section.hook("notify_stop"),
+        says_deleted: false,
+        deleted: None,
+        lower: None,
     }
 }

@@ -1,6 +1,5 @@
 //! What is so while nothing is done with a word, and what to do instead: advice for who has it in a file.
 
-pub(super) const NO_PIPE: &str = "pipes get each state of an instance or group once, and nothing else; `handover events --json` tells more";
 pub(super) const NO_FIREWALL: &str = "no firewall rule is made";
 pub(super) const NO_SIZES: &str = "the kernel's own sizes are used";
 pub(super) const NO_SNMP: &str = "no SNMP is served; `handover status --json` tells the same";
@@ -16,9 +15,6 @@ pub(super) const LISTENS_FIRST: &str =
 pub(super) const AT_ONCE: &str = "elections begin at once; `vrrp_startup_delay` waits after the start";
 pub(super) const COUNTED: &str = "adverts of virtual routers that are not configured are ignored";
 pub(super) const SAME_RANDOM: &str = "`_RANDOM` is the same on every read until a file changes, in any case";
-pub(super) const NEVER_DELETED: &str =
-    "the hook never runs; write `notify_stop` for what has to happen at the end";
-pub(super) const NEVER_LOWER: &str = "the hook never runs";
 pub(super) const NOT_SIGNED: &str =
     "adverts are not signed, and routers that demand it would not listen: there would be two masters";
 pub(super) const OLD_UNICAST_CHECKSUM: &str = "checksums are those of every keepalived after 1.3.6";

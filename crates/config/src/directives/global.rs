@@ -105,9 +105,8 @@ pub(super) const ROWS: &[Directive] = &[
     used("notify_fifo", AT, PIPE, "is another; of the same path, it is the one that counts"),
     used("vrrp_notify_fifo_script", AT, Hook, "reads that pipe, whose path it gets as last argument"),
     used("notify_fifo_script", AT, Hook, "reads that pipe, whose path it gets as last argument"),
-    not_yet("vrrp_notify_priority_changes", AT, Bool, "tells changes of priority").without(absent::NO_PIPE),
-    not_yet("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells all states after a reload")
-        .without(absent::NO_PIPE),
+    used("vrrp_notify_priority_changes", AT, Bool, "tells named pipes of changes of priorities"),
+    used("fifo_write_vrrp_states_on_reload", AT, Nothing, "tells named pipes all states after a reload"),
     used("notify_timeout", AT, HOOK_TIME, "is how long a hook may take").default("60").own(),
     used(
         "notify_queue",

@@ -1,6 +1,8 @@
 //! The words of `vrrp_instance`.
 
-use super::Argument::{Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, Words};
+use super::Argument::{
+    Address, Bool, Free, Hook, Link, Nothing, Number, OneOf, OptionalHook, Seconds, Text, Words,
+};
 use super::Place::{AddressEntry, Authentication, PeerEntry, RouteEntry, RuleEntry, TrackEntry};
 use super::global::{HOOK_LIMIT, HOOK_QUEUE, HOOK_TIME};
 use super::root::MAX_TIMER;
@@ -69,17 +71,21 @@ pub(super) const ROWS: &[Directive] = &[
     .own(),
     used("notify_queue_limit", HOOKED, HOOK_LIMIT, "is how many states may wait with `notify_queue all`")
         .own(),
-    not_yet("notify_deleted", AT, Free, "runs when a reload removes the instance")
-        .without(absent::NEVER_DELETED),
-    not_yet("notify_master_rx_lower_pri", AT, Free, "runs when a lower master was heard")
-        .without(absent::NEVER_LOWER),
-    not_yet(
+    used(
+        "notify_deleted",
+        AT,
+        OptionalHook,
+        "runs when a reload removes the instance, which is then told as DELETED",
+    )
+    .again(Again::FirstWins),
+    used("notify_master_rx_lower_pri", AT, Hook, "runs when a MASTER hears a lower master")
+        .again(Again::FirstWins),
+    used(
         "notify_priority_changes",
         &[Place::Instance, Place::SyncGroup],
         Bool,
-        "tells changes of priority",
-    )
-    .without(absent::NO_PIPE),
+        "tells named pipes of changes of the priority",
+    ),
     not_yet("auth_hmac", AT, Nothing, "signs adverts").harms(absent::NOT_SIGNED).since("2.4.0"),
     used("virtual_ipaddress_excluded", AT, Nothing, "lists addresses that move and that no advert carries")
         .entries(AddressEntry),

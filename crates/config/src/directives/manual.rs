@@ -105,6 +105,7 @@ fn metavariable(argument: Argument) -> String {
         Argument::User => "USER [GROUP]".to_owned(),
         Argument::Command => "\"COMMAND ...\"".to_owned(),
         Argument::Hook => "\"COMMAND ...\" [USER [GROUP]]".to_owned(),
+        Argument::OptionalHook => "[\"COMMAND ...\" [USER [GROUP]]]".to_owned(),
         Argument::Text(what) | Argument::Words(what) => what.to_owned(),
         Argument::Free => "...".to_owned(),
     }

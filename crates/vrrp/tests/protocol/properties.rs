@@ -215,6 +215,10 @@ proptest! {
                     }
                     Output::GroupTransition(transition) => prop_assert_ne!(transition.to, Some(transition.from)),
                     Output::Transmit(transmit) => prop_assert!(transmit.message.len() >= 8),
+                    Output::LowerMaster(lower) => prop_assert!(ordered[lower.instance.0]),
+                    Output::Priority { instance, .. } => {
+                        prop_assert!(matches!(told[instance.0], Some(State::Backup | State::Master)));
+                    }
                     Output::Notice(notice) => prop_assert!(!notice.text.is_empty()),
                     Output::Finished => finished = true,
                 }
@@ -326,6 +330,8 @@ fn of_the_first(outputs: &[Output]) -> Vec<Output> {
         | Output::Announce(instance)
         | Output::AnnouncePlaced { instance, .. } => *instance == ONE,
         Output::Transition(transition) => transition.instance == ONE,
+        Output::LowerMaster(lower) => lower.instance == ONE,
+        Output::Priority { instance, .. } => *instance == ONE,
         Output::Notice(notice) => notice.instance == Some(ONE),
         Output::GroupTransition(_) | Output::Finished => false,
     };

@@ -174,7 +174,8 @@ fn a_lowered_priority_is_advertised_at_once_and_nothing_else_happens() {
     host.pass(ms(300));
     let due = host.core.next_deadline();
     let outputs = retune(&mut host, of(vec![v3(40)]));
-    assert_eq!((sent(&outputs), outputs.len()), (vec![40], 1));
+    let told = Output::Priority { instance: ONE, priority: Priority(40) };
+    assert_eq!((sent(&outputs), outputs.len(), outputs.last()), (vec![40], 2, Some(&told)));
     assert_eq!((host.state(), host.view().effective), (Some(State::Master), Priority(40)));
     assert_eq!(host.core.next_deadline(), due, "the schedule stays");
 }
@@ -184,7 +185,8 @@ fn a_backups_skew_follows_its_priority() {
     // V3-TMR-1
     let mut host = backup(v3(100));
     host.pass(ms(500));
-    assert_eq!(retune(&mut host, of(vec![v3(228)])), []);
+    let told = Output::Priority { instance: ONE, priority: Priority(228) };
+    assert_eq!(retune(&mut host, of(vec![v3(228)])), [told]);
     assert_eq!(takeover(&mut host), Some(ms(2500 + 110)));
 }
 

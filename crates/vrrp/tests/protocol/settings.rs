@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::support::*;
 use handover_vrrp::packet::{self, ChecksumForm};
 use handover_vrrp::{
-    Announcements, CoreConfig, Input, InstanceConfig, LinkId, Manners, Peer, SOURCE_PATIENCE, TrackedLink,
+    Announcements, CoreConfig, Input, InstanceConfig, LinkId, LowerMaster, Manners, Output, Peer,
+    SOURCE_PATIENCE, TrackedLink,
 };
-use model::{LinkFact, LinkName, Priority, State};
+use model::{LinkFact, LinkName, Priority, State, Verdict};
 
 fn announcing(announcements: Announcements) -> InstanceConfig {
     InstanceConfig { announcements, ..v3(100) }
@@ -90,6 +91,42 @@ fn a_lower_master_is_announced_against_as_configured() {
     assert_eq!(announcements(&host.hear(&message(&v3(100), GREATER, 99))), 0);
     assert_eq!(announcements(&host.pass(ms(1999))), 0);
     assert_eq!(announcements(&host.pass(ms(1))), 2);
+}
+
+/// Anybody on the link can send such adverts, and each that is told may run a hook.
+#[test]
+fn a_lower_master_is_told_with_its_priority_and_once_in_a_while() {
+    let mut host = Host::master(v3(100));
+    let lower = message(&v3(100), GREATER, 99);
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        let outputs = host.hear(&lower);
+        told.extend(outputs.into_iter().filter(|it| matches!(it, Output::LowerMaster(_))));
+        host.pass(ms(100));
+    }
+    let (source, priority, own) = (GREATER, Priority(99), Priority(100));
+    let expected = Output::LowerMaster(LowerMaster { instance: ONE, source, priority, own });
+    assert_eq!(told, [expected.clone(), expected], "in two seconds");
+
+    // Until our addresses are in place, it may be the one that we relieve.
+    let mut taking_over = Host::new(v3(100));
+    taking_over.pass_unanswered(ms(4000));
+    assert!(!taking_over.hear(&lower).iter().any(|it| matches!(it, Output::LowerMaster(_))));
+}
+
+#[test]
+fn a_priority_is_told_when_it_is_another_in_the_same_state() {
+    let config = InstanceConfig { checks: vec![tracked("chk", -20)], ..v3(100) };
+    let mut host = Host::master(config);
+    let told = |outputs: Vec<Output>| {
+        let priority = |it| if let Output::Priority { priority, .. } = it { Some(priority) } else { None };
+        outputs.into_iter().filter_map(priority).collect::<Vec<_>>()
+    };
+    host.verdict("chk", Verdict::Up);
+    assert_eq!(told(host.verdict("chk", Verdict::Down)), [Priority(80)]);
+    assert_eq!(told(host.verdict("chk", Verdict::Down)), []);
+    assert_eq!(told(host.verdict("chk", Verdict::Up)), [Priority(100)]);
+    assert_eq!(told(host.hear(&message(&v3(100), LOWER, 200))), [], "a transition tells its own");
 }
 
 #[test]

@@ -286,6 +286,8 @@ impl Host {
                 | Output::AnnouncePlaced { .. }
                 | Output::Transition(_)
                 | Output::GroupTransition(_)
+                | Output::LowerMaster(_)
+                | Output::Priority { .. }
                 | Output::Notice(_)
                 | Output::Finished => {}
             }
