@@ -21,4 +21,5 @@ pub mod manual;
 pub mod node;
 pub mod observer;
 pub mod package;
+pub mod page;
 pub mod programs;

@@ -8,27 +8,15 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use handover_tests::page::block;
 use handover_tests::programs::program;
 
 /// Longer than any healthy machine needs for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/checkerd.md");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// What stands in the first block that is fenced so, after a heading.
-fn block(heading: &str, fence: &str) -> String {
-    let page = page();
-    let after = page.split_once(heading).expect("the heading").1;
-    let block = after.split_once(&format!("```{fence}\n")).expect("a block").1;
-    block.split_once("```").expect("its end").0.to_owned()
-}
 
 /// A process that is ended with the test.
 struct Running(Child);
