@@ -6,7 +6,7 @@
 //! hardware address takes the master's traffic away (switches learn where it is). It is filled before it is switched on, since
 //! then thousands of IPv6 addresses cost milliseconds. What is not ours must never be touched, whatever its name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use config::{Config, Instance, VirtualMac};
 use model::{LinkName, MacAddress};
@@ -29,7 +29,7 @@ pub(crate) enum Step {
 pub(crate) fn steps(config: &Config, world: &World) -> (Vec<Step>, HashMap<LinkName, String>) {
     let (mut steps, mut impossible) = (Vec::new(), HashMap::new());
     let wanted: BTreeMap<&LinkName, (&LinkName, &VirtualMac)> =
-        config.instances.iter().filter_map(|it| Some((&it.virtual_mac.as_ref()?.link, of(it)?))).collect();
+        config.instances.iter().filter_map(of).map(|(base, own)| (&own.link, (base, own))).collect();
     for found in world.links().filter(|found| found.virtual_link.is_some()) {
         let agrees = wanted.get(&found.name).is_some_and(|(base, own)| is_as_wanted(found, base, own, world));
         if !agrees {
@@ -88,10 +88,10 @@ pub(crate) fn without_route(plan: &Plan, world: &World) -> Vec<Change> {
     lacking.cloned().collect()
 }
 
-/// Whether the interface with that index has another of ours that remembers that it answered for everybody.
-pub(crate) fn is_quietened(world: &World, base: u32, but: Option<u32>) -> bool {
-    let mut ours = world.links().filter(|link| Some(link.index) != but).filter_map(|link| link.virtual_link);
-    ours.any(|own| own.base == base && own.quietened)
+/// The interfaces on which some of ours remember that they answered for everybody.
+pub(crate) fn quietened(world: &World) -> HashSet<u32> {
+    let ours = world.links().filter_map(|link| link.virtual_link);
+    ours.filter(|own| own.quietened).map(|own| own.base).collect()
 }
 
 #[cfg(test)]

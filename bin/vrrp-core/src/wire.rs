@@ -240,8 +240,6 @@ impl Wire {
             sealed: transmit.sealed,
             message: &transmit.message,
         };
-        let no_socket =
-            || io::Error::new(io::ErrorKind::NotConnected, "ipmgr has handed over no socket for this link");
         if let Some((link, mac)) = from {
             return self.announcers.get(link).ok_or_else(no_socket)?.advert(*mac, &packet);
         }
@@ -258,9 +256,7 @@ impl Wire {
     /// The kernel's words, or that ipmgr has handed over no socket yet; `Unsupported` where the link has no hardware address,
     /// and so nobody to tell.
     pub(crate) fn announce(&self, placed: &Placed) -> io::Result<()> {
-        let socket = self.announcers.get(&placed.link).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotConnected, "ipmgr has handed over no socket for this link")
-        })?;
+        let socket = self.announcers.get(&placed.link).ok_or_else(no_socket)?;
         let mac = self
             .macs
             .get(&placed.link)
@@ -271,6 +267,10 @@ impl Wire {
             IpAddr::V6(address) => socket.unsolicited_na(*mac, address, true),
         }
     }
+}
+
+fn no_socket() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "ipmgr has handed over no socket for this link")
 }
 
 /// Who sent it is nowhere.

@@ -3,7 +3,7 @@
 //! What they are made on hears the same ARP requests, and must leave the answers to who has the addresses (`arp_ignore`,
 //! ip-sysctl.rst). How it was before is remembered by the interface itself, for whoever deletes the last one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{Instant, LinkName, MacAddress};
 use sys::netlink::{self, KernelError};
@@ -17,48 +17,60 @@ impl Daemon {
     pub(super) fn keep_virtual_links(&mut self, now: Instant) {
         let (steps, impossible) = virtual_links::steps(&self.config, &self.world);
         self.no_virtual_link = impossible.into_iter().map(|(link, text)| (Thing::Link(link), text)).collect();
+        if steps.is_empty() {
+            return;
+        }
+        let before = virtual_links::quietened(&self.world);
+        let mut quietened = before.clone();
         for step in steps {
             match step {
                 Step::Make { base, link, mac } => {
-                    if let Err(error) = self.make_virtual_link(base, &link, mac) {
-                        self.no_virtual_link.insert(Thing::Link(link), error.to_string());
-                        continue;
+                    match self.make_virtual_link(base, &link, mac, &mut quietened) {
+                        Ok(()) => log::info!("{link} is made, with the hardware address {mac}"),
+                        Err(error) => {
+                            self.no_virtual_link.insert(Thing::Link(link), error.to_string());
+                        }
                     }
-                    log::info!("{link} is made, with the hardware address {mac}");
                 }
-                Step::Delete { index, link } => match self.delete_virtual_link(index, &link) {
+                Step::Delete { index, link } => match self.route.delete_virtual(index, &link) {
                     Ok(()) => log::info!("{link} is deleted"),
+                    Err(error) if error.is_absent() => {}
                     Err(error) => self.complaints.mention(now, || log::error!("{error}")),
                 },
             }
-            self.look(now);
         }
+        self.look(now);
+        self.give_back(&before, now);
     }
 
-    fn make_virtual_link(&mut self, base: u32, link: &LinkName, mac: MacAddress) -> Result<(), KernelError> {
+    fn make_virtual_link(
+        &mut self,
+        base: u32,
+        link: &LinkName,
+        mac: MacAddress,
+        quietened: &mut HashSet<u32>,
+    ) -> Result<(), KernelError> {
         let Some(base_name) = self.world.name(base).cloned() else { return Ok(()) };
         let answers_for_all = netlink::arp_ignore(&base_name).is_ok_and(|was| was == 0);
-        let quietened = answers_for_all || virtual_links::is_quietened(&self.world, base, None);
-        self.route.create_virtual(base, link, mac, quietened)?;
+        if answers_for_all {
+            quietened.insert(base);
+        }
+        self.route.create_virtual(base, link, mac, quietened.contains(&base))?;
         if let Err(error) = netlink::refuse_router_advertisements(link) {
             log::warn!("{link} may learn routes from routers: its accept_ra can't be set: {error}");
         }
         if answers_for_all { self.route.set_arp_ignore(base, &base_name, 1) } else { Ok(()) }
     }
 
-    fn delete_virtual_link(&mut self, index: u32, link: &LinkName) -> Result<(), KernelError> {
-        let own = self.world.link(link).and_then(|found| found.virtual_link);
-        let gone = |result: Result<(), KernelError>| match result {
-            Err(error) if error.is_absent() => Ok(()),
-            other => other,
-        };
-        gone(self.route.delete_virtual(index, link))?;
-        let Some(own) = own.filter(|own| own.quietened) else { return Ok(()) };
-        match self.world.name(own.base) {
-            Some(base) if !virtual_links::is_quietened(&self.world, own.base, Some(index)) => {
-                gone(self.route.set_arp_ignore(own.base, base, 0))
+    /// What answered for everybody does so again once nothing of ours is left on it.
+    fn give_back(&mut self, before: &HashSet<u32>, now: Instant) {
+        let still = virtual_links::quietened(&self.world);
+        for base in before.difference(&still) {
+            let Some(name) = self.world.name(*base) else { continue };
+            match self.route.set_arp_ignore(*base, name, 0) {
+                Err(error) if !error.is_absent() => self.complaints.mention(now, || log::error!("{error}")),
+                Ok(()) | Err(_) => {}
             }
-            Some(_) | None => Ok(()),
         }
     }
 
@@ -77,12 +89,19 @@ impl Daemon {
 
     /// Deletes all of ours.
     pub(super) fn delete_virtual_links(&mut self, now: Instant) {
+        let before = virtual_links::quietened(&self.world);
         let ours = self.world.links().filter(|link| link.virtual_link.is_some());
-        for (index, link) in ours.map(|link| (link.index, link.name.clone())).collect::<Vec<_>>() {
-            if let Err(error) = self.delete_virtual_link(index, &link) {
-                log::error!("{error}");
-            }
-            self.look(now);
+        let ours: Vec<_> = ours.map(|link| (link.index, link.name.clone())).collect();
+        if ours.is_empty() {
+            return;
         }
+        for (index, link) in ours {
+            match self.route.delete_virtual(index, &link) {
+                Err(error) if !error.is_absent() => log::error!("{error}"),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        self.look(now);
+        self.give_back(&before, now);
     }
 }

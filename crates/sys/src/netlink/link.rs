@@ -22,8 +22,8 @@ use super::virtual_link::VirtualLink;
 const HEADER: usize = 16;
 
 /// A family (address_families(7)), the attribute with its settings (linux/if_link.h), and one of them (linux/ip.h).
-pub(super) const AF_INET: u16 = 2;
-pub(super) const IFLA_INET_CONF: u16 = 1;
+const AF_INET: u16 = 2;
+const IFLA_INET_CONF: u16 = 1;
 const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 
 /// An attribute by hand (`struct nlattr`), padded to four bytes.
@@ -33,6 +33,13 @@ pub(super) fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(value);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
+}
+
+/// IPv4 settings of an interface (linux/ip.h), to be set.
+pub(super) fn inet_settings(settings: &[(u16, u32)]) -> LinkAttribute {
+    let each = settings.iter().flat_map(|(setting, value)| nested(*setting, &value.to_ne_bytes()));
+    let settings = nested(AF_INET, &nested(IFLA_INET_CONF, &each.collect::<Vec<_>>()));
+    LinkAttribute::Other(DefaultNla::new(libc::IFLA_AF_SPEC, settings))
 }
 
 /// A network interface.
@@ -201,13 +208,9 @@ impl Route {
     /// # Errors
     /// `ENODEV` if there is no such interface.
     pub fn promote_secondaries(&mut self, index: u32) -> Result<(), KernelError> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        let setting = nested(IPV4_DEVCONF_PROMOTE_SECONDARIES, &1_u32.to_ne_bytes());
-        let settings = nested(AF_INET, &nested(IFLA_INET_CONF, &setting));
-        link.attributes.push(LinkAttribute::Other(DefaultNla::new(libc::IFLA_AF_SPEC, settings)));
-        let request = Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 };
-        self.one("set promote_secondaries on interface", &index.to_string(), request)
+        self.set_index("set promote_secondaries on interface", index, &index.to_string(), |link| {
+            link.attributes.push(inet_settings(&[(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1)]));
+        })
     }
 
     /// Deletes the interface, and a veth's other end with it.
@@ -215,10 +218,19 @@ impl Route {
     /// # Errors
     /// `ENODEV` if there is none.
     pub fn delete_link(&mut self, name: &str) -> Result<(), KernelError> {
+        let index = self.link_index(name)?;
+        self.delete_index("delete", index, name)
+    }
+
+    pub(super) fn delete_index(
+        &mut self,
+        op: &'static str,
+        index: u32,
+        name: &str,
+    ) -> Result<(), KernelError> {
         let mut link = LinkMessage::default();
-        link.header.index = self.link_index(name)?;
-        let request = Request { message: RouteNetlinkMessage::DelLink(link), flags: 0 };
-        self.one("delete", name, request)
+        link.header.index = index;
+        self.one(op, name, Request { message: RouteNetlinkMessage::DelLink(link), flags: 0 })
     }
 
     pub(super) fn create(
@@ -234,14 +246,25 @@ impl Route {
         self.one(op, name, request)
     }
 
-    pub(super) fn set(
+    fn set(
         &mut self,
         op: &'static str,
         name: &str,
         change: impl FnOnce(&mut LinkMessage),
     ) -> Result<(), KernelError> {
+        let index = self.link_index(name)?;
+        self.set_index(op, index, name, change)
+    }
+
+    pub(super) fn set_index(
+        &mut self,
+        op: &'static str,
+        index: u32,
+        name: &str,
+        change: impl FnOnce(&mut LinkMessage),
+    ) -> Result<(), KernelError> {
         let mut link = LinkMessage::default();
-        link.header.index = self.link_index(name)?;
+        link.header.index = index;
         change(&mut link);
         self.one(op, name, Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 })
     }

@@ -17,7 +17,7 @@ use netlink_packet_route::link::{
 use super::Route;
 use super::error::KernelError;
 use super::exchange::Request;
-use super::link::{AF_INET, IFLA_INET_CONF, nested};
+use super::link::{inet_settings, nested};
 
 /// What tells our interfaces from others' (`IFLA_IFALIAS`, as `ip link show` prints it).
 const ALIAS: &str = "made by handover";
@@ -83,19 +83,21 @@ impl Route {
         let alias = if quietened { ALIAS_QUIETENED } else { ALIAS };
         // The kernel takes neither with the other.
         let settings = [(IPV4_DEVCONF_ARP_IGNORE, 1), (IPV4_DEVCONF_RP_FILTER, LOOSE)];
-        let named = self.set("name the maker of", name.as_str(), |link| {
-            link.attributes.push(LinkAttribute::IfAlias(alias.to_owned()));
-            link.attributes.push(inet_settings(&settings));
+        let made = self.link_index(name.as_str()).and_then(|index| {
+            self.set_index("name the maker of", index, name.as_str(), |link| {
+                link.attributes.push(LinkAttribute::IfAlias(alias.to_owned()));
+                link.attributes.push(inet_settings(&settings));
+            })?;
+            Ok(index)
         });
-        if named.is_err() {
+        let index = made.inspect_err(|_| {
             // It would be somebody else's for ever.
             let _ = self.delete_link(name.as_str());
-            return named;
-        }
+        })?;
         // No IPv6, no addresses of it.
         let silent = nested(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
         let silent = DefaultNla::new(libc::IFLA_AF_SPEC, nested(AF_INET6, &silent));
-        let _ = self.set("keep addresses from", name.as_str(), |link| {
+        let _ = self.set_index("keep addresses from", index, name.as_str(), |link| {
             link.attributes.push(LinkAttribute::Other(silent));
         });
         Ok(())
@@ -106,14 +108,13 @@ impl Route {
     /// # Errors
     /// `ENODEV` if it is gone.
     pub fn switch(&mut self, index: u32, name: &LinkName, on: bool) -> Result<(), KernelError> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        link.header.change_mask = LinkFlags::Up;
-        if on {
-            link.header.flags = LinkFlags::Up;
-        }
         let op = if on { "set up" } else { "set down" };
-        self.one(op, name.as_str(), Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 })
+        self.set_index(op, index, name.as_str(), |link| {
+            link.header.change_mask = LinkFlags::Up;
+            if on {
+                link.header.flags = LinkFlags::Up;
+            }
+        })
     }
 
     /// Deletes the interface with that index.
@@ -121,10 +122,7 @@ impl Route {
     /// # Errors
     /// `ENODEV` if it is gone.
     pub fn delete_virtual(&mut self, index: u32, name: &LinkName) -> Result<(), KernelError> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        let request = Request { message: RouteNetlinkMessage::DelLink(link), flags: 0 };
-        self.one("delete virtual MAC", name.as_str(), request)
+        self.delete_index("delete virtual MAC", index, name.as_str())
     }
 
     /// Whether the interface answers ARP requests for its own addresses only (`arp_ignore` 1), or for all of this host's (0).
@@ -132,18 +130,10 @@ impl Route {
     /// # Errors
     /// `ENODEV` if it is gone.
     pub fn set_arp_ignore(&mut self, index: u32, name: &LinkName, value: u32) -> Result<(), KernelError> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        link.attributes.push(inet_settings(&[(IPV4_DEVCONF_ARP_IGNORE, value)]));
-        let request = Request { message: RouteNetlinkMessage::SetLink(link), flags: 0 };
-        self.one("set arp_ignore of", name.as_str(), request)
+        self.set_index("set arp_ignore of", index, name.as_str(), |link| {
+            link.attributes.push(inet_settings(&[(IPV4_DEVCONF_ARP_IGNORE, value)]));
+        })
     }
-}
-
-fn inet_settings(settings: &[(u16, u32)]) -> LinkAttribute {
-    let each = settings.iter().flat_map(|(setting, value)| nested(*setting, &value.to_ne_bytes()));
-    let settings = nested(AF_INET, &nested(IFLA_INET_CONF, &each.collect::<Vec<_>>()));
-    LinkAttribute::Other(DefaultNla::new(libc::IFLA_AF_SPEC, settings))
 }
 
 /// `arp_ignore` of an interface.
