@@ -204,7 +204,7 @@ impl Daemon {
             instances: by_name(config),
             configured: Configured::of(config),
             uses,
-            gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_id()),
+            gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_uid()),
             former: HashSet::new(),
             reload: Participant::new(&start, RELOAD, |_, _| ((), Vec::new())),
             config: start.config,

@@ -84,15 +84,9 @@ pub fn group(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
-/// Whom this process acts as.
+/// The number of the user as whom the calling thread acts (geteuid(2)).
 #[must_use]
 pub fn effective_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-/// The number of the user as whom the calling thread acts.
-#[must_use]
-pub fn effective_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -102,7 +96,7 @@ pub fn effective_id() -> u32 {
 /// # Errors
 /// As capget(2).
 pub fn can_become(uid: u32) -> io::Result<bool> {
-    if uid == effective_id() {
+    if uid == effective_uid() {
         return Ok(true);
     }
     Ok(has(Capability::SetUid)? && exists_here(uid)?)
