@@ -35,7 +35,7 @@ lint:            ## format, clippy, licences, shell scripts
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh \
-	    packaging/install packaging/after-upgrade packaging/*/build packaging/deb/p*rm packaging/deb/postinst packaging/completions/*.bash; \
+	    packaging/install packaging/after-upgrade packaging/first-steps packaging/*/build packaging/deb/p*rm packaging/deb/postinst packaging/completions/*.bash; \
 	else echo 'lint: shellcheck is not installed: shell scripts NOT checked'; [ -z "$$CI" ]; fi
 
 sim:             ## random elections on a simulated LAN: make sim SEEDS=5000 FIRST_SEED=1
