@@ -44,6 +44,7 @@ pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Fa
         log::warn!("nothing can be remembered across restarts: {failure}");
     }
     let _lock = lock(&directories.runtime)?;
+    begin_anew(&directories.runtime);
     let programs = beside_us()?;
     Supervisor::new(reading, directories, &programs, real_time)?.serve()
 }
@@ -128,6 +129,17 @@ fn lock(runtime_dir: &Path) -> Result<fs::File, Failure> {
     }
 }
 
+/// What ran before us has ended, in good order or not, and what a container's runtime directory says of it may be as old as its
+/// image: this is a start.
+fn begin_anew(runtime_dir: &Path) {
+    let path = runtime_dir.join(ipc::hooks::STARTED_FILE);
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!("startup_script may not be run: remove {}: {error}", path.display());
+    }
+}
+
 pub(crate) fn is_root() -> bool {
     sys::user::effective_uid() == 0
 }
@@ -168,6 +180,7 @@ struct Running {
 /// The supervisor's whole state.
 struct Supervisor {
     reactor: Reactor,
+    reading: Reading,
     wards: Vec<Ward>,
     runtime_dir: PathBuf,
     /// Set once everything is to stop; an error if it is a daemon's doing.
@@ -177,6 +190,8 @@ struct Supervisor {
     announced: bool,
     /// SIGHUPs that haven't been answered.
     reloads: Arc<AtomicUsize>,
+    /// What `shutdown_script` may take, once everything is to stop.
+    last_script: Option<Duration>,
 }
 
 /// A socket's file: another one has another number, or was made at another time.
@@ -209,12 +224,14 @@ impl Supervisor {
         let wards = Vec::from(wards);
         Ok(Self {
             reactor,
+            reading: reading.clone(),
             wards,
             runtime_dir: directories.runtime.clone(),
             leftovers: Daemon::ALL.map(|daemon| socket_id(&directories.runtime, daemon)).to_vec(),
             stopping: None,
             announced: false,
             reloads: Arc::default(),
+            last_script: None,
         })
     }
 
@@ -254,8 +271,16 @@ impl Supervisor {
         if self.stopping.is_none() {
             log::info!("stopping: {why}");
             service::notify_stopping();
-            self.stopping = Some(Ok(()));
+            self.begin_stop(Ok(()));
         }
+    }
+
+    fn begin_stop(&mut self, why: Result<(), Exit>) {
+        self.stopping = Some(why);
+        // As the file has it now, which is what notifierd runs unless nobody has reloaded.
+        let config = config::load_as(&self.reading.path, &self.reading.id).config;
+        let script = config.and_then(|config| config.global.shutdown_script);
+        self.last_script = script.map(|script| script.timeout);
     }
 
     fn start_due(&mut self, now: Instant) {
@@ -334,7 +359,7 @@ impl Supervisor {
             }
             Remedy::GiveUp(exit) => {
                 log::error!("{name} {what}: a restart won't help, see its last message");
-                self.stopping = Some(Err(exit));
+                self.begin_stop(Err(exit));
             }
         }
     }
@@ -353,12 +378,12 @@ impl Supervisor {
             let Some(running) = &mut ward.running else { continue };
             let signal = match running.kill_at {
                 None => {
-                    running.kill_at = Some(now + ward.daemon.stop_limit());
+                    running.kill_at = Some(now + ward.daemon.stop_limit(self.last_script));
                     Signal::TERM
                 }
                 Some(at) if at <= now => {
                     log::error!("{} didn't stop in time and is killed", ward.daemon.program());
-                    running.kill_at = Some(now + ward.daemon.stop_limit());
+                    running.kill_at = Some(now + ward.daemon.stop_limit(self.last_script));
                     Signal::KILL
                 }
                 Some(_) => continue,

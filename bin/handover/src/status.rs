@@ -35,6 +35,8 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
         &[
             ("instances", "hooks"),
             ("groups", "group_hooks"),
+            ("startup_script", "startup_script"),
+            ("shutdown_script", "shutdown_script"),
             ("pipes", "pipes"),
             ("mail", "mail"),
             ("troubles", "hook_troubles"),
@@ -132,6 +134,9 @@ fn render(status: &Value) -> String {
             out += &format!("  {}", printable(part));
         }
         out.push('\n');
+    }
+    for word in ["startup_script", "shutdown_script"] {
+        out += &render_outer(word, status.get(word).unwrap_or(&Value::Null));
     }
     for hook in list(status, "hooks").iter().chain(list(status, "group_hooks")) {
         render_hook(hook, &mut out);
@@ -238,6 +243,18 @@ fn render_hook(hook: &Value, out: &mut String) {
             let output = printable(text(last, &["last", "output"]).trim());
             *out += &format!("hook of {name}: {kind} for {state}: {outcome}  {output}\n");
         }
+    }
+}
+
+/// Nothing, unless it runs or has failed.
+fn render_outer(word: &str, outer: &Value) -> String {
+    let outcome = printable(text(outer, &["last", "outcome"]));
+    if outer.get("running").and_then(Value::as_bool).unwrap_or_default() {
+        format!("{word} is running\n")
+    } else if outcome.is_empty() || outcome == "succeeded" {
+        String::new()
+    } else {
+        format!("{word}: {outcome}  {}\n", printable(text(outer, &["last", "output"]).trim()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop: states come in from the feed, hooks go out. Nothing is decided here.
 
+mod ends;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::ledger::{Entry, Ledger};
 use crate::mail::Post;
 use crate::occasion::{Occasion, Subject};
 use crate::orphans::Orphans;
+use crate::outer::Outer;
 use crate::pipes::{self, Pipes};
 use crate::preludes::{Done, Preludes};
 use crate::status::Known;
@@ -35,6 +38,8 @@ const RELOAD: Token = Token(SERVER.0 + LineServer::TOKENS);
 const PIPES: Token = Token(RELOAD.0 + 1);
 const PRELUDES: Token = Token(PIPES.0 + pipes::TOKENS);
 /// This and all above. Preludes are few.
+const OUTER: Token = Token(PRELUDES.0 + (1 << 15));
+/// This and all above.
 const SCRIPTS: Token = Token(PRELUDES.0 + (1 << 16));
 /// This and all above: more than there can be hooks.
 const READERS: Token = Token(usize::MAX / 2);
@@ -78,6 +83,7 @@ struct Daemon {
     feed: Feed,
     crew: Crew<Tag>,
     preludes: Preludes,
+    outer: Outer,
     pipes: Pipes,
     post: Post,
     board: Board,
@@ -107,6 +113,7 @@ impl Daemon {
         let runner = || Runner::new(start.config.global.script_user.clone());
         let mut board = Board::new(&start.config);
         let boot = sys::clock::boot().map_err(|error| Failure::io("read the boot's number", &error))?;
+        let outer = Outer::new(runner(), OUTER, &start.runtime_dir, &boot);
         let cursor = Cursor::load(&start.runtime_dir, boot, sys::clock::now());
         board.restore(|subject| cursor.mark(subject));
         // After the capabilities: its thread has no more of them than we have.
@@ -115,6 +122,7 @@ impl Daemon {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
             crew: Crew::new(runner(), SCRIPTS),
             preludes: Preludes::new(runner(), PRELUDES),
+            outer,
             pipes,
             post: Post::new(&start.config, MAIL, cursor.states()),
             ledger: Ledger::default(),
@@ -135,7 +143,7 @@ impl Daemon {
 
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
-        let scripts = scripts.into_iter().chain([self.post.next_deadline()]);
+        let scripts = scripts.into_iter().chain([self.post.next_deadline(), self.outer.next_deadline()]);
         let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at, self.alone_at];
         scripts.chain(ours).flatten().min()
     }
@@ -180,6 +188,7 @@ impl Daemon {
     fn on_time(&mut self, now: Instant) {
         self.feed.on_time(now, &self.reactor);
         self.preludes.on_time(now);
+        self.outer.on_time(now);
         self.pipes.on_time(now, &self.reactor, self.orphans.register());
         self.post.on_time(now, &self.reactor, self.orphans.register());
         for tag in self.crew.on_time(now) {
@@ -194,6 +203,7 @@ impl Daemon {
             self.cut();
         }
         self.start_hooks(now);
+        self.play_outer(now);
     }
 
     /// Ends hooks that keep a newer state waiting, for which there would be no time left.
@@ -292,8 +302,8 @@ impl Daemon {
     /// A hook has ended, or couldn't be started: told, remembered, and the lane is free for the next.
     fn close_entry(&mut self, lane: LaneId, entry: Entry) {
         if let Some(lane) = self.board.lane(lane) {
-            entry.log(&lane.subject().to_string());
-            self.history.ran(lane.subject(), &entry);
+            entry.log(Some(lane.subject()));
+            self.history.ran(Some(lane.subject()), &entry);
         }
         self.ledger.record(lane, entry, service::stamp::rfc3339(sys::clock::wall()));
         self.board.ended(lane);
@@ -309,6 +319,8 @@ impl Daemon {
                         board: &self.board,
                         ledger: &self.ledger,
                         preludes: &self.preludes,
+                        outer: &self.outer,
+                        config: &self.config,
                         cursor: &self.cursor,
                         history: &self.history,
                         pipes: &self.pipes,
@@ -361,6 +373,7 @@ impl Daemon {
             self.ledger.retain(|lane| board.lane(lane).is_some());
             self.crew.set_script_user(candidate.config.global.script_user.clone());
             self.preludes.reconfigure(&candidate.config, &renames);
+            self.outer.reconfigure(&candidate.config);
             self.config = candidate.config;
             self.feed.ask_again();
         }
@@ -374,6 +387,7 @@ impl Daemon {
         if let Some(away) = self.feed.take_gap() {
             self.history.gap(away);
         }
+        self.mind_ends(&news);
         for occasion in news {
             self.offer(occasion, now);
         }
@@ -389,8 +403,8 @@ impl Daemon {
     fn on_prelude_done(&mut self, done: Done) {
         self.feed.prelude_done(done.part.instance.clone(), done.part.order);
         let subject = Subject::Instance(done.part.instance.clone());
-        done.entry.log(&subject.to_string());
-        self.history.ran(&subject, &done.entry);
+        done.entry.log(Some(&subject));
+        self.history.ran(Some(&subject), &done.entry);
         if self.board.knows(&subject) {
             self.preludes.remember(done, service::stamp::rfc3339(sys::clock::wall()));
         }
@@ -417,8 +431,10 @@ impl service::Daemon for Daemon {
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
         self.on_time(now);
-        let is_over =
-            self.may_leave(now) && self.pipes.may_leave(now, &self.reactor) && self.post.may_leave(now);
+        let is_over = self.may_leave(now)
+            && self.may_leave_outer()
+            && self.pipes.may_leave(now, &self.reactor)
+            && self.post.may_leave(now);
         Ok(if is_over { Turn::Over } else { Turn::Sleep(self.next_deadline()) })
     }
 
@@ -444,6 +460,10 @@ impl service::Daemon for Daemon {
             if let Some((tag, finished)) = self.crew.on_ready(&mut self.reactor, token, now) {
                 self.close_entry(tag.lane, Entry::ended(tag.kind.word(), tag.state, finished));
             }
+        } else if self.outer.owns(token) {
+            if let Some(entry) = self.outer.on_ready(&mut self.reactor, token, now) {
+                self.on_outer_done(entry);
+            }
         } else if self.preludes.owns(token) {
             if let Some(done) = self.preludes.on_ready(&mut self.reactor, token, now) {
                 self.on_prelude_done(done);
@@ -454,6 +474,7 @@ impl service::Daemon for Daemon {
             }
         }
         self.start_hooks(now);
+        self.play_outer(now);
         Ok(())
     }
 
@@ -464,6 +485,7 @@ impl service::Daemon for Daemon {
             self.leave_at = Some(now + STOP_TIMEOUT);
             self.alone_at = Some(now + ALONE_AFTER);
             self.cut_at = Some(now + CUT_AFTER);
+            self.leave_outer();
             self.feed.no_more();
         }
     }

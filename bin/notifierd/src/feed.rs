@@ -38,6 +38,10 @@ pub(crate) struct Feed {
     gap: Option<Duration>,
     /// What vrrp-core waits for, and nobody has begun yet.
     preludes: Vec<Prelude>,
+    /// Whether it waits for `startup_script`.
+    awaits_startup: bool,
+    /// Whether it has gone after it said that it would, until somebody has asked.
+    farewell: bool,
 }
 
 impl Feed {
@@ -56,6 +60,8 @@ impl Feed {
             lost_at: None,
             gap: None,
             preludes: Vec::new(),
+            awaits_startup: false,
+            farewell: false,
         }
     }
 
@@ -99,6 +105,22 @@ impl Feed {
     /// It is done. Who has gone meanwhile waits no more.
     pub(crate) fn prelude_done(&mut self, instance: InstanceName, order: u64) {
         self.ask(&Request::PreludeDone { instance, order });
+    }
+
+    /// Whether vrrp-core waits for `startup_script`, and lets nothing take part.
+    pub(crate) const fn awaits_startup(&self) -> bool {
+        self.awaits_startup
+    }
+
+    /// It has ended, or there is none.
+    pub(crate) fn startup_done(&mut self) {
+        self.awaits_startup = false;
+        self.ask(&Request::StartupDone);
+    }
+
+    /// Whether vrrp-core has stopped in good order since the last call.
+    pub(crate) const fn take_farewell(&mut self) -> bool {
+        std::mem::replace(&mut self.farewell, false)
     }
 
     fn ask(&mut self, request: &Request) {
@@ -154,7 +176,8 @@ impl Feed {
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.config = None;
-                    self.stopping = false;
+                    self.awaits_startup = false;
+                    self.farewell |= std::mem::replace(&mut self.stopping, false);
                     self.lost_at.get_or_insert(now);
                     self.retry_at = now + self.retry_after;
                     self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
@@ -184,6 +207,7 @@ impl Feed {
             Ok(Message::LowerMaster(notice)) => return vec![Occasion::LowerMaster(notice)],
             Ok(Message::Priority(notice)) => return vec![Occasion::Priority(notice)],
             Ok(Message::Stopping) => self.stopping = true,
+            Ok(Message::Startup { .. }) => self.awaits_startup = true,
             Ok(Message::Prelude(prelude)) => self.preludes.push(prelude),
             Ok(Message::Reload(Answer::Refused { error })) => {
                 self.trouble.complain(format!("it runs another configuration than we do: {error}"));

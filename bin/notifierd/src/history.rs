@@ -118,8 +118,8 @@ impl History {
     }
 
     /// A hook or a prelude has ended, or couldn't be started.
-    pub(crate) fn ran(&self, subject: &Subject, entry: &ledger::Entry) {
-        let (instance, group) = names(subject);
+    pub(crate) fn ran(&self, subject: Option<&Subject>, entry: &ledger::Entry) {
+        let (instance, group) = subject.map(names).unwrap_or_default();
         self.put(Entry::Hook(Ran {
             at: stamp(),
             instance,

@@ -7,6 +7,7 @@ use ipc::hooks::HookRun;
 use runner::{End, Finished};
 
 use crate::board::LaneId;
+use crate::occasion::Subject;
 
 /// What is remembered of one instance or sync group.
 #[derive(Clone, Debug, Default)]
@@ -68,9 +69,12 @@ impl Entry {
         }
     }
 
-    /// In the log; `whose` begins the line.
-    pub(crate) fn log(&self, whose: &str) {
-        let what = format!("({whose}) {} for {}", self.hook, self.state);
+    /// In the log, with whose it is, if anybody's.
+    pub(crate) fn log(&self, whose: Option<&Subject>) {
+        let what = match whose {
+            Some(whose) => format!("({whose}) {} for {}", self.hook, self.state),
+            None => self.hook.to_owned(),
+        };
         if self.succeeded {
             log::info!("{what} {} in {} ms", self.outcome, self.duration_ms);
         } else {

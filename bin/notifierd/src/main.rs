@@ -13,6 +13,7 @@ mod ledger;
 mod mail;
 mod occasion;
 mod orphans;
+mod outer;
 mod pipe;
 mod pipes;
 mod plan;

@@ -1,6 +1,6 @@
 //! What is said to clients, made from what is known.
 
-use config::Fingerprint;
+use config::{Config, Fingerprint};
 use ipc::events::Hello;
 use ipc::hooks::{GroupHooks, HooksView, InstanceHooks, Message, Status};
 use ipc::json::PROTOCOL;
@@ -12,6 +12,7 @@ use crate::history::History;
 use crate::ledger::{Account, Ledger};
 use crate::mail::Post;
 use crate::occasion::Subject;
+use crate::outer::{Outer, Side};
 use crate::pipes::Pipes;
 use crate::preludes::Preludes;
 
@@ -32,6 +33,8 @@ pub(crate) struct Known<'a> {
     pub(crate) board: &'a Board,
     pub(crate) ledger: &'a Ledger,
     pub(crate) preludes: &'a Preludes,
+    pub(crate) outer: &'a Outer,
+    pub(crate) config: &'a Config,
     pub(crate) cursor: &'a Cursor,
     pub(crate) history: &'a History,
     pub(crate) pipes: &'a Pipes,
@@ -64,8 +67,14 @@ pub(crate) fn status(
         config: fingerprint.to_string(),
         last_reload,
         connected,
-        troubles: known.cursor.trouble().map(str::to_owned).into_iter().collect(),
+        troubles: [known.cursor.trouble(), known.outer.trouble()]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect(),
         history: known.history.view(),
+        startup_script: known.outer.view(Side::Startup, known.config),
+        shutdown_script: known.outer.view(Side::Shutdown, known.config),
         instances,
         groups,
         pipes: known.pipes.views(),

@@ -53,6 +53,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     let (sockets, state) = (start.runtime_dir.clone(), start.state_dir.clone());
     let mut daemon = Daemon::new(start)?;
     daemon.desk(sys::clock::now()).recall();
+    daemon.tell_of_startup();
     service::confine("vrrp-core", NEEDS, &[(&sockets, May::Remove), (&state, May::Keep)]);
     service::notify_ready(&daemon.feed.summary());
     service::serve(daemon)

@@ -17,6 +17,7 @@ mod instance;
 mod line;
 mod mail;
 mod manners;
+mod outer;
 mod paths;
 mod pipes;
 mod policy;

@@ -51,8 +51,8 @@ pub use self::format::{Formatted, format, format_text};
 pub use self::identity::Renames;
 pub use self::model::{
     Address, AddressOptions, Announcements, Check, Command, Config, Given, Global, Hook, Hooks, Instance,
-    Manners, NotifyPipe, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics, SyncGroup,
-    TrackedCheck, TrackedLink, UserSpec, VirtualMac, VirtualRoute, VirtualRule, Weight,
+    Manners, NotifyPipe, OuterScript, Pacing, Peer, Preludes, Role, RouteHop, RouteKind, RuleAction, Statics,
+    SyncGroup, TrackedCheck, TrackedLink, UserSpec, VirtualMac, VirtualRoute, VirtualRule, Weight,
 };
 pub use self::model::{
     CommandLine, Delivery, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Queue, Target, Tls,

@@ -7,6 +7,7 @@ mod address;
 mod delivery;
 mod dns;
 mod mail;
+mod outer;
 mod path;
 mod pipe;
 mod probe;
@@ -26,6 +27,7 @@ pub use self::address::{Address, AddressOptions};
 pub use self::delivery::{Delivery, Queue};
 pub use self::dns::{DnsQuery, Rcode, RecordKind};
 pub use self::mail::{MAX_RECIPIENTS, Mail, MailServer};
+pub use self::outer::OuterScript;
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
 pub use self::pipe::NotifyPipe;
 pub use self::probe::{CommandLine, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Target, Tls};
@@ -88,6 +90,10 @@ pub struct Global {
     pub pipes: Vec<NotifyPipe>,
     /// `fifo_write_vrrp_states_on_reload`: after a reload these are told all states once more.
     pub pipes_repeat: bool,
+    /// `startup_script`: runs once before any instance takes part.
+    pub startup_script: Option<OuterScript>,
+    /// `shutdown_script`: runs once all instances have given up.
+    pub shutdown_script: Option<OuterScript>,
     /// How states are mailed, if they can be.
     pub mail: Option<Mail>,
     /// Its words.

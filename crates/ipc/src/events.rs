@@ -57,6 +57,8 @@ pub enum Request {
         /// Likewise.
         order: u64,
     },
+    /// `startup_script` has ended, well or not, or there was nothing to run; from whoever sent [`Self::Preludes`].
+    StartupDone,
     /// A step of a reload; answered by one [`Message::Reload`].
     Reload(reload::Step),
 }
@@ -86,6 +88,12 @@ pub enum Message {
     Priority(Notice),
     /// Something is to be done before addresses come or go.
     Prelude(Prelude),
+    /// Nothing takes part before `startup_script` has ended; for whoever sent [`Request::Preludes`], who answers by
+    /// [`Request::StartupDone`].
+    Startup {
+        /// Milliseconds for which the answer is waited for.
+        limit_ms: u64,
+    },
     /// vrrp-core was told to stop: its last events follow, and then it goes. A subscriber that comes later hears it, too.
     Stopping,
     /// The answer to [`Request::Status`].

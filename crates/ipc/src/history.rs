@@ -78,7 +78,7 @@ pub struct Ran {
     /// Whose it is, if a sync group's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
-    /// Which one: `notify_master`, `notify`, `pre_master` and so on.
+    /// Which one: `notify_master`, `notify`, `pre_master` and so on; `startup_script` and `shutdown_script` are nobody's.
     pub hook: String,
     /// The state for which it was run; of a prelude the state to come.
     pub state: Told,

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::events::{Hello, Told};
 use crate::reload;
 
+/// The file beside notifierd's socket that says that instances may take part in this boot of the machine: `startup_script` has
+/// been run, or wasn't configured. Only notifierd reads it; who starts everything anew removes it.
+pub const STARTED_FILE: &str = "started.json";
+
 /// What notifierd says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -49,6 +53,12 @@ pub struct Status {
     /// The history on disk (docs/history.md).
     #[serde(default)]
     pub history: HistoryView,
+    /// What runs before any instance takes part; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_script: Option<OuterView>,
+    /// What runs once all have given up; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shutdown_script: Option<OuterView>,
     /// Every instance, in the order of the configuration.
     pub instances: Vec<InstanceHooks>,
     /// Every sync group, in the order of the configuration.
@@ -179,6 +189,16 @@ pub struct PreludeView {
     pub last: Option<HookRun>,
 }
 
+/// `startup_script` or `shutdown_script`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OuterView {
+    /// Whether it runs now.
+    pub running: bool,
+    /// How it ended last, since notifierd's start: its state is INIT or STOP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<HookRun>,
+}
+
 /// A hook that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookRun {
@@ -226,6 +246,8 @@ mod tests {
             connected: true,
             troubles: Vec::new(),
             history: HistoryView::default(),
+            startup_script: Some(OuterView { running: true, last: None }),
+            shutdown_script: None,
             instances: vec![InstanceHooks {
                 instance: InstanceName::new("api_vip").unwrap(),
                 hooks: hooks.clone(),

@@ -25,7 +25,7 @@ pub use failure::{Exit, Failure};
 pub use options::{
     DaemonOptions, config_id, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit,
 };
-pub use ready::{notify_ready, notify_status, notify_stopping};
+pub use ready::{notify_more_time, notify_ready, notify_status, notify_stopping};
 pub use serve::{Daemon, Readiness, Turn, event_loop, serve};
 pub use trouble::Trouble;
 

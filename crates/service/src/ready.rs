@@ -1,5 +1,7 @@
 //! What systemd is told (sd_notify(3)); without systemd these do nothing.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
 /// The daemon does its job from now on.
@@ -15,6 +17,11 @@ pub fn notify_status(status: &str) {
 /// The daemon is on its way out.
 pub fn notify_stopping() {
     tell(&[NotifyState::Stopping]);
+}
+
+/// To stop takes so much longer from now on than the service manager was told (`EXTEND_TIMEOUT_USEC=`).
+pub fn notify_more_time(time: Duration) {
+    tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))]);
 }
 
 /// The loop turns.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use config::{Check, Config, Instance, SyncGroup, TrackedCheck};
 use model::{CheckName, InstanceName, LinkName};
@@ -15,6 +16,10 @@ use vrrp::{
     Role, TrackedLink,
 };
 
+/// Who ends `startup_script` at its timeout first asks it to go, and has to be there, to say so: that much longer its end is
+/// waited for.
+const STARTUP_MARGIN: Duration = Duration::from_secs(5);
+
 /// What the core is made from. Instances keep their places; links are numbered in the order of their first appearance.
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
@@ -22,7 +27,17 @@ pub fn core_config(config: &Config) -> CoreConfig {
     let checks = config.checks.iter().map(|check| (&check.name, check)).collect();
     let instances = config.instances.iter().map(|it| instance_config(it, &checks, &mut links)).collect();
     let groups = group_configs(config, &checks, &mut links);
-    CoreConfig { links: links.in_order, instances, groups, startup_delay: config.global.startup_delay }
+    CoreConfig {
+        links: links.in_order,
+        instances,
+        groups,
+        startup_delay: config.global.startup_delay,
+        startup_script: config
+            .global
+            .startup_script
+            .as_ref()
+            .map_or(Duration::ZERO, |it| it.timeout + STARTUP_MARGIN),
+    }
 }
 
 /// What is configured of checks, by name. Looked up for every tracker of thousands of instances.

@@ -21,6 +21,7 @@ use crate::queue::{Queue, Who};
 use crate::receive;
 use crate::remarks::Remarks;
 use crate::routes::Routes;
+use crate::startup::Startup;
 use crate::status::{InstanceView, LinkView, Status};
 
 pub use reconfigure::Switched;
@@ -47,8 +48,7 @@ pub struct Core {
     /// What the wall clock showed at [`Instant::ZERO`], as far as we were told.
     wall_at_zero: Duration,
     manager: Manager,
-    /// `vrrp_startup_delay` ends then; `None` once it has.
-    starts_at: Option<Instant>,
+    startup: Startup,
     life: Life,
     queue: Queue,
     /// Kept for its room: a wake allocates nothing.
@@ -83,7 +83,7 @@ impl Core {
             routes: Routes::of(&config),
             known_links: known_links.collect(),
             strays: config.links.iter().map(|_| Remarks::default()).collect(),
-            starts_at: (!config.startup_delay.is_zero()).then(|| now + config.startup_delay),
+            startup: Startup::begin(&config, now),
             config,
             verdicts: Verdicts::new(),
             numbers: Numbers::new(),
@@ -130,6 +130,10 @@ impl Core {
             Input::PreludeDone { instance, order } => {
                 self.deliver(now, instance, Event::PreludeDone { order });
             }
+            Input::StartupDone => {
+                let startup = self.startup.script_done(self.config.startup_delay, now);
+                self.go_on(now, startup);
+            }
             Input::Claim { instance, address, mac } => {
                 self.deliver(now, instance, Event::Claim { address, mac });
             }
@@ -162,11 +166,20 @@ impl Core {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let turn_of_life = match self.life {
-            Life::Running => self.starts_at,
+            Life::Running => self.startup.until(),
             Life::Stopping(limit) => Some(limit),
             Life::Finished => return None,
         };
         self.queue.first().into_iter().chain(turn_of_life).min()
+    }
+
+    /// Until when [`Input::StartupDone`] is waited for, if it is.
+    #[must_use]
+    pub const fn startup_script_until(&self) -> Option<Instant> {
+        match self.startup {
+            Startup::Script(until) => Some(until),
+            Startup::Delay(_) | Startup::Over => None,
+        }
     }
 
     /// What it was configured with.
@@ -275,12 +288,22 @@ impl Core {
         }
     }
 
-    /// Everybody who is due is asked once, so that a wake ends whatever the deadlines are.
-    fn on_wake(&mut self, now: Instant) {
-        if self.starts_at.is_some_and(|at| now >= at) {
-            self.starts_at = None;
+    /// The start has come so far.
+    fn go_on(&mut self, now: Instant, startup: Startup) {
+        if std::mem::replace(&mut self.startup, startup) != startup {
             self.deliver_to_all(now, |_| Event::Facts);
         }
+    }
+
+    /// Everybody who is due is asked once, so that a wake ends whatever the deadlines are.
+    fn on_wake(&mut self, now: Instant) {
+        let startup = self.startup.at(self.config.startup_delay, now);
+        if let (Startup::Script(_), Startup::Delay(_) | Startup::Over) = (self.startup, startup) {
+            let text =
+                "nobody has said in time that startup_script has ended: elections begin without".to_owned();
+            self.out.outputs.push_back(Output::Notice(Notice { instance: None, text, suppressed: 0 }));
+        }
+        self.go_on(now, startup);
         let mut due = std::mem::take(&mut self.due);
         while let Some(who) = self.queue.pop_due(now) {
             due.push(who);
@@ -402,7 +425,7 @@ impl Core {
             wall_at_zero: self.wall_at_zero,
             verdicts: &self.verdicts,
             numbers: &self.numbers,
-            starting: self.starts_at.is_some(),
+            startup: self.startup,
             drained: self.drains.get(id.0).and_then(Option::as_deref),
             group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),
         };

@@ -45,6 +45,8 @@ pub struct CoreConfig {
     pub groups: Vec<GroupConfig>,
     /// `vrrp_startup_delay`: so long nothing takes part, except what is still held from a core that died a moment ago.
     pub startup_delay: Duration,
+    /// How long [`Input::StartupDone`] is waited for before that, likewise; zero where there is no `startup_script`.
+    pub startup_script: Duration,
 }
 
 /// One virtual router (`vrrp_instance`).
@@ -191,6 +193,8 @@ pub enum Input<'a> {
         /// Which one it answers.
         order: OrderNumber,
     },
+    /// `startup_script` has ended, well or not, or had ended long before this core's start.
+    StartupDone,
     /// Another host says, by ARP or a neighbour advertisement, that one of the instance's addresses is its own.
     Claim {
         /// Whose address.

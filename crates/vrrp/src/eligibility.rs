@@ -17,6 +17,7 @@ use crate::link::KnownLink;
 use crate::packet::Unsendable;
 use crate::roles::{Counting, RoleChecks};
 use crate::settings::TrackedLink;
+use crate::startup::Startup;
 
 /// What is known of the address manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +52,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) wall_at_zero: Duration,
     pub(crate) verdicts: &'a Verdicts,
     pub(crate) numbers: &'a Numbers,
-    /// `vrrp_startup_delay` isn't over.
-    pub(crate) starting: bool,
+    pub(crate) startup: Startup,
     /// Out by order, in the words of who gave it.
     pub(crate) drained: Option<&'a str>,
     /// The sync group that it is in.
@@ -68,6 +68,7 @@ impl<'a> Facts<'a> {
 /// One thing that keeps an instance from taking part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
+    StartupScript,
     StartupDelay,
     Drained(String),
     LinkAwaited(LinkName),
@@ -97,7 +98,11 @@ impl Reason {
     pub(crate) fn is_waiting(&self) -> bool {
         match self {
             Self::Member(_, reason) => reason.is_waiting(),
-            Self::StartupDelay | Self::LinkAwaited(_) | Self::ManagerAwaited | Self::CheckAwaited(_) => true,
+            Self::StartupScript
+            | Self::StartupDelay
+            | Self::LinkAwaited(_)
+            | Self::ManagerAwaited
+            | Self::CheckAwaited(_) => true,
             Self::Drained(_)
             | Self::LinkAbsent(_)
             | Self::LinkDown(_)
@@ -125,7 +130,8 @@ impl Reason {
         match self {
             Self::Member(_, reason) => reason.leaves_service_fit(),
             Self::Drained(_) => true,
-            Self::StartupDelay
+            Self::StartupScript
+            | Self::StartupDelay
             | Self::LinkAwaited(_)
             | Self::ManagerAwaited
             | Self::CheckAwaited(_)
@@ -147,6 +153,7 @@ impl Reason {
     /// In the words that cross a process border.
     pub(crate) fn cause(&self) -> Cause {
         let (code, text) = match self {
+            Self::StartupScript => ("startup-script", "startup_script hasn't ended".to_owned()),
             Self::StartupDelay => ("startup-delay", "vrrp_startup_delay isn't over".to_owned()),
             Self::Drained(text) => ("drained", format!("drained: {text}")),
             Self::LinkAwaited(link) => ("link-awaited", format!("waiting for the state of {link}")),
@@ -220,7 +227,13 @@ pub(crate) struct OwnFacts<'a> {
 /// Everything that keeps the instance from taking part; empty when nothing does.
 pub(crate) fn reasons(config: &InstanceConfig, facts: &Facts<'_>, own: &OwnFacts<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    reasons.extend((facts.starting && !own.held).then_some(Reason::StartupDelay));
+    if !own.held {
+        reasons.extend(match facts.startup {
+            Startup::Script(_) => Some(Reason::StartupScript),
+            Startup::Delay(_) => Some(Reason::StartupDelay),
+            Startup::Over => None,
+        });
+    }
     reasons.extend(facts.drained.map(|text| Reason::Drained(text.to_owned())));
     reasons.extend(own.unsendable.map(Reason::Unsendable));
     reasons.extend(link_reason(config, facts));

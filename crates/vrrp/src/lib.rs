@@ -28,6 +28,7 @@ mod retune;
 mod roles;
 mod routes;
 mod settings;
+mod startup;
 mod state;
 mod status;
 mod timers;

@@ -50,14 +50,20 @@ pub(super) fn entry(entry: &Entry) -> String {
 }
 
 fn hook(at: &str, ran: &Ran) -> String {
-    let name = whose(ran.instance.as_ref(), ran.group.as_ref());
+    let whose = match (&ran.instance, &ran.group) {
+        (None, None) => plain(&ran.hook),
+        (instance, group) => {
+            let name = whose(instance.as_ref(), group.as_ref());
+            format!("{name}  {} for {}", plain(&ran.hook), ran.state)
+        }
+    };
     let user = ran.user.as_deref().map(|user| format!(", as {}", plain(user))).unwrap_or_default();
-    let (hook, state, outcome) = (plain(&ran.hook), ran.state, plain(&ran.outcome));
+    let outcome = plain(&ran.outcome);
     let took = duration(ran.duration_ms);
     let mut text = match (ran.succeeded, ran.user.is_some()) {
-        (true, _) => format!("{at}    {name}  {hook} for {state} {outcome} in {took}{user}\n"),
-        (false, true) => format!("{at}    {name}  {hook} for {state} FAILED: {outcome} after {took}{user}\n"),
-        (false, false) => format!("{at}    {name}  {hook} for {state} FAILED: {outcome}\n"),
+        (true, _) => format!("{at}    {whose} {outcome} in {took}{user}\n"),
+        (false, true) => format!("{at}    {whose} FAILED: {outcome} after {took}{user}\n"),
+        (false, false) => format!("{at}    {whose} FAILED: {outcome}\n"),
     };
     if !ran.succeeded {
         let lines: Vec<&str> = ran.output.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -196,6 +196,9 @@ fn hooks(configs: &BTreeMap<String, Config>, files: &[File]) -> Vec<File> {
         }
     };
     for config in configs.values() {
+        for outer in [&config.global.startup_script, &config.global.shutdown_script].into_iter().flatten() {
+            add(&outer.hook.command, Some(PRINTING_HOOK));
+        }
         for instance in &config.instances {
             let hooks = &instance.hooks;
             for hook in [&instance.preludes.master, &instance.preludes.backup].into_iter().flatten() {

@@ -133,6 +133,7 @@ impl Watch {
             | Message::Done { .. }
             | Message::Resumed { .. }
             | Message::Prelude(_)
+            | Message::Startup { .. }
             | Message::Stopping
             | Message::Error { .. } => {}
         }

@@ -111,7 +111,10 @@ impl Plan {
                     instance.name
                 ));
             }
-            let id = scenario.node(&name, setup::core_config(&config), Duration::ZERO);
+            // Nothing is run in a rehearsal.
+            let mut core = setup::core_config(&config);
+            core.startup_script = Duration::ZERO;
+            let id = scenario.node(&name, core, Duration::ZERO);
             nodes.push(Node { id, name, config: with_trackers_of_groups(config) });
         }
         let routers = routers(&nodes);

@@ -99,7 +99,7 @@ fn what_is_heard_is_written_once_and_what_is_only_found_is_no_transition() {
     history.heard(&event("C", Told::Init, Told::Backup));
     let output = format!("{}é{}", "x".repeat(10), "y".repeat(MAX_OUTPUT - 1));
     let entry = ledger::Entry { output, ..ledger::Entry::refused("notify", Told::Fault, "exit 1".into()) };
-    history.ran(&subject("A"), &entry);
+    history.ran(Some(&subject("A")), &entry);
     drop(history);
     let entries = scratch.entries();
     assert_eq!(

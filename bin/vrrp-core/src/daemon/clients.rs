@@ -49,10 +49,11 @@ impl Daemon {
                 Ok(Request::PreludeDone { instance, order }) => {
                     self.on_prelude_done(client, &instance, order, now);
                 }
+                Ok(Request::StartupDone) => self.on_startup_done(client, now),
                 Ok(Request::Reload(step)) => self.on_step(client, step, now),
                 Err(error) => {
                     let error = format!(
-                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\", \"preludes\", \"prelude-done\" or \"reload\": {error}"
+                        "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\", \"preludes\", \"prelude-done\", \"startup-done\" or \"reload\": {error}"
                     );
                     self.tell(client, &Message::Error { error });
                 }

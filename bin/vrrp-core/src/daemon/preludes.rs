@@ -1,4 +1,4 @@
-//! Who does what comes before addresses come or go: one client, which is asked by name and answers.
+//! Who does what comes before addresses come or go, and before anything takes part: one client, which is asked and answers.
 //!
 //! It must never make anybody wait for a client that isn't there: then the answer is given here, at once. How long one that is
 //! there is waited for is the core's to know. What is to be done is the client's: it reads its own configuration
@@ -70,6 +70,7 @@ impl Daemon {
             self.lose_player(before, now);
         }
         self.preludes.player = Some(client);
+        self.ask_for_startup(client, now);
         self.tell(client, &Message::Done { done: "preludes are asked of you".to_owned() });
     }
 
@@ -82,12 +83,41 @@ impl Daemon {
         now: Instant,
     ) {
         let order = OrderNumber(order);
-        if self.preludes.player != Some(client) {
-            let error = "no prelude was asked of you: send {\"request\":\"preludes\"} first".to_owned();
-            self.tell(client, &Message::Error { error });
-        } else if self.preludes.open.get(name) == Some(&order) {
+        if self.is_player(client) && self.preludes.open.get(name) == Some(&order) {
             self.preludes.open.remove(name);
             self.finish_prelude(name, order, now);
+        }
+    }
+
+    /// Whether that client has the part. One that hasn't is told how to get it.
+    fn is_player(&mut self, client: ClientId) -> bool {
+        let is_player = self.preludes.player == Some(client);
+        if !is_player {
+            let error = "nothing was asked of you: send {\"request\":\"preludes\"} first".to_owned();
+            self.tell(client, &Message::Error { error });
+        }
+        is_player
+    }
+
+    /// For the log: why nothing takes part yet.
+    pub(super) fn tell_of_startup(&self) {
+        if let Some(until) = self.core.startup_script_until() {
+            let limit = until.since(self.started).as_secs();
+            log::info!("no instance takes part before startup_script has ended, for {limit} s at most");
+        }
+    }
+
+    /// Who has just taken the part may know more of `startup_script` than we do; who is restarted meanwhile is asked anew.
+    fn ask_for_startup(&mut self, client: ClientId, now: Instant) {
+        if let Some(until) = self.core.startup_script_until() {
+            self.tell(client, &Message::Startup { limit_ms: millis(until.since(now)) });
+        }
+    }
+
+    /// Elections may begin.
+    pub(super) fn on_startup_done(&mut self, client: ClientId, now: Instant) {
+        if self.is_player(client) {
+            self.core.handle(now, Input::StartupDone);
         }
     }
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use model::{Family, LinkName, ProtocolVersion};
 
 use super::delivery::Usual;
-use super::{mail, manners, strict, version};
+use super::{mail, manners, outer, strict, version};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Global, Manners, Pacing};
 use crate::section::Section;
@@ -127,6 +127,8 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             .filter(|priority| *priority > 0),
         pipes: super::pipes::pipes(section, complaints),
         pipes_repeat: section.given("fifo_write_vrrp_states_on_reload").is_some(),
+        startup_script: outer::script(section, ("startup_script", "startup_script_timeout"), complaints),
+        shutdown_script: outer::script(section, ("shutdown_script", "shutdown_script_timeout"), complaints),
         mail: mail::mail(section, complaints),
         given: section.words(),
     }

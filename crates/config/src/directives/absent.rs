@@ -7,7 +7,6 @@ pub(super) const NO_DBUS: &str =
     "no D-Bus is served; `handover status --json` and `handover events --json` tell the same";
 pub(super) const NO_DUMP: &str = "nothing is dumped; `handover status --json` tells it";
 pub(super) const BY_UNIT: &str = "set it in the daemon's systemd unit instead";
-pub(super) const BY_UNIT_COMMAND: &str = "write it as ExecStartPre= or ExecStopPost= of the systemd unit";
 pub(super) const ALWAYS_JUDGED: &str = "`handover check` and a reload judge the whole text first in any case";
 pub(super) const NO_MACS: &str = "no virtual MACs are made";
 pub(super) const LISTENS_FIRST: &str =

@@ -1,7 +1,7 @@
 //! The words of `global_defs`.
 
 use super::Argument::{
-    Address, Bool, Command, Flag, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Words,
+    Address, Bool, Flag, Free, Hook, Link, Nothing, Number, OneOf, Seconds, Text, User, Words,
 };
 use super::root::MAX_TIMER;
 use super::{Directive, Place, absent, not_ours, not_yet, used};
@@ -46,14 +46,10 @@ pub(super) const ROWS: &[Directive] = &[
     not_yet("use_symlink_paths", AT, Bool, "runs the link, not its target")
         .without("links are followed to their target")
         .since("2.3.0"),
-    not_yet("startup_script", AT, Command, "runs before everything").without(absent::BY_UNIT_COMMAND),
-    not_yet("startup_script_timeout", AT, Number(1, 1000), "limits it")
-        .default("10")
-        .without(absent::BY_UNIT_COMMAND),
-    not_yet("shutdown_script", AT, Command, "runs after everything").without(absent::BY_UNIT_COMMAND),
-    not_yet("shutdown_script_timeout", AT, Number(1, 1000), "limits it")
-        .default("10")
-        .without(absent::BY_UNIT_COMMAND),
+    used("startup_script", AT, Hook, "runs before any instance takes part"),
+    used("startup_script_timeout", AT, Number(1, 1000), "limits it, in seconds").default("10"),
+    used("shutdown_script", AT, Hook, "runs when all instances have given up"),
+    used("shutdown_script_timeout", AT, Number(1, 1000), "limits it, in seconds").default("10"),
     // Protocol.
     used("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
     used("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),

@@ -38,8 +38,8 @@ impl Core {
     /// From here on every place in an input or output is one of the new configuration, and what follows from the change
     /// waits in [`Self::poll_output`]. Instances are known by what they are on the wire, so that a name may change; links,
     /// checks and groups by their names. What was told of links, checks and drains stays known. Of new ones nothing
-    /// is, so whoever knows has to say it: an input that says the same as before does no harm. `startup_delay` is for
-    /// starts only.
+    /// is, so whoever knows has to say it: an input that says the same as before does no harm. `startup_delay` and
+    /// `startup_script` are for starts only.
     pub fn reconfigure(&mut self, now: Instant, mut config: CoreConfig) -> Option<Switched> {
         if self.life != Life::Running {
             return None;

@@ -210,13 +210,54 @@ fn nothing_takes_part_before_the_startup_delay_is_over() {
     assert_eq!(told(&host.pass(ms(1))), [Some(State::Master)]);
 }
 
+fn scripted(startup_script: Duration, startup_delay: Duration) -> Host {
+    let links = vec![LinkName::new("eth0").unwrap()];
+    let instances = vec![v3(100)];
+    Host::configured(CoreConfig { links, instances, startup_delay, startup_script, ..CoreConfig::default() })
+}
+
+fn waiting(startup_script: Duration, startup_delay: Duration) -> Host {
+    let mut host = scripted(startup_script, startup_delay);
+    host.give(Input::Link(&eth0()));
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(host.view().reasons[0].code, "startup-script");
+    host
+}
+
+#[test]
+fn nothing_takes_part_before_the_startup_script_has_ended() {
+    let mut host = waiting(ms(15_000), ms(2_000));
+    assert!(host.core.startup_script_until().is_some());
+    assert_eq!(told(&host.pass(ms(10_000))), []);
+    assert_eq!(told(&host.give(Input::StartupDone)), []);
+    assert_eq!(host.core.startup_script_until(), None);
+    assert_eq!(host.view().reasons[0].code, "startup-delay", "it is counted from there");
+    assert_eq!(told(&host.give(Input::StartupDone)), [], "once more is no news");
+    assert_eq!(told(&host.pass(ms(1_999))), []);
+    assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
+}
+
+#[test]
+fn a_startup_script_of_which_nothing_is_heard_is_not_waited_for_for_ever() {
+    let mut host = waiting(ms(15_000), Duration::ZERO);
+    assert_eq!(told(&host.pass(ms(14_999))), []);
+    let outputs = host.pass(ms(1));
+    assert_eq!(told(&outputs), [Some(State::Backup)]);
+    assert_eq!(
+        notices(&outputs)[0].0,
+        "nobody has said in time that startup_script has ended: elections begin without"
+    );
+    assert_eq!(told(&host.give(Input::StartupDone)), []);
+}
+
 #[test]
 fn who_resumes_does_not_start() {
     // E3: an upgrade of vrrp-core is no start-up of the node.
-    let mut host = delayed(ms(20_000));
-    host.give(Input::Link(&eth0()));
-    let outputs = host.give(Input::ManagerPresent { held: &[ONE] });
-    assert_eq!(told(&host.answer(outputs)), [Some(State::Master)]);
+    for mut host in [delayed(ms(20_000)), scripted(ms(20_000), Duration::ZERO)] {
+        host.give(Input::Link(&eth0()));
+        let outputs = host.give(Input::ManagerPresent { held: &[ONE] });
+        assert_eq!(told(&host.answer(outputs)), [Some(State::Master)]);
+    }
 }
 
 /// eth1, tracked.
