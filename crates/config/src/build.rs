@@ -105,6 +105,7 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     rules::names(&groups, "sync groups", complaints);
     rules::virtual_routers(&drafts, complaints);
     rules::shared_addresses(&drafts, complaints);
+    strict::tell_shut(&global, &drafts, complaints);
     mail::judge(&global, drafts.iter().map(|draft| &draft.instance), &joined, complaints);
     virtual_mac::names(&drafts, complaints);
     tracked.extend(joined.iter().flat_map(|group| check_names(&group.checks)));

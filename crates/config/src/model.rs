@@ -275,8 +275,8 @@ pub struct Instance {
     pub vrid: Vrid,
     /// The base priority, 1 to 255.
     pub priority: Priority,
-    /// Accept mode (RFC 9568 6.1), which an owner always has: false with `no_accept`, and then nothing that is sent to the
-    /// addresses is let in.
+    /// Accept mode (RFC 9568 6.1), which an owner always has: false with `no_accept`, and in strict mode without `accept`;
+    /// then nothing that is sent to the addresses is let in.
     pub accepts: bool,
     /// VRRPv2 or VRRPv3.
     pub version: ProtocolVersion,

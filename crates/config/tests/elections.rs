@@ -286,30 +286,31 @@ fn mixed_families_get_the_two_blocks_to_write() {
 /// Trap 19: what came with a sample is told line by line, and keeps nobody from having the address.
 #[test]
 fn strict_mode_tells_what_no_longer_counts() {
-    let answers = "warning not-supported";
+    let silent = "warning silent-address";
     check_all(
         &[
-            ("strict_mode", &[answers]),
+            ("strict_mode", &[silent]),
             ("strict_mode off\n preempt_delay 5", &[]),
-            ("strict_mode\n preempt_delay 5", &[answers, "warning strict"]),
-            ("strict_mode\n authentication {\n auth_type AH\n}", &[answers, "warning strict"]),
-            ("strict_mode\n state MASTER\n priority 100", &[answers, "warning strict"]),
-            ("strict_mode\n state MASTER\n priority 255", &[answers, "note owner"]),
-            ("strict_mode\n state MASTER\n priority 9\n nopreempt", &[answers, "warning strict"]),
-            ("strict_mode\n accept", &[answers, "warning strict"]),
+            ("strict_mode\n preempt_delay 5", &[silent, "warning strict"]),
+            ("strict_mode\n authentication {\n auth_type AH\n}", &[silent, "warning strict"]),
+            ("strict_mode\n state MASTER\n priority 100", &[silent, "warning strict"]),
+            ("strict_mode\n state MASTER\n priority 255", &["note owner"]),
+            ("strict_mode\n state MASTER\n priority 9\n nopreempt", &[silent, "warning strict"]),
+            ("strict_mode\n accept", &[silent, "warning strict"]),
             ("strict_mode\n accept\n version 3", &[]),
+            ("strict_mode\n no_accept", &[]),
             (
                 "strict_mode\n unicast_src_ip 10.0.0.8\n unicast_peer {\n 10.0.0.9\n}",
-                &[answers, "warning strict"],
+                &[silent, "warning strict"],
             ),
         ],
         with,
     );
     check_all(
         &[
-            ("vrrp_strict", &[answers]),
+            ("vrrp_strict", &[silent]),
             ("vrrp_strict off\n vrrp_down_timer_adverts 7", &[]),
-            ("vrrp_strict\n vrrp_down_timer_adverts 7", &[answers, "warning strict"]),
+            ("vrrp_strict\n vrrp_down_timer_adverts 7", &[silent, "warning strict"]),
         ],
         with_global,
     );
@@ -326,6 +327,35 @@ fn strict_mode_tells_what_no_longer_counts() {
     assert_eq!(instance(&of_all).manners.down_timer_adverts, 3);
     let but_one = of_all.replace("interface eth0", "interface eth0\n strict_mode off");
     assert_eq!(instance(&but_one).manners.down_timer_adverts, 7);
+}
+
+/// V3-FSM-14, D6: who asked for nothing but the RFC gets what it says, and is told where and how to have it otherwise.
+#[test]
+fn strict_mode_shuts_the_addresses_of_who_does_not_own_them() {
+    for (words, accepts) in [
+        ("", true),
+        ("no_accept", false),
+        ("strict_mode", false),
+        ("strict_mode\n accept", false),
+        ("strict_mode\n version 3\n accept", true),
+        ("strict_mode\n version 3", false),
+        ("strict_mode\n version 3\n no_accept", false),
+        ("strict_mode\n priority 255", true),
+        ("strict_mode off\n version 3", true),
+    ] {
+        assert_eq!(instance(&with(words)).accepts, accepts, "{words}");
+        let of_all = words.replace("strict_mode\n", "").replace("strict_mode", "");
+        if words.starts_with("strict_mode") && !words.contains("off") {
+            let text = format!("global_defs {{\n vrrp_strict\n}}\n{}", with(&of_all));
+            assert_eq!(instance(&text).accepts, accepts, "{text}");
+        }
+    }
+    let strict = "global_defs {\n vrrp_strict\n}\n";
+    assert!(instance(&format!("{strict}{}", with("strict_mode off"))).accepts);
+    let told = rendered(&format!("{strict}{}", with("version 3")));
+    assert!(told.contains("the addresses of v will not answer, not even to ping"), "{told}");
+    assert!(told.contains("t.conf:2:2") && told.contains("add `accept`"), "{told}");
+    assert!(rendered(&format!("{strict}{}", with(""))).contains("write `version 3` and `accept`"));
 }
 
 #[test]

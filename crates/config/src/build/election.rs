@@ -44,8 +44,14 @@ pub(super) fn priority(section: &Section<'_>, complaints: &mut Complaints) -> (b
     (wants_master || owner, priority)
 }
 
-/// Accept mode: whether the addresses may be talked to. An owner's always may (RFC 9568 6.4.3).
-pub(super) fn accepts(section: &Section<'_>, priority: Priority, complaints: &mut Complaints) -> bool {
+/// Accept mode: whether the addresses may be talked to. An owner's always may (RFC 9568 6.4.3); those of others if strict
+/// mode lets them, `may`, and nobody has forbidden it.
+pub(super) fn accepts(
+    section: &Section<'_>,
+    priority: Priority,
+    may: bool,
+    complaints: &mut Complaints,
+) -> bool {
     let refuses = section.given("no_accept");
     if let (Some(span), Some(second)) = (section.given("accept"), refuses) {
         let message = "`accept` and `no_accept` contradict each other";
@@ -53,10 +59,10 @@ pub(super) fn accepts(section: &Section<'_>, priority: Priority, complaints: &mu
             Diagnostic::error("conflict", second, message)
                 .related(span, "given here")
                 .keepalived("goes by the last one")
-                .help("remove one of them; without both, the addresses answer"),
+                .help("remove one of them; without both, the addresses answer, unless in strict mode"),
         );
     }
-    refuses.is_none() || priority == Priority::OWNER
+    (may && refuses.is_none()) || priority == Priority::OWNER
 }
 
 /// Weights that can't do what they are meant to do.

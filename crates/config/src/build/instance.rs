@@ -45,9 +45,7 @@ pub(super) fn instance(
         addresses::virtual_addresses(section, home, complaints);
     let family = family::family(block, section, &addresses, complaints);
     let version = family::protocol(section, family, defaults, complaints);
-    if strict {
-        strict::judge_accept(section, version, complaints);
-    }
+    let may_accept = !strict || strict::may_accept(section, version, complaints);
     let (wants_master, priority) = election::priority(section, complaints);
     let (preempt, preempt_delay) = election::preemption(section, wants_master, priority, complaints);
     let reach = reach::reach(section, family, defaults, complaints);
@@ -70,7 +68,7 @@ pub(super) fn instance(
         virtual_mac,
         vrid: vrid(section)?,
         priority,
-        accepts: election::accepts(section, priority, complaints),
+        accepts: election::accepts(section, priority, may_accept, complaints),
         version,
         family,
         addresses,

@@ -1,13 +1,19 @@
 //! `vrrp_strict` and `strict_mode`: nothing but the RFC.
 //!
 //! keepalived resets what the RFC doesn't know, or ends; here every line that no longer counts is told at its place.
-//! Nothing here stops an instance: whoever copied the word from a sample configuration still wants the address.
+//! Nothing here stops an instance: whoever copied the word from a sample configuration still wants the address. What it
+//! does to accept mode is RFC 9568 6.1 and 6.4.3: read them first.
 
 use model::ProtocolVersion;
 
+use super::instance::Draft;
 use crate::diagnostic::{Complaints, Diagnostic};
+use crate::model::Instance;
 use crate::section::Section;
 use crate::source::Span;
+
+/// How many instances one diagnostic names.
+const MAX_NAMED: usize = 3;
 
 /// Words of `global_defs` that don't count for strict instances.
 const GLOBAL: [&str; 5] = [
@@ -31,8 +37,6 @@ const INSTANCE: [&str; 7] = [
 
 /// What `vrrp_strict` does to `global_defs`. The values stay: instances may say `strict_mode off`.
 pub(super) fn tell_global(global: &Section<'_>, complaints: &mut Complaints) {
-    let whose = "those of instances without `accept` answer here";
-    complaints.extend(global.given("vrrp_strict").map(|span| answers(span, whose)));
     for word in GLOBAL {
         if let Some(span) = global.given(word) {
             complaints.push(ignored(word, span));
@@ -67,18 +71,48 @@ pub(super) fn apply(section: &mut Section<'_>, complaints: &mut Complaints) {
     }
 }
 
-/// Who has `accept` gets what the RFC says; it is VRRPv3's alone.
-pub(super) fn judge_accept(section: &Section<'_>, version: ProtocolVersion, complaints: &mut Complaints) {
-    match (version, section.given("accept")) {
-        (ProtocolVersion::V3, Some(_)) => return,
-        (ProtocolVersion::V2, Some(span)) => {
-            let message = "VRRPv2 knows no `accept` (RFC 3768): strict mode doesn't go with it";
-            let help = "remove it, or write `version 3` on all routers";
-            complaints.push(Diagnostic::warning("strict", span, message).help(help));
-        }
-        (ProtocolVersion::V2 | ProtocolVersion::V3, None) => {}
+/// Whether a strict instance has accept mode if it isn't owner: only where asked for, and only VRRPv3 knows it.
+pub(super) fn may_accept(section: &Section<'_>, version: ProtocolVersion, complaints: &mut Complaints) -> bool {
+    let Some(span) = section.given("accept") else { return false };
+    if version == ProtocolVersion::V2 {
+        let message = "VRRPv2 knows no `accept` (RFC 3768): it doesn't count in strict mode";
+        let help = "write `version 3` on all routers, or remove the strictness";
+        complaints.push(
+            Diagnostic::warning("strict", span, message).keepalived("ignores the line as well").help(help),
+        );
     }
-    complaints.extend(section.given("strict_mode").map(|span| answers(span, "they answer here")));
+    version == ProtocolVersion::V3
+}
+
+/// Tells whose addresses won't answer, of those who haven't asked for just that: once where each strictness comes from.
+pub(super) fn tell_shut(global: &Section<'_>, drafts: &[Draft], complaints: &mut Complaints) {
+    let shut = drafts.iter().map(|draft| &draft.instance);
+    let shut = shut.filter(|it| !it.accepts && it.given.at("no_accept").is_none());
+    let (own, all): (Vec<_>, Vec<_>) = shut.partition(|it| it.given.at("strict_mode").is_some());
+    for instance in own {
+        complaints.extend(instance.given.at("strict_mode").map(|span| silent(span, &[instance])));
+    }
+    if let (Some(span), false) = (global.given("vrrp_strict"), all.is_empty()) {
+        complaints.push(silent(span, &all));
+    }
+}
+
+fn silent(span: Span, whose: &[&Instance]) -> Diagnostic {
+    let names: Vec<_> = whose.iter().take(MAX_NAMED).map(|it| it.name.as_str()).collect();
+    let names = match whose.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    };
+    let message = format!(
+        "the addresses of {names} will not answer, not even to ping: strict mode lets in nothing that is sent to an \
+         address, except on its owner"
+    );
+    let help = if whose.iter().any(|it| it.version == ProtocolVersion::V2) {
+        "to have them answer, remove the word (most have copied it from a sample), or write `version 3` and `accept`"
+    } else {
+        "to have them answer, add `accept`, or remove the word: most have copied it from a sample"
+    };
+    Diagnostic::warning("silent-address", span, message).keepalived("drops it as well").help(help)
 }
 
 fn ignored(word: &str, span: Span) -> Diagnostic {
@@ -86,13 +120,4 @@ fn ignored(word: &str, span: Span) -> Diagnostic {
     Diagnostic::warning("strict", span, message)
         .keepalived("ignores the line as well")
         .help("remove it: the RFC leaves no choice")
-}
-
-fn answers(span: Span, whose: &str) -> Diagnostic {
-    let message = format!(
-        "strict mode doesn't shut the addresses off yet: {whose}, also on routers that don't own them"
-    );
-    Diagnostic::warning("not-supported", span, message)
-        .keepalived("drops all traffic to them, ping too, unless `accept` is given")
-        .help("most who have the word don't want that: remove it, or add `accept`")
 }
