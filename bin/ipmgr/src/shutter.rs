@@ -44,8 +44,9 @@ impl Shutter {
         let missing: Vec<Shut> = wanted.difference(&self.shut).copied().collect();
         let result = if missing.is_empty() { Ok(()) } else { self.add(&missing, wanted) };
         self.passing = result.as_ref().is_err_and(KernelError::is_passing);
-        let failure =
-            result.err().map(|error| format!("{error}; the addresses answer, in spite of `no_accept`"));
+        let failure = result.err().map(|error| {
+            format!("{error}; the addresses answer, although they shouldn't (`no_accept`, or strict mode)")
+        });
         let changed = failure != self.failure;
         if let Some(failure) = failure.as_ref().filter(|_| changed) {
             log::error!("{failure}");

@@ -206,7 +206,13 @@ impl Settings<'_> {
     }
 
     fn manners(&mut self) {
-        self.own("no_accept", json!(!self.instance.accepts));
+        let shut = json!(!self.instance.accepts);
+        match self.origin(&["no_accept"], "") {
+            Origin::Default if !self.instance.accepts => {
+                self.push("no_accept", shut, "", Origin::Implied { by: "strict mode" });
+            }
+            origin => self.push("no_accept", shut, "", origin),
+        }
         if let Some(own) = &self.instance.virtual_mac {
             self.own("use_vmac", json!(format!("{} on {}", own.mac, own.link)));
             self.own("vmac_xmit_base", json!(own.adverts_from_base));

@@ -72,7 +72,11 @@ pub(super) fn apply(section: &mut Section<'_>, complaints: &mut Complaints) {
 }
 
 /// Whether a strict instance has accept mode if it isn't owner: only where asked for, and only VRRPv3 knows it.
-pub(super) fn may_accept(section: &Section<'_>, version: ProtocolVersion, complaints: &mut Complaints) -> bool {
+pub(super) fn may_accept(
+    section: &Section<'_>,
+    version: ProtocolVersion,
+    complaints: &mut Complaints,
+) -> bool {
     let Some(span) = section.given("accept") else { return false };
     if version == ProtocolVersion::V2 {
         let message = "VRRPv2 knows no `accept` (RFC 3768): it doesn't count in strict mode";

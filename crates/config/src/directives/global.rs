@@ -51,7 +51,12 @@ pub(super) const ROWS: &[Directive] = &[
     used("shutdown_script", AT, Hook, "runs when all instances have given up"),
     used("shutdown_script_timeout", AT, Number(1, 1000), "limits it, in seconds").default("10"),
     // Protocol.
-    used("vrrp_strict", AT, Bool, "allows nothing but the RFC"),
+    used(
+        "vrrp_strict",
+        AT,
+        Bool,
+        "allows nothing but the RFC: so no address answers, where `accept` isn't given",
+    ),
     used("vrrp_skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
     used("vrrp_mcast_group4", AT, Address, "is the IPv4 group").default("224.0.0.18"),
     used("vrrp_mcast_group6", AT, Address, "is the IPv6 group").default("ff02::12"),

@@ -125,7 +125,7 @@ pub(super) const ROWS: &[Directive] = &[
     used("accept", AT, Nothing, "accepts traffic to the addresses, as is usual"),
     used("no_accept", AT, Nothing, "drops what is sent to the addresses, unless the router owns them"),
     used("skip_check_adv_addr", AT, Bool, "doesn't compare the addresses of adverts"),
-    used("strict_mode", AT, Bool, "allows nothing but the RFC"),
+    used("strict_mode", AT, Bool, "allows nothing but the RFC: so no address answers without `accept`"),
     used(
         "keep_until_taken_over",
         AT,
