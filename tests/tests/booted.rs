@@ -10,6 +10,8 @@ use handover_tests::package::{self, Package};
 use lab::{Lab, Proc, Spec};
 
 const VIP: &str = "192.168.1.100";
+/// Remembers starts and ends.
+const ENDS: &str = "/usr/local/bin/ends";
 const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
 
 fn config(priority: u8) -> String {
@@ -18,6 +20,8 @@ fn config(priority: u8) -> String {
   notification_email {{ ops@example.com }}
   smtp_server mail.example.org {port}
   smtp_alert
+  startup_script \"{ENDS} up\"
+  shutdown_script \"{ENDS} down\"
 }}
 vrrp_script chk {{ script \"/bin/true\" \n interval 1 }}
 vrrp_instance api_vip {{
@@ -37,6 +41,7 @@ fn install(machine: &Machine, package: &Package, priority: u8) {
     machine.write("/etc/hosts", &format!("{} mail.example.org\n", mail_server::ADDRESS), 0o644);
     let _ = machine.must(&format!("dpkg -i {}", Machine::path_of(package)));
     machine.write("/etc/handover/handover.conf", &config(priority), 0o640);
+    machine.write(ENDS, "#!/bin/sh\necho \"$1\" >> /tmp/ends\n", 0o755);
     let _ =
         machine.must("chgrp _handover /etc/handover/handover.conf && systemctl enable --now handover.target");
 }
@@ -79,6 +84,11 @@ fn nothing_moved(lab: &Lab, (a, b): (&Machine, &Machine), removed: &Proc, after:
 
 fn all_run(machine: &Machine) -> bool {
     UNITS.iter().all(|unit| machine.unit(unit, "ActiveState") == "active")
+}
+
+/// Every run of `startup_script` and `shutdown_script` so far.
+fn ends(machine: &Machine) -> String {
+    machine.sh("cat /tmp/ends").replace('\n', " ")
 }
 
 fn main_pids(machine: &Machine) -> Vec<String> {
@@ -130,6 +140,7 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     nothing_moved(&lab, both, &removed, "an upgrade");
     let _ = a.must("handover reload && systemctl reload vrrp-core");
     nothing_moved(&lab, both, &removed, "a reload");
+    assert_eq!(ends(&a), "up ", "none of that was a start\n{}", a.story());
     // And what is to move moves: a stop, a start, and the power.
     let _ = a.must("systemctl stop handover.target");
     eventually(&lab, &[&a, &b], "b takes over from who said goodbye", || {
@@ -138,8 +149,10 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     eventually(&lab, &[&a], "everything has stopped", || {
         UNITS.iter().all(|unit| a.unit(unit, "ActiveState") == "inactive")
     });
+    assert_eq!(ends(&a), "up down ", "{}", a.story());
     let _ = a.must("systemctl start handover.target");
     eventually(&lab, &[&a, &b], "a is back", || a.state() == "MASTER" && a.holds(VIP) && !b.holds(VIP));
+    assert_eq!(ends(&a), "up down up ", "{}", a.story());
     a.host().link_down("eth0").expect("pull the cable");
     a.host().kill_all().expect("pull the plug");
     eventually(&lab, &[&b], "b takes over from the dead", || b.state() == "MASTER" && b.holds(VIP));

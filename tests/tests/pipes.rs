@@ -1,7 +1,8 @@
 //! `notify_fifo` and `notify_fifo_script`: the same file for keepalived and for us, and what each writes.
 
 use handover_tests::keepalived::{self, Keepalived};
-use handover_tests::node::{LIMIT, Node, eventually, start_lab};
+use handover_tests::node::{LIMIT, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::programs::on_host;
 use lab::Host;
 
 const READER: &str = "/usr/local/bin/reader";
@@ -90,4 +91,61 @@ fn a_reader_that_dies_is_started_again_and_misses_nothing() {
     });
     assert_eq!(node.at("/pipes/0/path"), PIPE);
     node.stop();
+}
+
+/// The file with `fifo_write_vrrp_states_on_reload`, and with a text that means nothing here.
+fn repeating(first: u8, text: &str) -> String {
+    let global = format!("global_defs {{\n fifo_write_vrrp_states_on_reload\n{text}");
+    config(first).replacen("global_defs {\n", &global, 1)
+}
+
+/// A reader that has lost its place learns all states anew. keepalived 2.2.7 tells only those of groups where they are MASTER.
+#[test]
+fn states_are_written_once_more_after_a_reload_as_with_keepalived() {
+    if !keepalived::is_installed() {
+        return;
+    }
+    let lab = start_lab();
+    let better = |first: u8| config(first).replace("priority 120", "priority 200");
+    let above = [("above-theirs", 110, "192.168.1.13/24"), ("above-ours", 120, "192.168.1.14/24")];
+    let above = above.map(|(name, first, address)| Node::new(&lab, name, &[address], &better(first)));
+    above.iter().for_each(Node::start);
+    for node in &above {
+        eventually(&lab, &[node], "MASTER", || node.state() == "MASTER");
+    }
+    let theirs = Keepalived::new(&lab, "theirs", &["192.168.1.11/24"], &repeating(110, ""));
+    let ours = Node::new(&lab, "ours", &["192.168.1.12/24"], &repeating(120, ""));
+    [theirs.host(), ours.host()].into_iter().for_each(install_reader);
+    theirs.start();
+    ours.start();
+    let are_told = |host: &Host, who: &[&str], state: &str, times: usize| {
+        let count = |who: &str| about(host, who).iter().filter(|line| line.contains(state)).count();
+        who.iter().all(|who| count(who) == times)
+    };
+    let both = |who: &[&str], state: &str, times: usize| {
+        let told = lab.wait_for(LIMIT, || are_told(theirs.host(), who, state, times));
+        assert!(told, "{state} {times} times: {:?}\n{}", lines(theirs.host()), theirs.story());
+        eventually(&lab, &[&ours], &format!("{state} {times} times"), || {
+            are_told(ours.host(), &WHO, state, times)
+        });
+    };
+    let reload = |text: &str| {
+        theirs.reload(&repeating(110, text));
+        ours.configure(&repeating(120, text));
+        let reload = [&on_host("handover"), "reload", "--runtime-dir", RUNTIME_DIR];
+        let reloaded = ours.host().run(reload).expect("run handover reload");
+        assert!(reloaded.success(), "{}{}", reloaded.stdout, reloaded.stderr);
+    };
+    both(&WHO, " BACKUP ", 1);
+    reload(" router_id other\n");
+    both(&WHO, " BACKUP ", 2);
+    for who in WHO {
+        assert_eq!(about(ours.host(), who), about(theirs.host(), who), "{}", theirs.story());
+    }
+    above.iter().for_each(Node::stop);
+    both(&WHO, " MASTER ", 1);
+    reload(" router_id another\n");
+    both(&["GROUP \"pair\""], " MASTER ", 2);
+    assert!(are_told(ours.host(), &WHO, " BACKUP ", 2), "{:?}", lines(ours.host()));
+    ours.stop();
 }
