@@ -10,7 +10,7 @@ use handover_tests::package::{self, Package};
 use lab::{Lab, Proc, Spec};
 
 const VIP: &str = "192.168.1.100";
-/// Remembers starts and ends.
+/// Remembers starts, and ends at its leisure: until then notifierd is stopping.
 const ENDS: &str = "/usr/local/bin/ends";
 const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
 
@@ -41,7 +41,7 @@ fn install(machine: &Machine, package: &Package, priority: u8) {
     machine.write("/etc/hosts", &format!("{} mail.example.org\n", mail_server::ADDRESS), 0o644);
     let _ = machine.must(&format!("dpkg -i {}", Machine::path_of(package)));
     machine.write("/etc/handover/handover.conf", &config(priority), 0o640);
-    machine.write(ENDS, "#!/bin/sh\necho \"$1\" >> /tmp/ends\n", 0o755);
+    machine.write(ENDS, "#!/bin/sh\n[ $1 = up ] || sleep 2\necho $1 >> /tmp/ends\n", 0o755);
     let _ =
         machine.must("chgrp _handover /etc/handover/handover.conf && systemctl enable --now handover.target");
 }
