@@ -68,6 +68,8 @@ pub(crate) struct Outer {
     playing: Option<Side>,
     /// Who takes part has started.
     marker: Marker,
+    /// An instance was BACKUP or MASTER since vrrp-core stopped last.
+    takes_part: bool,
     /// vrrp-core has stopped in good order, and nothing was run for that yet.
     owes_shutdown: bool,
     /// What runs was told to end, and its end says nothing.
@@ -83,6 +85,7 @@ impl Outer {
             crew: Crew::new(runner, first),
             playing: None,
             marker: Marker::load(runtime_dir, boot),
+            takes_part: false,
             owes_shutdown: false,
             aborted: false,
             last_startup: None,
@@ -135,6 +138,7 @@ impl Outer {
         if std::mem::take(&mut self.owes_shutdown) {
             log::warn!("shutdown_script isn't run: vrrp-core is back");
         }
+        self.takes_part = true;
         if self.playing != Some(Side::Shutdown) {
             self.marker.set();
         }
@@ -142,7 +146,7 @@ impl Outer {
 
     /// vrrp-core has stopped in good order. A script that still prepares its start does so for nobody.
     pub(crate) fn ended(&mut self) {
-        self.owes_shutdown = true;
+        (self.takes_part, self.owes_shutdown) = (false, true);
         self.abort_startup();
     }
 
@@ -206,7 +210,11 @@ impl Outer {
 
     fn close(&mut self, side: Side) {
         self.playing = None;
-        if !std::mem::take(&mut self.aborted) && side == Side::Startup {
+        let is_started = match side {
+            Side::Startup => !std::mem::take(&mut self.aborted),
+            Side::Shutdown => self.takes_part,
+        };
+        if is_started {
             self.marker.set();
         }
     }
@@ -302,6 +310,14 @@ mod tests {
         outer.ended();
         outer.begun();
         assert!(outer.is_idle(), "it is back before anything was run for its end");
+        outer.ended();
+        outer.playing = Some(Side::Shutdown);
+        outer.marker.clear();
+        outer.begun();
+        assert_eq!(outer.due(AWAITED, QUIET), None);
+        outer.close(Side::Shutdown);
+        outer.owes_shutdown = false;
+        assert_eq!(outer.due(AWAITED, QUIET), Some(Due::Answer), "it is back before that was over");
     }
 
     #[test]
