@@ -174,11 +174,11 @@ impl Daemon {
     }
 
     fn on_time(&mut self, now: Instant) -> Result<(), Failure> {
-        if self.manager.on_time(now)
+        if self.manager.on_time(now, self.core.next_deadline())
             && let Some(descriptor) = self.manager.descriptor()
         {
             self.reactor
-                .register(MANAGER, descriptor, Interest::READABLE | Interest::WRITABLE)
+                .register(MANAGER, descriptor, Interest::READABLE)
                 .map_err(|error| Failure::io("watch the link to ipmgr", &error))?;
         }
         self.checker.on_time(now, &self.reactor);
@@ -418,6 +418,13 @@ impl service::Daemon for Daemon {
         self.drain(now);
         if self.finished {
             return Ok(Turn::Over);
+        }
+        if let Some(interest) = self.manager.change_of_interest()
+            && let Some(descriptor) = self.manager.descriptor()
+        {
+            self.reactor
+                .reregister(MANAGER, descriptor, interest)
+                .map_err(|error| Failure::io("watch the link to ipmgr", &error))?;
         }
         let deadline = if self.backlog.is_empty() { self.next_deadline() } else { Some(now) };
         if let Some(until) = self.lull.begin(sys::clock::now(), deadline) {

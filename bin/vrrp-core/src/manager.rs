@@ -13,6 +13,7 @@ use ipc::core_ipmgr::{Order, PROTOCOL, Report, SOCKET};
 use ipc::events::Peer;
 use ipc::frame::{self, MAX_FRAME};
 use model::Instant;
+use reactor::Interest;
 use service::Trouble;
 use sys::seqpacket::{Connection, Frame, Received};
 
@@ -50,6 +51,8 @@ pub(crate) struct Manager {
     gone_at: Option<Instant>,
     retry_at: Instant,
     beat_at: Instant,
+    /// What the connection is watched for.
+    watched: Interest,
 }
 
 impl Manager {
@@ -68,6 +71,7 @@ impl Manager {
             gone_at: None,
             retry_at: now,
             beat_at: now,
+            watched: Interest::READABLE,
         }
     }
 
@@ -88,11 +92,12 @@ impl Manager {
         Peer { connected: self.greeted, trouble: self.trouble.text().map(str::to_owned) }
     }
 
-    /// Everything that is due by `now`; true if a new connection has to be watched.
-    pub(crate) fn on_time(&mut self, now: Instant) -> bool {
+    /// Everything that is due by `now`; true if a new connection has to be watched, for reading. `core` is when the core
+    /// wants to be woken next.
+    pub(crate) fn on_time(&mut self, now: Instant, core: Option<Instant>) -> bool {
         if self.connection.is_some() {
             if self.beat_at <= now {
-                self.beat_at = now + self.beat_every;
+                self.beat_at = self.next_beat(now, core);
                 self.send(&Order::Beat, now);
             }
             return false;
@@ -102,6 +107,29 @@ impl Manager {
         }
         self.retry_at = now + RETRY;
         self.connect(now)
+    }
+
+    /// A beat that woke us for nothing else is followed by one together with what the core does next. From then on both
+    /// stay together, since adverts come at twice the pace of beats, without drift: a wake-up costs more than a beat.
+    fn next_beat(&self, now: Instant, core: Option<Instant>) -> Instant {
+        let on_pace = Some(self.beat_at + self.beat_every).filter(|at| *at > now);
+        let at_latest = on_pace.unwrap_or(now + self.beat_every);
+        core.filter(|at| *at > now && *at < at_latest).unwrap_or(at_latest)
+    }
+
+    /// What the connection has to be watched for from now on, if it is watched for something else: for room only while
+    /// something waits for it, or each frame that ipmgr takes would wake us.
+    pub(crate) fn change_of_interest(&mut self) -> Option<Interest> {
+        let wanted = if self.waiting.is_empty() {
+            Interest::READABLE
+        } else {
+            Interest::READABLE | Interest::WRITABLE
+        };
+        let changes = self.connection.is_some() && wanted != self.watched;
+        changes.then(|| {
+            self.watched = wanted;
+            wanted
+        })
     }
 
     /// When [`Self::on_time`] wants to be called next.
@@ -128,6 +156,7 @@ impl Manager {
         match Connection::connect(&self.path) {
             Ok(connection) => {
                 self.connection = Some(connection);
+                self.watched = Interest::READABLE;
                 self.beat_at = now + self.beat_every;
                 self.send(&Order::Hello { protocol: PROTOCOL, fingerprint: self.fingerprint }, now);
                 self.connection.is_some()
@@ -253,17 +282,71 @@ mod tests {
 
     use super::*;
 
-    /// ipmgr restarts with another configuration, and turns us away each time that we come.
-    #[test]
-    fn a_peer_that_turns_us_away_is_neither_stormed_nor_taken_for_present() {
-        let directory = std::env::temp_dir().join(format!("handover-manager-{}", std::process::id()));
+    const START: Instant = Instant::from_nanos(1_000_000_000);
+
+    /// A link to a listener of our own, connected at [`START`].
+    fn connected(name: &str, shortest: Duration) -> (PathBuf, Listener, Manager, Connection) {
+        let directory = std::env::temp_dir().join(format!("handover-manager-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
         let listener = Listener::bind(&directory.join(SOCKET), 0o600).unwrap();
-        let mut now = Instant::from_nanos(1_000_000_000);
-        let mut manager = Manager::new(&directory, 1, Duration::from_secs(1), now);
-        assert!(manager.on_time(now));
-        let first = listener.accept().unwrap().unwrap();
+        let mut manager = Manager::new(&directory, 1, shortest, START);
+        assert!(manager.on_time(START, None));
+        let (peer, _) = listener.accept().unwrap().unwrap();
+        (directory, listener, manager, peer)
+    }
+
+    /// How many frames there are.
+    fn frames(peer: &Connection) -> usize {
+        let mut buffer = vec![0; MAX_FRAME];
+        std::iter::from_fn(|| peer.receive(&mut buffer).unwrap()).count()
+    }
+
+    #[test]
+    fn beats_come_twice_per_interval_and_share_the_adverts_wake_ups() {
+        let interval = Duration::from_millis(100);
+        for phase in [1, 29, 49, 50, 51, 99] {
+            let (directory, _listener, mut manager, peer) = connected(&format!("beats-{phase}"), interval);
+            assert_eq!(frames(&peer), 1, "hello");
+            let mut advert_at = START + Duration::from_millis(phase);
+            let (mut last_beat, mut wake_ups, mut beats) = (START, 0, 0);
+            while wake_ups < 100 {
+                let now = advert_at.min(manager.next_deadline());
+                wake_ups += 1;
+                assert!(!manager.on_time(now, Some(advert_at)));
+                if advert_at <= now {
+                    advert_at = advert_at + interval;
+                }
+                if frames(&peer) > 0 {
+                    assert!(now <= last_beat + interval / 2, "a beat is late");
+                    (last_beat, beats) = (now, beats + 1);
+                }
+            }
+            assert!(beats >= 98, "{} wake-ups for nothing else at phase {phase}", 100 - beats);
+            std::fs::remove_dir_all(directory).unwrap();
+        }
+    }
+
+    #[test]
+    fn room_is_waited_for_only_while_something_waits() {
+        let (directory, _listener, mut manager, peer) = connected("room", Duration::from_secs(1));
+        assert_eq!(manager.change_of_interest(), None);
+        while manager.waiting.is_empty() {
+            manager.send(&Order::Beat, START);
+        }
+        assert_eq!(manager.change_of_interest(), Some(Interest::READABLE | Interest::WRITABLE));
+        assert_eq!(manager.change_of_interest(), None, "told once");
+        assert!(frames(&peer) > 1);
+        manager.on_writable(START);
+        assert_eq!(manager.change_of_interest(), Some(Interest::READABLE));
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    /// ipmgr restarts with another configuration, and turns us away each time that we come.
+    #[test]
+    fn a_peer_that_turns_us_away_is_neither_stormed_nor_taken_for_present() {
+        let (directory, listener, mut manager, first) = connected("away", Duration::from_secs(1));
+        let mut now = START;
         manager.greeted();
         drop(first);
         assert!(!manager.on_readable(now, &mut Vec::new()));
@@ -271,7 +354,7 @@ mod tests {
         let mut attempts = 0;
         while now < gone + Duration::from_secs(3) {
             now = manager.next_deadline();
-            if manager.on_time(now) {
+            if manager.on_time(now, None) {
                 attempts += 1;
                 drop(listener.accept().unwrap());
                 assert!(!manager.on_readable(now, &mut Vec::new()));
