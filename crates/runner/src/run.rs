@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use model::Instant;
@@ -80,6 +80,9 @@ pub enum Drained {
 pub struct Run {
     child: Child,
     output: Option<File>,
+    /// The other end of it, until the script has ended: or its closing would wake the loop for nothing, just before the
+    /// process is told to have ended.
+    writer: Option<OwnedFd>,
     tail: VecDeque<u8>,
     ladder: Ladder,
     /// Known once it took too long.
@@ -89,11 +92,17 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) fn new((child, user): (Child, String), output: File, now: Instant, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        (child, user): (Child, String),
+        (output, writer): (File, OwnedFd),
+        now: Instant,
+        timeout: Duration,
+    ) -> Self {
         let ladder = Ladder::new(now, timeout);
         Self {
             child,
             output: Some(output),
+            writer: Some(writer),
             tail: VecDeque::new(),
             ladder,
             strays: Strays::default(),
@@ -120,7 +129,7 @@ impl Run {
         self.child.as_fd()
     }
 
-    /// Readable when it wrote something: call [`Run::on_output`]. `None` once nobody can write any more.
+    /// Readable when it wrote something: call [`Run::on_output`]. `None` once it has ended.
     #[must_use]
     pub fn output(&self) -> Option<BorrowedFd<'_>> {
         self.output.as_ref().map(AsFd::as_fd)
@@ -209,7 +218,9 @@ impl Run {
                 End::Exited(Exit::Signal(0))
             }
         };
-        // What it wrote last is in the pipe; how much that can be is bounded by the pipe.
+        // What it wrote last is in the pipe; how much that can be is bounded by the pipe. Whoever holds the pipe now is
+        // somebody else.
+        self.writer = None;
         self.on_output();
         let leftover = self.output.take().map(|pipe| Leftover { pipe });
         let output = String::from_utf8_lossy(self.tail.make_contiguous()).into_owned();

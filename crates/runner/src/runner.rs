@@ -73,6 +73,7 @@ impl Runner {
         }
         let (reader, writer) = output_pipe().map_err(Refusal::Resources)?;
         let again = writer.try_clone().map_err(Refusal::Resources)?;
+        let ours = writer.try_clone().map_err(Refusal::Resources)?;
         let stdin = input_pipe(job.input).map_err(Refusal::Resources)?;
         let spec = Spec::new(program)
             .arguments(job.arguments)
@@ -93,7 +94,7 @@ impl Runner {
             None => spec,
         };
         match spawn(&spec) {
-            Ok(child) => Ok(Run::new((child, account.name), reader, now, job.timeout)),
+            Ok(child) => Ok(Run::new((child, account.name), (reader, ours), now, job.timeout)),
             Err(error) => Err(Refusal::Spawn { error, user: account.name }),
         }
     }

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use libc::{c_char, c_int, c_void};
 use rustix::fs::{Mode, OFlags, open};
@@ -283,6 +284,13 @@ struct Stack {
     bottom: *mut c_void,
 }
 
+// SAFETY: it is memory that nobody else points to, and not of any thread.
+unsafe impl Send for Stack {}
+
+/// One that was used before: new memory for each child would cost more than the rest of what is done for it here. A thread
+/// that finds none makes its own.
+static USED: Mutex<Option<Stack>> = Mutex::new(None);
+
 /// What a child failed at: zero in a new [`Stack`], which means nothing.
 #[repr(C, align(16))]
 struct Report {
@@ -309,6 +317,20 @@ impl Stack {
             return Err(io::Error::last_os_error());
         }
         Ok(this)
+    }
+
+    /// For one child: nothing has failed yet. Given back by [`Self::put_by`].
+    fn take() -> io::Result<Self> {
+        let used = USED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(this) = used else { return Self::new() };
+        // SAFETY: within the mapping, which nobody else uses now.
+        unsafe { this.report().write(Report { failed: false, step: 0, error: 0 }) };
+        Ok(this)
+    }
+
+    /// For the next child. The last one has executed its program, has ended, or has memory of its own.
+    fn put_by(self) {
+        *USED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
     /// At the end of the mapping; the stack grows down from it.
@@ -345,7 +367,7 @@ pub(super) fn launch(
 ) -> Result<Born, (Step, io::Error)> {
     let at_start = |error: io::Error| (Step::Start, error);
     let image = Image::new(spec).map_err(at_start)?;
-    let stack = Stack::new().map_err(at_start)?;
+    let stack = Stack::take().map_err(at_start)?;
     let mut argument = (Task { image, standard, prepared, own_group: spec.own_group }, stack.report());
     let mut pidfd: c_int = -1;
     // Who shares its memory can't enter a user namespace (unshare(2)); such children are rare enough to be forked.
@@ -370,6 +392,7 @@ pub(super) fn launch(
     }
     // SAFETY: the mapping lives, and the child is done with it.
     let report = unsafe { stack.report().read_volatile() };
+    stack.put_by();
     if report.failed {
         reap(pidfd.as_fd());
         let step = Step::from_number(report.step);
