@@ -100,6 +100,16 @@ fn pid_max() -> Option<u64> {
     fs::read_to_string("/proc/sys/kernel/pid_max").ok()?.trim().parse().ok()
 }
 
+/// What this process has used, and the children that it has waited for, in nanoseconds.
+///
+/// # Errors
+/// `/proc` is not as proc(5) has it.
+pub(crate) fn own() -> std::io::Result<u64> {
+    let path = Path::new("/proc/self");
+    let children = ticks_of_children(path).ok_or(std::io::ErrorKind::InvalidData)?;
+    Ok(cpu_of_threads(path) + children * TICK)
+}
+
 /// Of the processes, and of the children that they have waited for.
 fn cpu_of(processes: &[&str]) -> std::io::Result<(u64, u64)> {
     let mut total = (0, 0);

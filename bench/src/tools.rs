@@ -13,6 +13,7 @@ mod memory;
 mod neighbour;
 mod present;
 mod requests;
+mod start;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -51,6 +52,7 @@ pub(crate) fn run(words: &[String]) -> Outcome<()> {
         ["present", addresses @ ..] => present::wait(addresses),
         ["memory", names] => memory::tell(&names.split(',').collect::<Vec<_>>()),
         ["meter", names] => say(Reading::take(&names.split(',').collect::<Vec<_>>())?),
+        ["start", program, rate, seconds] => start::repeat(program, parse(rate)?, parse(seconds)?),
         _ => Err(format!("there is no such tool: {words:?}")),
     }
 }
