@@ -370,11 +370,12 @@ impl Daemon {
         self.evidence.look(&self.world, &self.reactor);
         self.promote(now);
         let shut = shutter::wanted(&self.config, &self.claims, &self.world);
-        let told_otherwise = self.shutter.shut(&shut);
+        let table = shutter::table(&self.config);
+        let told_otherwise = self.shutter.shut(&shut, &table);
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
-        self.shutter.reopen(&shut);
+        self.shutter.reopen(&shut, &table);
         if self.shutter.may_soon() {
             self.look_at = self.look_at.min(now + LOOK_AGAIN);
         }

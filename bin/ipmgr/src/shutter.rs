@@ -7,11 +7,17 @@
 
 use std::collections::BTreeSet;
 
-use config::{Config, Instance};
-use sys::netlink::{Filter, KernelError, Shut};
+use config::{Config, Firewall, Instance};
+use sys::netlink::{Filter, KernelError, Shut, Table};
 
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::world::World;
+
+/// How the table should be made.
+pub(crate) fn table(config: &Config) -> Table {
+    let Firewall { table, priority, counters } = &config.global.firewall;
+    Table { name: table.clone(), priority: *priority, counters: *counters }
+}
 
 /// What should be shut. An address of two instances of which one has accept mode is open.
 pub(crate) fn wanted(config: &Config, claims: &Claims, world: &World) -> BTreeSet<Shut> {
@@ -40,12 +46,18 @@ pub(crate) struct Shutter {
 
 impl Shutter {
     /// Shuts what isn't yet, before addresses are added. Tells whether [`Self::failure_of`] answers otherwise than before.
-    pub(crate) fn shut(&mut self, wanted: &BTreeSet<Shut>) -> bool {
-        let missing: Vec<Shut> = wanted.difference(&self.shut).copied().collect();
-        let result = if missing.is_empty() { Ok(()) } else { self.add(&missing, wanted) };
+    pub(crate) fn shut(&mut self, wanted: &BTreeSet<Shut>, table: &Table) -> bool {
+        let result = if wanted.is_empty() { Ok(()) } else { self.keep(wanted, table) };
         self.passing = result.as_ref().is_err_and(KernelError::is_passing);
-        let failure = result.err().map(|error| {
-            format!("{error}; the addresses answer, although they shouldn't (`no_accept`, or strict mode)")
+        let failure = result.err().map(|error| match &self.filter {
+            Some(filter) if wanted.is_subset(&self.shut) => {
+                format!("{error}; the table `{}` does its work as before", filter.table().name)
+            }
+            Some(_) | None => {
+                format!(
+                    "{error}; the addresses answer, although they shouldn't (`no_accept`, or strict mode)"
+                )
+            }
         });
         let changed = failure != self.failure;
         if let Some(failure) = failure.as_ref().filter(|_| changed) {
@@ -55,25 +67,33 @@ impl Shutter {
         changed
     }
 
-    fn add(&mut self, missing: &[Shut], wanted: &BTreeSet<Shut>) -> Result<(), KernelError> {
-        if let Some(filter) = &mut self.filter {
-            match filter.shut(missing) {
-                Ok(()) => {
-                    self.shut.extend(missing);
-                    return Ok(());
-                }
-                Err(error) => log::warn!("{error}; making the table anew"),
+    fn keep(&mut self, wanted: &BTreeSet<Shut>, table: &Table) -> Result<(), KernelError> {
+        let renamed = self.filter.as_ref().is_some_and(|it| it.table().name != table.name);
+        let moved = if renamed { self.renew(wanted, table) } else { Ok(()) };
+        let missing: Vec<Shut> = wanted.difference(&self.shut).copied().collect();
+        let result = match &mut self.filter {
+            Some(filter) => rearrange(filter, table).and_then(|()| filter.shut(&missing)),
+            None => return self.renew(wanted, table),
+        };
+        match result {
+            Ok(()) => self.shut.extend(missing),
+            Err(error) => {
+                log::warn!("{error}; making the table anew");
+                self.renew(wanted, table)?;
             }
         }
-        self.renew(wanted)
+        moved
     }
 
-    /// Makes the table anew, since after an error nobody knows what is in it.
-    fn renew(&mut self, wanted: &BTreeSet<Shut>) -> Result<(), KernelError> {
-        // The kernel removes the one before with its socket: this has to come first.
-        self.filter = None;
-        self.shut.clear();
-        let mut filter = Filter::open()?;
+    /// Makes the table anew, since it is another one, or after an error nobody knows what is in it.
+    fn renew(&mut self, wanted: &BTreeSet<Shut>, table: &Table) -> Result<(), KernelError> {
+        // Of one name the kernel takes but one, and removes the one before with its socket. Of two names both may be there,
+        // so that nothing answers in between.
+        if self.filter.as_ref().is_some_and(|it| it.table().name == table.name) {
+            self.filter = None;
+            self.shut.clear();
+        }
+        let mut filter = Filter::open(table)?;
         filter.shut(&wanted.iter().copied().collect::<Vec<_>>())?;
         self.shut.clone_from(wanted);
         self.filter = Some(filter);
@@ -81,7 +101,7 @@ impl Shutter {
     }
 
     /// Opens what needn't be shut any more, after addresses are removed.
-    pub(crate) fn reopen(&mut self, wanted: &BTreeSet<Shut>) {
+    pub(crate) fn reopen(&mut self, wanted: &BTreeSet<Shut>, table: &Table) {
         if wanted.is_empty() {
             self.filter = None;
             self.shut.clear();
@@ -93,7 +113,7 @@ impl Shutter {
             Ok(()) => self.shut.retain(|it| wanted.contains(it)),
             Err(error) => {
                 log::warn!("{error}; making the table anew");
-                if let Err(error) = self.renew(wanted) {
+                if let Err(error) = self.renew(wanted, table) {
                     // The next comparison finds it missing, tries again and tells. Until then they answer: so it is soon.
                     log::error!("{error}");
                     self.passing = true;
@@ -111,6 +131,12 @@ impl Shutter {
     pub(crate) fn failure_of(&self, instance: &Instance) -> Option<String> {
         self.failure.clone().filter(|_| !instance.accepts)
     }
+}
+
+/// As the configuration has it, which may be another one by now.
+fn rearrange(filter: &mut Filter, table: &Table) -> Result<(), KernelError> {
+    let is_otherwise = filter.table().name == table.name && filter.table() != table;
+    if is_otherwise { filter.rearrange(table) } else { Ok(()) }
 }
 
 #[cfg(test)]

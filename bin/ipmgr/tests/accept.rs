@@ -10,7 +10,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use harness::{Core, Host, PATIENCE, VIP, eventually};
-use ipc::core_ipmgr::{Order, Report};
+use ipc::core_ipmgr::Report;
 use sys::process::Signal;
 
 /// `eth0`'s own.
@@ -27,7 +27,15 @@ fn started() -> Option<(Host, Core)> {
 }
 
 fn shy(host: &Host) -> u64 {
-    host.configure(|text| text.replacen("advert_int 30\n", "advert_int 30\n  no_accept\n", 1))
+    shy_with(host, "")
+}
+
+/// The same, and these lines in `global_defs`.
+fn shy_with(host: &Host, lines: &str) -> u64 {
+    host.configure(|text| {
+        let text = text.replacen("advert_int 30\n", "advert_int 30\n  no_accept\n", 1);
+        format!("global_defs {{\n{lines}\n}}\n{text}")
+    })
 }
 
 /// Whether the address answers, told by what is sent to another one right after it: the loopback keeps the order.
@@ -86,14 +94,60 @@ fn a_reload_shuts_and_opens() {
         } else {
             host.configure(str::to_owned);
         }
-        let (fingerprint, error) = core.prepare();
-        assert_eq!(error, None);
-        core.say(&Order::Adopt { fingerprint });
+        core.adopt();
         eventually("as the file has it", || {
             core.beat();
             answers(VIP) != shut
         });
     }
+}
+
+/// `nftables`, `nftables_priority`, `nftables_counters`: in every step the address stays shut.
+#[test]
+fn the_table_is_made_as_the_file_has_it() {
+    let Some((host, mut core)) = started() else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    for (lines, table, told) in [
+        ("nftables_priority -5\n nftables_counters", "table inet handover", "counter packets"),
+        ("nftables ours", "table inet ours", "flags owner"),
+        ("nftables ours\n nftables_priority 20", "table inet ours", "priority 20"),
+    ] {
+        shy_with(&host, lines);
+        core.adopt();
+        eventually("the table is as the file has it", || {
+            core.beat();
+            assert!(!answers(VIP), "{lines}");
+            let rules = nft("list ruleset");
+            nft("list tables").trim_end().ends_with(table) && rules.contains(told)
+        });
+        assert_eq!(nft("list tables"), format!("{table}\n"), "{lines}");
+    }
+}
+
+/// Bad input: a name that is taken leaves what was, and is a reason.
+#[test]
+fn another_name_that_is_taken_leaves_the_table_of_before() {
+    let Some((mut host, mut core)) = started() else { return };
+    assert_eq!(core.install("api_vip", 1), [""; 0]);
+    nft("add table inet theirs");
+    shy_with(&host, "nftables theirs");
+    core.adopt();
+    let told = "make the table `inet theirs` of nftables: EEXIST";
+    let failures: Vec<String> = core.find(|(report, _)| match report {
+        Report::Installed { order: 1, failures, .. } if !failures.is_empty() => Some(failures),
+        _ => None,
+    });
+    assert!(failures.len() == 1 && failures[0].starts_with(told), "{failures:?}");
+    assert!(failures[0].ends_with("the table `handover` does its work as before"), "{failures:?}");
+    assert!(!answers(VIP));
+    nft("delete table inet theirs");
+    host.route.add_address("lo", "198.51.100.9".parse().unwrap(), 32).unwrap();
+    let mended: Vec<String> = core.find(|(report, _)| match report {
+        Report::Installed { order: 1, failures, .. } if failures.is_empty() => Some(failures),
+        _ => None,
+    });
+    assert_eq!((mended, nft("list tables").as_str()), (vec![], "table inet theirs\n"));
+    assert!(!answers(VIP));
 }
 
 /// Bad input: the reason is told, the address is held, and what is somebody else's stays.

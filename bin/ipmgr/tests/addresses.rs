@@ -27,13 +27,6 @@ fn answer(core: &mut Core) -> (u64, Vec<String>, bool) {
     })
 }
 
-/// Has ipmgr run what the file says now.
-fn adopt(core: &mut Core) {
-    let (fingerprint, error) = core.prepare();
-    assert_eq!(error, None);
-    core.say(&Order::Adopt { fingerprint });
-}
-
 /// More than fit two messages to the kernel.
 const MANY: u32 = 400;
 
@@ -77,7 +70,7 @@ fn another_prefix_or_label_of_the_same_address_takes_its_place() {
         .replace("eth0:vip", "eth0:1")
         .replace(".9 peer", ".9/30 peer");
     with(&host, &others);
-    adopt(&mut core);
+    core.adopt();
     let prefix = |found: Option<HostAddress>| found.map(|it| it.prefix);
     eventually("everything is as the file has it now", || {
         core.beat();

@@ -440,8 +440,7 @@ fn another_configuration_is_taken_in_line_with_the_orders_around_it() {
         text.replace("instance api_vip", "instance web")
             .replace("192.0.2.100/32", "192.0.2.100/32\n    192.0.2.102/32")
     });
-    assert_eq!(core.prepare(), (more, None));
-    core.say(&Order::Adopt { fingerprint: more });
+    assert_eq!(core.adopt(), more);
     eventually("it is there", || {
         core.beat();
         host.found("192.0.2.102").is_some()
@@ -453,8 +452,7 @@ fn another_configuration_is_taken_in_line_with_the_orders_around_it() {
         let (_, elsewhere) = rest.split_once("vrrp_instance elsewhere").unwrap();
         format!("{one}vrrp_instance elsewhere{elsewhere}")
     });
-    assert_eq!(core.prepare(), (smaller, None));
-    core.say(&Order::Adopt { fingerprint: smaller });
+    assert_eq!(core.adopt(), smaller);
     eventually("what isn't configured any more is gone", || {
         core.beat();
         host.found("192.0.2.101").is_none() && host.found("fe80::100").is_none()

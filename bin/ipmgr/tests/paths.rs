@@ -9,7 +9,6 @@ mod harness;
 use std::process::Command;
 
 use harness::{Core, Host, VIP, eventually};
-use ipc::core_ipmgr::Order;
 use sys::netlink::Change;
 use sys::process::{Exit, Signal};
 
@@ -143,9 +142,7 @@ fn a_reload_exchanges_what_has_changed_and_leaves_the_rest() {
         &ROUTES.replace("via 192.0.2.9 src", "via 192.0.2.7 src").replace("fwmark 7", "fwmark 8"),
         "",
     );
-    let (fingerprint, error) = core.prepare();
-    assert_eq!(error, None);
-    core.say(&Order::Adopt { fingerprint });
+    core.adopt();
     waits(&core, "the new route and rule", || {
         let routes = ip("route show proto 112");
         let rules = ip("-6 rule show");

@@ -12,6 +12,7 @@ mod dns;
 mod election;
 mod family;
 mod file;
+mod firewall;
 mod group;
 mod instance;
 mod line;

@@ -55,7 +55,7 @@ pub use self::model::{
     SyncGroup, TrackedCheck, TrackedLink, UserSpec, VirtualMac, VirtualRoute, VirtualRule, Weight,
 };
 pub use self::model::{
-    CommandLine, Delivery, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Queue, Target, Tls,
+    CommandLine, Delivery, Firewall, Fit, HttpGet, Initial, NumberFile, Probe, Processes, Queue, Target, Tls,
 };
 pub use self::model::{DnsQuery, Rcode, RecordKind};
 pub use self::model::{MAX_RECIPIENTS, Mail, MailServer};

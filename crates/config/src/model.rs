@@ -6,6 +6,7 @@
 mod address;
 mod delivery;
 mod dns;
+mod firewall;
 mod mail;
 mod outer;
 mod path;
@@ -26,6 +27,7 @@ use crate::Span;
 pub use self::address::{Address, AddressOptions};
 pub use self::delivery::{Delivery, Queue};
 pub use self::dns::{DnsQuery, Rcode, RecordKind};
+pub use self::firewall::Firewall;
 pub use self::mail::{MAX_RECIPIENTS, Mail, MailServer};
 pub use self::outer::OuterScript;
 pub use self::path::{RouteHop, RouteKind, RuleAction, Statics, VirtualRoute, VirtualRule};
@@ -84,6 +86,8 @@ pub struct Global {
     pub startup_delay: Duration,
     /// `vrrp_garp_interval` and `vrrp_gna_interval`.
     pub pacing: Pacing,
+    /// Where addresses are shut, and how.
+    pub firewall: Firewall,
     /// `vrrp_rt_priority`: the priority among real-time processes that vrrp-core asks for; `None` for none.
     pub real_time: Option<u8>,
     /// `notify_fifo` and `vrrp_notify_fifo`.

@@ -98,7 +98,8 @@ fn announcements_have_bounds() {
             ("vrrp_rt_priority 50\n vrrp_no_swap", &["note as-usual"]),
             ("vrrp_rt_priority 0", &[]),
             ("vrrp_rt_priority 100", &["error out-of-range"]),
-            ("vrrp_iptables", &["warning not-supported"]),
+            ("vrrp_iptables", &["note nftables-instead"]),
+            ("vrrp_iptables in out\n vrrp_ipsets a b", &["note nftables-instead"; 2]),
         ],
         with_global,
     );
@@ -356,6 +357,36 @@ fn strict_mode_shuts_the_addresses_of_who_does_not_own_them() {
     assert!(told.contains("the addresses of v will not answer, not even to ping"), "{told}");
     assert!(told.contains("t.conf:2:2") && told.contains("add `accept`"), "{told}");
     assert!(rendered(&format!("{strict}{}", with(""))).contains("write `version 3` and `accept`"));
+}
+
+#[test]
+fn the_table_that_shuts_addresses_is_as_it_is_asked_for() {
+    let of = |lines: &str| config::parse("t.conf", with_global(lines)).config.unwrap().global.firewall;
+    let usual = config::Firewall { table: "handover".to_owned(), priority: -1, counters: false };
+    assert_eq!(of(""), usual);
+    assert_eq!(of("nftables"), usual);
+    let asked = config::Firewall { table: "ours-2.a/b".to_owned(), priority: -2_147_483_648, counters: true };
+    assert_eq!(
+        of("nftables ours-2.a/b\n nftables_priority -2147483648\n nftables_counters\n nftables_ifindex"),
+        asked
+    );
+    let long = "x".repeat(256);
+    check_all(
+        &[
+            ("nftables", &["note as-usual"]),
+            ("nftables ours", &[]),
+            ("nftables ours more", &["error extra-words"]),
+            ("nftables 9lives", &["error bad-value"]),
+            ("nftables \"two words\"", &["error bad-value"]),
+            ("nftables {\n}", &["error stray-block"]),
+            (&format!("nftables {long}"), &["error bad-value"]),
+            ("nftables_priority 2147483648", &["error out-of-range"]),
+            ("nftables_priority", &["error missing-value"]),
+            ("nftables_counters", &[]),
+            ("nftables_ifindex", &["note as-usual"]),
+        ],
+        with_global,
+    );
 }
 
 #[test]

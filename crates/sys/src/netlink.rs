@@ -27,7 +27,7 @@ mod virtual_link;
 pub use address::{Change, FOREVER, HostAddress, Lifetime, Place, Shape};
 pub use error::KernelError;
 pub use exchange::MAX_BATCH;
-pub use filter::{Filter, Shut};
+pub use filter::{Filter, Shut, Table};
 pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
 pub use path::{Hop, Path, PathChange, PathKind};

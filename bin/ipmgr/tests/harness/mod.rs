@@ -324,6 +324,15 @@ impl Core {
         })
     }
 
+    /// Has ipmgr run what its file says now; the fingerprint of that.
+    #[track_caller]
+    pub(crate) fn adopt(&mut self) -> u64 {
+        let (fingerprint, error) = self.prepare();
+        assert_eq!(error, None);
+        self.say(&Order::Adopt { fingerprint });
+        fingerprint
+    }
+
     /// Withdraws the addresses of an instance.
     #[track_caller]
     pub(crate) fn withdraw(&mut self, name: &str, number: u64) {

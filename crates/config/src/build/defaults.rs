@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use model::{Family, LinkName, ProtocolVersion};
 
 use super::delivery::Usual;
-use super::{mail, manners, outer, strict, version};
+use super::{firewall, mail, manners, outer, strict, version};
 use crate::diagnostic::{Complaints, Diagnostic};
 use crate::model::{Announcements, Global, Manners, Pacing};
 use crate::section::Section;
@@ -121,6 +121,7 @@ pub(super) fn global_defs(section: &Section<'_>, complaints: &mut Complaints) ->
             arp: section.seconds("vrrp_garp_interval").unwrap_or_default(),
             neighbour: section.seconds("vrrp_gna_interval").unwrap_or_default(),
         },
+        firewall: firewall::firewall(section, complaints),
         real_time: section
             .number("vrrp_rt_priority")
             .and_then(|number| u8::try_from(number).ok())

@@ -1,6 +1,5 @@
 //! What is so while nothing is done with a word, and what to do instead: advice for who has it in a file.
 
-pub(super) const NO_FIREWALL: &str = "no firewall rule is made";
 pub(super) const NO_SIZES: &str = "the kernel's own sizes are used";
 pub(super) const NO_SNMP: &str = "no SNMP is served; `handover status --json` tells the same";
 pub(super) const NO_DBUS: &str =

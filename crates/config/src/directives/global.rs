@@ -15,6 +15,9 @@ const REPEAT: super::Argument = Number(0, u32::MAX as i64);
 /// How many announcements may go out in one go; what keepalived allows beyond that would be a storm.
 const COUNT: super::Argument = Number(0, 255);
 
+/// What the kernel takes for the priority of a chain.
+const CHAIN_PRIORITY: super::Argument = Number(i32::MIN as i64, i32::MAX as i64);
+
 /// From 0.1 s to an hour, in microseconds.
 pub(super) const HOOK_TIME: super::Argument = Seconds(100_000, 3_600_000_000);
 pub(super) const HOOK_QUEUE: super::Argument = OneOf(&["coalesce", "all"]);
@@ -121,16 +124,23 @@ pub(super) const ROWS: &[Directive] = &[
         .default("100")
         .own(),
     // Firewall and virtual MACs.
-    not_yet("nftables", AT, Free, "names the firewall's table")
-        .default("keepalived")
-        .without(absent::NO_FIREWALL),
-    not_yet("nftables_priority", AT, Free, "is the priority of its chains")
-        .default("-1")
-        .without(absent::NO_FIREWALL),
-    not_yet("nftables_ifindex", AT, Nothing, "matches interfaces by number").without(absent::NO_FIREWALL),
-    not_yet("nftables_counters", AT, Nothing, "counts in the firewall").without(absent::NO_FIREWALL),
-    not_yet("vrrp_iptables", AT, Free, "names iptables' chains").without(absent::NO_FIREWALL),
-    not_yet("vrrp_ipsets", AT, Free, "names ipsets").without(absent::NO_FIREWALL),
+    used(
+        "nftables",
+        AT,
+        Words("[TABLE]"),
+        "names the table of nftables in which addresses are shut, else `handover`",
+    ),
+    used(
+        "nftables_priority",
+        AT,
+        CHAIN_PRIORITY,
+        "is when it sees what is for this host: the lower, the earlier",
+    )
+    .default("-1"),
+    used("nftables_ifindex", AT, Nothing, "matches interfaces by number, as is usual"),
+    used("nftables_counters", AT, Nothing, "counts what that table drops"),
+    used("vrrp_iptables", AT, Words("[IN [OUT]]"), "names chains of iptables, which is not used"),
+    used("vrrp_ipsets", AT, Words("[NAME...]"), "names ipsets, which are not used"),
     not_yet("vmac_prefix", AT, Text("NAME"), "begins the names of VMACs")
         .default("vrrp")
         .without(absent::NO_MACS),

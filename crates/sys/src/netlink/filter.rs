@@ -22,7 +22,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use super::error::{KernelError, Refusal};
 use super::exchange::{ERROR_HEAD, Messages, RECEIVE_BUFFER, receive};
-use encode::{Batch, TABLE};
+use encode::Batch;
 
 /// Addresses per batch: some 40 bytes each, far below the default send buffer (212,992 bytes) and what the length of an
 /// attribute can say (65,535).
@@ -45,9 +45,21 @@ impl Shut {
     }
 }
 
+/// How the table is made, of the family `inet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// When its chain has its turn among those that see what is for this host: the lower, the earlier; filters usually have 0.
+    pub priority: i32,
+    /// Whether rules count what they match, for `nft list ruleset`.
+    pub counters: bool,
+}
+
 /// The table, for as long as this lives.
 #[derive(Debug)]
 pub struct Filter {
+    table: Table,
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
@@ -58,10 +70,28 @@ impl Filter {
     ///
     /// # Errors
     /// A kernel without nf_tables, or older than Linux 5.12; `EEXIST` if there is a table of that name.
-    pub fn open() -> Result<Self, KernelError> {
-        let mut filter = connect().map_err(|error| failed("open", absent(error.into())))?;
-        filter.make(Batch::table()).map_err(|refusal| failed("make", absent(refusal)))?;
+    pub fn open(table: &Table) -> Result<Self, KernelError> {
+        let mut filter =
+            connect(table.clone()).map_err(|error| failed("open", table, absent(error.into())))?;
+        filter.make(Batch::table(table)).map_err(|refusal| failed("make", table, absent(refusal)))?;
         Ok(filter)
+    }
+
+    /// How the table is made.
+    #[must_use]
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Gives the table another priority, or counters, or none any more, in one step: what is shut stays so meanwhile.
+    /// Its name has to be the same.
+    ///
+    /// # Errors
+    /// What the kernel says; then it is unknown how the table is made, and only another [`Filter`] will do.
+    pub fn rearrange(&mut self, table: &Table) -> Result<(), KernelError> {
+        self.make(Batch::rearranged(table)).map_err(|refusal| failed("rearrange", table, refusal))?;
+        self.table.clone_from(table);
+        Ok(())
     }
 
     /// Shuts these addresses.
@@ -82,7 +112,8 @@ impl Filter {
 
     fn change(&mut self, op: &'static str, message: i32, addresses: &[Shut]) -> Result<(), KernelError> {
         for some in addresses.chunks(MAX_BATCH) {
-            self.make(Batch::elements(message, some)).map_err(|refusal| failed(op, refusal))?;
+            let batch = Batch::elements(&self.table, message, some);
+            self.make(batch).map_err(|refusal| failed(op, &self.table, refusal))?;
         }
         Ok(())
     }
@@ -112,17 +143,17 @@ impl Filter {
     }
 }
 
-fn connect() -> io::Result<Filter> {
+fn connect(table: Table) -> io::Result<Filter> {
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;
     socket.set_non_blocking(true)?;
     socket.set_ext_ack(true)?;
     socket.set_cap_ack(true)?;
-    Ok(Filter { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
+    Ok(Filter { table, socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
 }
 
-fn failed(op: &'static str, refusal: Refusal) -> KernelError {
-    KernelError::new(op, format!("the table `inet {TABLE}` of nftables"), refusal)
+fn failed(op: &'static str, table: &Table, refusal: Refusal) -> KernelError {
+    KernelError::new(op, format!("the table `inet {}` of nftables", table.name), refusal)
 }
 
 /// What a kernel means that can't do it, in words.

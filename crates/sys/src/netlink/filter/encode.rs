@@ -7,13 +7,13 @@ use std::net::IpAddr;
 use libc::{
     AF_UNSPEC, NF_ACCEPT, NF_DROP, NF_INET_LOCAL_IN, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END,
     NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, NFT_CMP_EQ, NFT_CMP_GTE, NFT_CMP_LTE,
-    NFT_META_IIF, NFT_META_L4PROTO, NFT_META_NFPROTO, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET,
-    NFT_MSG_NEWTABLE, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG_VERDICT,
-    NFT_REG32_00, NLA_F_NESTED,
+    NFT_META_IIF, NFT_META_L4PROTO, NFT_META_NFPROTO, NFT_MSG_DELCHAIN, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE,
+    NFT_MSG_NEWSET, NFT_MSG_NEWTABLE, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER,
+    NFT_REG_VERDICT, NFT_REG32_00, NLA_F_NESTED,
 };
 use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 
-use super::Shut;
+use super::{Shut, Table};
 
 /// Attributes, by the names of linux/netfilter/nf_tables.h.
 mod nfta {
@@ -59,11 +59,7 @@ mod nfta {
     pub(super) const VERDICT_CODE: u16 = 1;
 }
 
-/// The table's name, of the family `inet`.
-pub(super) const TABLE: &str = "handover";
 const CHAIN: &str = "in";
-/// Before the filters of others (0), as keepalived's chains are.
-const PRIORITY: i32 = -1;
 /// `NFT_TABLE_F_OWNER`: the table is the socket's.
 const OWNED: u32 = 2;
 /// What neighbour discovery asks and answers with (RFC 4861 4.3, 4.4): types of ICMPv6, which is protocol 58.
@@ -108,62 +104,74 @@ pub(super) struct Batch(Vec<(i32, u16, Attributes)>);
 
 impl Batch {
     /// The table with its sets, empty, and what uses them.
-    pub(super) fn table() -> Self {
+    pub(super) fn table(table: &Table) -> Self {
         let mut batch = Self(Vec::new());
         batch.push(NFT_MSG_NEWTABLE, |it| {
-            it.text(nfta::TABLE_NAME, TABLE);
+            it.text(nfta::TABLE_NAME, &table.name);
             it.number(nfta::TABLE_FLAGS, OWNED);
         });
         for set in [IPV4, IPV6, LINK_LOCAL] {
             batch.push(NFT_MSG_NEWSET, |it| {
-                it.text(nfta::SET_TABLE, TABLE);
+                it.text(nfta::SET_TABLE, &table.name);
                 it.text(nfta::SET_NAME, set.name);
                 it.number(nfta::SET_KEY_TYPE, set.key_type);
                 it.number(nfta::SET_KEY_LEN, set.key_size);
                 it.number(nfta::SET_ID, set.id);
             });
         }
-        batch.push(NFT_MSG_NEWCHAIN, |it| {
-            it.text(nfta::CHAIN_TABLE, TABLE);
+        batch.chain(table);
+        batch
+    }
+
+    /// What uses the sets, anew: of another priority, or with counters.
+    pub(super) fn rearranged(table: &Table) -> Self {
+        let mut batch = Self(Vec::new());
+        batch.push(NFT_MSG_DELCHAIN, |it| {
+            it.text(nfta::CHAIN_TABLE, &table.name);
+            it.text(nfta::CHAIN_NAME, CHAIN);
+        });
+        batch.chain(table);
+        batch
+    }
+
+    fn chain(&mut self, table: &Table) {
+        let Table { name, priority, .. } = table;
+        self.push(NFT_MSG_NEWCHAIN, |it| {
+            it.text(nfta::CHAIN_TABLE, name);
             it.text(nfta::CHAIN_NAME, CHAIN);
             it.nested(nfta::CHAIN_HOOK, |hook| {
                 hook.number(nfta::HOOK_HOOKNUM, NF_INET_LOCAL_IN.cast_unsigned());
-                hook.number(nfta::HOOK_PRIORITY, PRIORITY.cast_unsigned());
+                hook.number(nfta::HOOK_PRIORITY, priority.cast_unsigned());
             });
             it.text(nfta::CHAIN_TYPE, "filter");
         });
-        batch.rule(|it| {
+        self.rule(table, NF_ACCEPT, |it| {
             it.protocol(NFT_META_NFPROTO, NFPROTO_IPV6);
             it.protocol(NFT_META_L4PROTO, ICMPV6.into());
             it.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, FIRST);
             it.compare(NFT_CMP_GTE, NEIGHBOUR_SOLICITATION);
             it.compare(NFT_CMP_LTE, NEIGHBOUR_ADVERTISEMENT);
-            it.verdict(NF_ACCEPT);
         });
-        batch.rule(|it| {
+        self.rule(table, NF_DROP, |it| {
             it.protocol(NFT_META_NFPROTO, NFPROTO_IPV4);
             it.payload(NFT_PAYLOAD_NETWORK_HEADER, 16, 4, FIRST);
             it.lookup(&IPV4);
-            it.verdict(NF_DROP);
         });
-        batch.rule(|it| {
+        self.rule(table, NF_DROP, |it| {
             it.protocol(NFT_META_NFPROTO, NFPROTO_IPV6);
             it.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, 16, FIRST);
             it.lookup(&IPV6);
-            it.verdict(NF_DROP);
         });
-        batch.rule(|it| {
+        self.rule(table, NF_DROP, |it| {
             it.protocol(NFT_META_NFPROTO, NFPROTO_IPV6);
             it.meta(NFT_META_IIF);
             it.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, 16, SECOND);
             it.lookup(&LINK_LOCAL);
-            it.verdict(NF_DROP);
         });
-        batch
     }
 
     /// Adds or deletes addresses: `NFT_MSG_NEWSETELEM` or `NFT_MSG_DELSETELEM`.
-    pub(super) fn elements(message: i32, addresses: &[Shut]) -> Self {
+    pub(super) fn elements(table: &Table, message: i32, addresses: &[Shut]) -> Self {
         let mut batch = Self(Vec::new());
         for set in [IPV4, IPV6, LINK_LOCAL] {
             let keys = addresses.iter().map(Shut::key).filter(|(its, _)| its.id == set.id);
@@ -172,7 +180,7 @@ impl Batch {
                 continue;
             }
             batch.push(message, |it| {
-                it.text(nfta::SET_ELEM_LIST_TABLE, TABLE);
+                it.text(nfta::SET_ELEM_LIST_TABLE, &table.name);
                 it.text(nfta::SET_ELEM_LIST_SET, set.name);
                 it.nested(nfta::SET_ELEM_LIST_ELEMENTS, |list| {
                     for key in keys {
@@ -198,11 +206,19 @@ impl Batch {
         self.0.push((kind, flags, attributes));
     }
 
-    fn rule(&mut self, fill: impl FnOnce(&mut Attributes)) {
+    /// A verdict on what these expressions match.
+    fn rule(&mut self, table: &Table, verdict: i32, matches: impl FnOnce(&mut Attributes)) {
+        let Table { name, counters, .. } = table;
         self.push(NFT_MSG_NEWRULE, |it| {
-            it.text(nfta::RULE_TABLE, TABLE);
+            it.text(nfta::RULE_TABLE, name);
             it.text(nfta::RULE_CHAIN, CHAIN);
-            it.nested(nfta::RULE_EXPRESSIONS, fill);
+            it.nested(nfta::RULE_EXPRESSIONS, |it| {
+                matches(it);
+                if *counters {
+                    it.expression("counter", |_| {});
+                }
+                it.verdict(verdict);
+            });
         });
     }
 

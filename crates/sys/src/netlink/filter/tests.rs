@@ -29,6 +29,10 @@ fn nft(words: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
+fn table() -> Table {
+    Table { name: "handover".to_owned(), priority: -1, counters: false }
+}
+
 /// A filter in a namespace of its own; `None` where that isn't allowed.
 fn filter() -> Option<Filter> {
     if namespace().is_none() {
@@ -36,7 +40,7 @@ fn filter() -> Option<Filter> {
         return None;
     }
     Route::open().unwrap().set_up("lo").unwrap();
-    match Filter::open() {
+    match Filter::open(&table()) {
         Ok(filter) => Some(filter),
         Err(error) => {
             assert!(std::env::var_os("CI").is_none(), "{error}");
@@ -112,6 +116,32 @@ fn nft_reads_the_table_as_it_is_meant() {
     }
 }
 
+/// What is shut stays so: nothing arrives meanwhile.
+#[test]
+fn a_table_is_rearranged_in_one_step() {
+    let Some(mut filter) = filter() else { return };
+    filter.shut(&[shut("127.0.0.9")]).unwrap();
+    for (priority, counters, told) in [
+        (-150, true, "hook input priority mangle"),
+        (10, true, "counter packets 0 bytes 0 drop"),
+        (7, false, "hook input priority filter + 7"),
+    ] {
+        let other = Table { priority, counters, ..table() };
+        filter.rearrange(&other).unwrap();
+        assert_eq!(filter.table(), &other);
+        let (_, text) = nft("list table inet handover");
+        assert!(text.contains(told) && text.matches(" drop").count() == 3, "{text}");
+        assert!(!arrives("127.0.0.9", "127.0.0.1"));
+        let counted = nft("list table inet handover").1.contains("counter packets 1 ");
+        assert_eq!(counted, counters);
+    }
+    // Of another name it isn't this one's.
+    let stranger = Table { name: "elsewhere".to_owned(), ..table() };
+    assert_eq!(filter.rearrange(&stranger).unwrap_err().errno, libc::ENOENT);
+    filter.reopen(&[shut("127.0.0.9")]).unwrap();
+    assert!(arrives("127.0.0.9", "127.0.0.1"));
+}
+
 /// D6: a table that is somebody's can't be changed, nor flushed by who loads another ruleset, and is never left over.
 #[test]
 fn nobody_else_can_change_the_table_and_it_goes_with_its_owner() {
@@ -129,11 +159,11 @@ fn nobody_else_can_change_the_table_and_it_goes_with_its_owner() {
 #[test]
 fn a_table_of_somebody_else_is_told_and_stays() {
     let Some(filter) = filter() else { return };
-    let second = Filter::open().unwrap_err();
+    let second = Filter::open(&table()).unwrap_err();
     assert!(second.to_string().contains("another process owns a table of that name"), "{second}");
     drop(filter);
     assert!(nft("add table inet handover").0);
-    let error = Filter::open().unwrap_err().to_string();
+    let error = Filter::open(&table()).unwrap_err().to_string();
     assert!(error.starts_with("make the table `inet handover` of nftables: EEXIST"), "{error}");
     assert_eq!(nft("list tables").1, "table inet handover\n");
 }
