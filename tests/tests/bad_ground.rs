@@ -200,3 +200,58 @@ fn status_names_who_is_fought_and_what_was_refused_of_what_stands_still() {
     assert!(text.contains("of what is static: "), "{text}");
     never_moved(&node);
 }
+
+/// What can go wrong on a host at once, and somebody whom none of it concerns.
+const CROWDED: &str = "vrrp_instance nowhere {
+  version 3
+  interface eth9
+  virtual_router_id 6
+  virtual_ipaddress { 192.168.1.101/32 }
+}
+vrrp_instance crowded {
+  version 3
+  interface eth0
+  virtual_router_id 7
+  advert_int 0.3
+  no_accept
+  virtual_ipaddress {
+    192.168.1.102/32
+    192.168.1.103/32 dev eth8 no_track
+  }
+  virtual_routes {
+    198.51.100.0/24 via 203.0.113.77
+  }
+}
+";
+
+/// Each has its line, and whom it doesn't concern is as well as ever (docs/troubleshooting.md).
+#[test]
+fn status_names_everything_that_is_in_the_way_and_the_others_work() {
+    let lab = start_lab();
+    let node = node(&lab, &(api_vip(150, "") + CROWDED));
+    let _ = node.sh("ip address add 192.168.1.102/32 dev lo; nft add table inet handover");
+    become_master(&lab, &node);
+    eventually(&lab, &[&node], "crowded is MASTER", || node.at("/instances/2/state") == "MASTER");
+    let status = format!("{} status --runtime-dir {RUNTIME_DIR}", on_host("handover"));
+    let text = in_shell(&node, &status).stdout;
+    for line in [
+        "not eligible: interface eth9 does not exist",
+        "trouble: add 192.168.1.103/32 on eth8: there is no such interface",
+        "trouble: add route 198.51.100.0/24 via 203.0.113.77 ",
+        "ENETUNREACH (Network is unreachable): Nexthop has invalid gateway",
+        "trouble: make the table `inet handover` of nftables: EEXIST (File exists): somebody else has a table of that name",
+        "trouble: 192.168.1.102 is on lo as well, where something else put it",
+    ] {
+        assert!(text.contains(line), "{line}\nis not in\n{text}");
+    }
+    assert_eq!(node.at("/instances/0/refused"), "", "{text}");
+    assert!(node.holds("192.168.1.102"), "{}", node.story());
+    never_moved(&node);
+    // What is mended is told no more.
+    let _ = node.sh("ip address delete 192.168.1.102/32 dev lo; nft delete table inet handover");
+    eventually(&lab, &[&node], "two are told no more", || {
+        let text = node.at("/instances/2/refused");
+        !text.contains("as well") && !text.contains("nftables") && text.contains("203.0.113.77")
+    });
+    assert_eq!(node.at("/instances/2/state"), "MASTER");
+}

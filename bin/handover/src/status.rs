@@ -305,7 +305,7 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
         render_remark(remark, out);
     }
     for refused in list(instance, "refused").iter().filter_map(Value::as_str) {
-        *out += &format!("    refused by the kernel: {refused}\n");
+        *out += &format!("    trouble: {refused}\n");
     }
 }
 

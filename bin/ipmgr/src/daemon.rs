@@ -29,6 +29,7 @@ use sys::seqpacket::Listener;
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::contest::Contest;
 use crate::core_link::{CoreLink, End, Stage};
+use crate::doubles::Doubles;
 use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
 use crate::gate::{CORE_USER, Gate};
@@ -120,6 +121,7 @@ struct Daemon {
     world: World,
     evidence: Evidence,
     shutter: Shutter,
+    doubles: Doubles,
     answers: Vec<Answer>,
     /// What vrrp-core was told in advance of those answers.
     progress: Progress,
@@ -212,6 +214,7 @@ impl Daemon {
             claims,
             world,
             shutter: Shutter::default(),
+            doubles: Doubles::default(),
             answers: Vec::new(),
             progress: Progress::default(),
             answered: BTreeMap::new(),
@@ -371,7 +374,7 @@ impl Daemon {
         self.promote(now);
         let shut = shutter::wanted(&self.config, &self.claims, &self.world);
         let table = shutter::table(&self.config);
-        let told_otherwise = self.shutter.shut(&shut, &table);
+        let told_otherwise = self.shutter.shut(&shut, &table) | self.doubles.is_news();
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
@@ -402,6 +405,7 @@ impl Daemon {
         let has_paths = paths::are_wanted(&self.config) || self.world.has_paths();
         match World::look(&mut self.route, has_paths) {
             Ok(world) => {
+                self.doubles.look(&world);
                 self.world = world;
                 self.dirty = false;
                 self.look_at = now + LOOK_EVERY;
@@ -433,6 +437,7 @@ impl Daemon {
     fn told_of(&self, instance: &Instance) -> Vec<String> {
         let mut failures = failures_of(instance, &self.failures);
         failures.extend(self.shutter.failure_of(instance));
+        failures.extend(self.doubles.beside(instance));
         failures
     }
 

@@ -10,6 +10,7 @@ mod claims;
 mod contest;
 mod core_link;
 mod daemon;
+mod doubles;
 mod evidence;
 mod facts;
 mod gate;

@@ -102,17 +102,24 @@ fn what_cannot_be_added_is_named_and_the_rest_works() {
     assert_eq!(answer(&mut core), (1, vec![missing.to_owned()], false));
 }
 
-/// The kernel lets two interfaces have one address; whose it was before keeps it.
+/// The kernel lets two interfaces have one address; whose it was before keeps it, and it is told for as long as it is so.
 #[test]
 fn an_address_that_is_on_another_interface_is_left_there() {
     let Some(mut host) = Host::started() else { return };
     host.route.create_veth("eth7", "switch7").unwrap();
     host.route.add_address("eth7", VIP.parse().unwrap(), 32).unwrap();
     let (mut core, _) = host.core();
-    assert_eq!(core.install("api_vip", 1), [""; 0]);
-    core.withdraw("api_vip", 2);
+    let told = core.install("api_vip", 1);
+    assert!(told.len() == 1 && told[0].starts_with(&format!("{VIP} is on eth7 as well")), "{told:?}");
+    assert_eq!(core.install("elsewhere", 2).len(), 1, "others are told of their own alone");
+    core.withdraw("api_vip", 3);
     let left = host.found(VIP).expect("the administrator's");
     assert_eq!((left.link, left.valid), (host.route.link_index("eth7").unwrap(), None));
+    core.say(&Order::Install { instance: harness::instance("api_vip"), order: 4 });
+    let (order, told, nothing) = answer(&mut core);
+    assert!(order == 4 && told.len() == 1 && !nothing, "{told:?}");
+    host.route.delete_link("eth7").unwrap();
+    assert_eq!(answer(&mut core), (4, vec![], false));
 }
 
 /// V3-FSM-15: vrrp-core may announce what is in place, and nothing else. It hears of each address once, of the first ones

@@ -475,7 +475,10 @@ impl Instance {
             return;
         }
         if !failures.is_empty() {
-            let text = format!("master without all addresses: {}", enumerate(failures.iter().cloned(), "; "));
+            let text = format!(
+                "master, and not all is as it should be: {}",
+                enumerate(failures.iter().cloned(), "; ")
+            );
             turn.out.outputs.push_back(Output::Notice(Notice {
                 instance: Some(self.id),
                 text,

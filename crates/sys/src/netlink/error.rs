@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 /// The numbers that rtnetlink answers with, by the names that manual pages use.
-const NAMES: [(i32, &str); 18] = [
+const NAMES: [(i32, &str); 20] = [
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
     (libc::ESRCH, "ESRCH"),
@@ -22,7 +22,9 @@ const NAMES: [(i32, &str); 18] = [
     (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
     (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
     (libc::ENETDOWN, "ENETDOWN"),
+    (libc::ENETUNREACH, "ENETUNREACH"),
     (libc::ENOBUFS, "ENOBUFS"),
+    (libc::EHOSTUNREACH, "EHOSTUNREACH"),
 ];
 
 /// One request that the kernel refused. Prints as `add 10.0.0.5/24 on eth0: EEXIST (File exists): ` and the kernel's words.
