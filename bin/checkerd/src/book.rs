@@ -6,7 +6,7 @@ use std::time::Duration;
 use checks::{CheckConfig, CheckId, Checks, Outcome};
 use config::{Check, Config};
 use model::{Cause, CheckName, Instant, Verdict};
-use runner::Finished;
+use runner::{Finished, quoted};
 
 /// One check and what is remembered of it.
 #[derive(Debug)]
@@ -168,24 +168,4 @@ fn limit(check: &Check) -> String {
         ""
     };
     format!(" (after {:?}{whose})", check.timeout)
-}
-
-/// The last line that a script wrote: it mostly says why.
-fn quoted(output: &str) -> String {
-    match output.lines().next_back() {
-        Some(line) if !line.trim().is_empty() => format!("; it said: {}", line.trim()),
-        Some(_) | None => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_line_is_quoted_if_there_is_one() {
-        assert_eq!(quoted("first\nhaproxy: no process found\n"), "; it said: haproxy: no process found");
-        assert_eq!(quoted(""), "");
-        assert_eq!(quoted("\n"), "");
-    }
 }

@@ -1,6 +1,7 @@
 //! The loop: states come in from the feed, hooks go out. Nothing is decided here.
 
 mod ends;
+mod held;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +145,7 @@ impl Daemon {
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
         let scripts = scripts.into_iter().chain([self.post.next_deadline(), self.outer.next_deadline()]);
+        let scripts = scripts.chain([self.crew.next_held()]);
         let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at, self.alone_at];
         scripts.chain(ours).flatten().min()
     }
@@ -199,6 +201,7 @@ impl Daemon {
                 tag.state
             );
         }
+        self.mind_held(now);
         if self.cut_at.is_some_and(|at| at <= now) {
             self.cut();
         }
@@ -322,6 +325,7 @@ impl Daemon {
                         outer: &self.outer,
                         config: &self.config,
                         cursor: &self.cursor,
+                        held: self.held(),
                         history: &self.history,
                         pipes: &self.pipes,
                         post: &self.post,

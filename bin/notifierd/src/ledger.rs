@@ -78,9 +78,7 @@ impl Entry {
         if self.succeeded {
             log::info!("{what} {} in {} ms", self.outcome, self.duration_ms);
         } else {
-            let said = self.output.lines().next_back().unwrap_or_default().trim();
-            let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
-            log::warn!("{what} failed: {}{said}", self.outcome);
+            log::warn!("{what} failed: {}{}", self.outcome, runner::quoted(&self.output));
         }
     }
 }

@@ -174,9 +174,8 @@ impl Pipes {
         {
             reader.is_running = false;
             if self.leave_at.is_none() {
-                let said = finished.output.lines().next_back().unwrap_or_default().trim();
-                let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
-                reader.failed(pipe.config(), format!("{}{said}", finished.end), now);
+                let why = format!("{}{}", finished.end, runner::quoted(&finished.output));
+                reader.failed(pipe.config(), why, now);
             }
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Known<'a> {
     pub(crate) outer: &'a Outer,
     pub(crate) config: &'a Config,
     pub(crate) cursor: &'a Cursor,
+    /// In words, hooks whose output is held.
+    pub(crate) held: Vec<String>,
     pub(crate) history: &'a History,
     pub(crate) pipes: &'a Pipes,
     pub(crate) post: &'a Post,
@@ -71,6 +73,7 @@ pub(crate) fn status(
             .into_iter()
             .flatten()
             .map(str::to_owned)
+            .chain(known.held.iter().cloned())
             .collect(),
         history: known.history.view(),
         startup_script: known.outer.view(Side::Startup, known.config),

@@ -47,7 +47,8 @@ pub struct Status {
     pub last_reload: Option<reload::LastReload>,
     /// Whether vrrp-core's feed is connected.
     pub connected: bool,
-    /// What notifierd can't do beside its hooks, such as to remember on disk what was told; in words.
+    /// What notifierd can't do beside its hooks, such as to remember on disk what was told, and hooks that left behind who still
+    /// holds their output; in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
     /// The history on disk (docs/history.md).

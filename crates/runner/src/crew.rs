@@ -4,6 +4,7 @@
 //! tokens, for its end and for its output; a slot is free again when nobody holds the output any more.
 
 use std::io;
+use std::time::Duration;
 
 use config::UserSpec;
 use model::Instant;
@@ -13,6 +14,8 @@ use crate::{Drained, Finished, Job, Leftover, Refusal, Run, Runner};
 
 /// Pipes that are kept for what scripts left behind. The oldest goes first; who writes to it then gets SIGPIPE.
 pub const MAX_LEFTOVERS: usize = 256;
+/// Who still holds a script's output so long after its end isn't just about to let it go.
+pub const HELD_AFTER: Duration = Duration::from_secs(5);
 /// Of the process, and of its output.
 const TOKENS_PER_SLOT: usize = 2;
 
@@ -29,6 +32,11 @@ enum Slot<T> {
         pipe: Leftover,
         /// Counts up: the lowest is the oldest.
         number: u64,
+        /// What the run was to the daemon.
+        tag: T,
+        ended: Instant,
+        /// The daemon was told of it.
+        is_told: bool,
     },
 }
 
@@ -91,7 +99,7 @@ impl<T: Clone> Crew<T> {
                 }
                 let mut finished = run.poll_end(now)?;
                 let tag = tag.clone();
-                self.bury(reactor, slot, &mut finished);
+                self.bury(reactor, slot, &mut finished, (tag.clone(), now));
                 Some((tag, finished))
             }
         }
@@ -133,6 +141,39 @@ impl<T: Clone> Crew<T> {
         self.running().map(|(run, _)| run.started()).filter(move |started| *started > since)
     }
 
+    /// When to call [`Crew::newly_held`], for a daemon that wants to know.
+    #[must_use]
+    pub fn next_held(&self) -> Option<Instant> {
+        let untold = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Leftover { ended, is_told: false, .. } => Some(*ended + HELD_AFTER),
+            Slot::Leftover { .. } | Slot::Running { .. } | Slot::Free => None,
+        });
+        untold.min()
+    }
+
+    /// Scripts that ended [`HELD_AFTER`] ago or earlier, while something that they started holds their output; each once.
+    pub fn newly_held(&mut self, now: Instant) -> Vec<T> {
+        let mut newly = Vec::new();
+        for slot in &mut self.slots {
+            if let Slot::Leftover { tag, ended, is_told, .. } = slot
+                && !*is_told
+                && *ended + HELD_AFTER <= now
+            {
+                *is_told = true;
+                newly.push(tag.clone());
+            }
+        }
+        newly
+    }
+
+    /// All that [`Crew::newly_held`] told of, and that are so still.
+    pub fn held(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Leftover { tag, is_told: true, .. } => Some(tag),
+            Slot::Leftover { .. } | Slot::Running { .. } | Slot::Free => None,
+        })
+    }
+
     /// Whether nothing runs.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -155,10 +196,16 @@ impl<T: Clone> Crew<T> {
     }
 
     /// The script has ended: its slot is free, unless its output has another reader to wait for.
-    fn bury(&mut self, reactor: &mut Reactor, slot: usize, finished: &mut Finished) {
+    fn bury(
+        &mut self,
+        reactor: &mut Reactor,
+        slot: usize,
+        finished: &mut Finished,
+        (tag, ended): (T, Instant),
+    ) {
         let Some(pipe) = finished.leftover.take() else { return self.put(slot, Slot::Free) };
         self.leftovers = self.leftovers.wrapping_add(1);
-        self.put(slot, Slot::Leftover { pipe, number: self.leftovers });
+        self.put(slot, Slot::Leftover { pipe, number: self.leftovers, tag, ended, is_told: false });
         // What the last look at it didn't take makes no news any more.
         reactor.again(self.token(slot, 1));
         self.make_room();

@@ -13,6 +13,7 @@
 //! | `ladder` | the time-out: SIGTERM, then SIGKILL |
 //! | `strays` | what a script started outside of its group, and a time-out ends as well |
 //! | [`Run`] | one running script: its end, its output, its descriptors |
+//! | [`quoted`] | what it wrote, in a line of the log |
 //! | [`Crew`] | all running scripts, and the event loop |
 //!
 //! A script gets: a process group of its own, `/` as its directory, nothing on standard input unless the daemon has
@@ -24,14 +25,16 @@ mod access;
 mod account;
 mod crew;
 mod ladder;
+mod quote;
 mod refusal;
 mod run;
 mod runner;
 mod strays;
 mod trust;
 
-pub use crew::{Crew, MAX_LEFTOVERS};
+pub use crew::{Crew, HELD_AFTER, MAX_LEFTOVERS};
 pub use ladder::KILL_AFTER;
+pub use quote::quoted;
 pub use refusal::Refusal;
 pub use run::{Drained, End, Finished, Leftover, MAX_OUTPUT, Run};
 pub use runner::{Job, MAX_INPUT, PATH, Runner};
