@@ -37,6 +37,8 @@ const TERMINATION: [i32; 2] = [SIGTERM, SIGINT];
 pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Failure> {
     service::log::start("handover");
     let real_time = crate::check::valid(&reading.path, &reading.id, Exit::Configuration)?.global.real_time;
+    // The daemons have one of their own, and this process stays as long as they do.
+    sys::memory::give_back();
     has_rights()?;
     prepare(&directories.runtime)?;
     if let Err(failure) = prepare(&directories.state) {

@@ -90,15 +90,15 @@ impl Kind {
     }
 
     /// What is configured for it.
-    pub(crate) const fn hook(self, hooks: &Hooks) -> Option<&Hook> {
+    pub(crate) fn hook(self, hooks: &Hooks) -> Option<&Hook> {
         match self {
-            Self::Master => hooks.master.as_ref(),
-            Self::Backup => hooks.backup.as_ref(),
-            Self::Fault => hooks.fault.as_ref(),
-            Self::Stop => hooks.stop.as_ref(),
-            Self::Deleted => hooks.deleted.as_ref(),
-            Self::LowerMaster => hooks.lower.as_ref(),
-            Self::Any => hooks.any.as_ref(),
+            Self::Master => hooks.master.as_deref(),
+            Self::Backup => hooks.backup.as_deref(),
+            Self::Fault => hooks.fault.as_deref(),
+            Self::Stop => hooks.stop.as_deref(),
+            Self::Deleted => hooks.deleted.as_deref(),
+            Self::LowerMaster => hooks.lower.as_deref(),
+            Self::Any => hooks.any.as_deref(),
         }
     }
 }
@@ -140,10 +140,11 @@ pub(crate) struct Lane {
     told: Option<Told>,
     /// As `told`, or what was begun before our start and may not have been told to its end.
     last: Option<Told>,
-    active: Option<Active>,
+    /// Boxed, as [`Self::notice`] is: nearly all of thousands of lanes are idle.
+    active: Option<Box<Active>>,
     waiting: Waiting,
     /// What has happened last in the state that hooks were begun for, if it has hooks of its own; it comes after all states.
-    notice: Option<Occasion>,
+    notice: Option<Box<Occasion>>,
     superseded: u64,
 }
 
@@ -212,7 +213,8 @@ impl Lane {
 
     fn offer(&mut self, occasion: Occasion, queue: Queue) -> Offered {
         if !occasion.is_state() {
-            self.notice = Some(occasion).filter(|it| !Kind::of_occasion(it, &self.hooks).is_empty());
+            self.notice =
+                Some(occasion).filter(|it| !Kind::of_occasion(it, &self.hooks).is_empty()).map(Box::new);
             return Offered::Taken;
         }
         self.notice = None;
@@ -257,10 +259,10 @@ impl Lane {
             }
             self.active = None;
             let Some(occasion) = self.waiting.next() else {
-                let occasion = self.notice.take()?;
+                let occasion = *self.notice.take()?;
                 let left = Kind::of_occasion(&occasion, &self.hooks);
                 let previous = occasion.from();
-                self.active = Some(Active { occasion, previous, left, running: None });
+                self.active = Some(Box::new(Active { occasion, previous, left, running: None }));
                 continue;
             };
             let state = occasion.to();
@@ -270,13 +272,13 @@ impl Lane {
             // Without hooks there is nothing to begin; but whoever is told of it next has to know.
             let begun = if left.is_empty() { Mark::Told(state) } else { Mark::Begun(state) };
             mark(self.subject.clone(), begun);
-            self.active = Some(Active { occasion, previous, left, running: None });
+            self.active = Some(Box::new(Active { occasion, previous, left, running: None }));
         }
     }
 
     fn is_idle(&self) -> bool {
         let is_over = |active: &Active| active.running.is_none() && active.left.is_empty();
-        self.active.as_ref().is_none_or(is_over) && self.waiting.len() == 0 && self.notice.is_none()
+        self.active.as_deref().is_none_or(is_over) && self.waiting.len() == 0 && self.notice.is_none()
     }
 }
 
@@ -417,7 +419,7 @@ impl Board {
         if lane.active.as_mut().and_then(|active| active.running.take()).is_some() {
             self.running = self.running.saturating_sub(1);
             let is_told = |active: &&Active| active.left.is_empty() && active.occasion.is_state();
-            if let Some(active) = lane.active.as_ref().filter(is_told) {
+            if let Some(active) = lane.active.as_deref().filter(is_told) {
                 self.marks.push_back((lane.subject.clone(), Mark::Told(active.occasion.to())));
             }
         }

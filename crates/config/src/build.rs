@@ -124,7 +124,9 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
             [_, ..] => Diagnostic::note("no-instance", None, message),
         });
     }
-    let instances = drafts.into_iter().map(|draft| draft.instance).collect();
+    let mut instances: Vec<_> = drafts.into_iter().map(|draft| draft.instance).collect();
+    // It is collected in the place of the drafts, which are larger and have room for more.
+    instances.shrink_to_fit();
     Config {
         global: settings,
         checks: checks.into_iter().flatten().collect(),

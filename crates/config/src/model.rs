@@ -385,25 +385,25 @@ pub struct SyncGroup {
     pub span: Span,
 }
 
-/// `notify` and its siblings.
+/// `notify` and its siblings. Each is boxed, since most of thousands of instances have few of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hooks {
     /// `notify`: for every state, with `INSTANCE NAME STATE PRIORITY` or `GROUP NAME STATE 0` appended.
-    pub any: Option<Hook>,
+    pub any: Option<Box<Hook>>,
     /// `notify_master`.
-    pub master: Option<Hook>,
+    pub master: Option<Box<Hook>>,
     /// `notify_backup`.
-    pub backup: Option<Hook>,
+    pub backup: Option<Box<Hook>>,
     /// `notify_fault`.
-    pub fault: Option<Hook>,
+    pub fault: Option<Box<Hook>>,
     /// `notify_stop`.
-    pub stop: Option<Hook>,
+    pub stop: Option<Box<Hook>>,
     /// `notify_deleted`, with a command or without one: an instance that a reload removes is told as DELETED, not STOP.
     pub says_deleted: bool,
     /// The command of `notify_deleted`: in place of [`Self::stop`] then.
-    pub deleted: Option<Hook>,
+    pub deleted: Option<Box<Hook>>,
     /// `notify_master_rx_lower_pri`.
-    pub lower: Option<Hook>,
+    pub lower: Option<Box<Hook>>,
 }
 
 impl Hooks {
@@ -413,13 +413,13 @@ impl Hooks {
         // A new hook has to be named here before anything compiles.
         let Self { any, master, backup, fault, stop, says_deleted: _, deleted, lower } = self;
         [
-            ("notify_master", master.as_ref()),
-            ("notify_backup", backup.as_ref()),
-            ("notify_fault", fault.as_ref()),
-            ("notify_stop", stop.as_ref()),
-            ("notify_deleted", deleted.as_ref()),
-            ("notify_master_rx_lower_pri", lower.as_ref()),
-            ("notify", any.as_ref()),
+            ("notify_master", master.as_deref()),
+            ("notify_backup", backup.as_deref()),
+            ("notify_fault", fault.as_deref()),
+            ("notify_stop", stop.as_deref()),
+            ("notify_deleted", deleted.as_deref()),
+            ("notify_master_rx_lower_pri", lower.as_deref()),
+            ("notify", any.as_deref()),
         ]
     }
 
@@ -433,9 +433,9 @@ impl Hooks {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preludes {
     /// `pre_master`: the election is won, the addresses are not in place yet.
-    pub master: Option<Hook>,
+    pub master: Option<Box<Hook>>,
     /// `pre_backup`: before they go by an operator's choice (a drain, a stop).
-    pub backup: Option<Hook>,
+    pub backup: Option<Box<Hook>>,
     /// `pre_timeout`: how long either may hold up the addresses, 10 ms to 10 s.
     pub limit: Duration,
 }

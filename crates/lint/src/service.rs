@@ -86,7 +86,7 @@ pub(crate) fn judge(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         for instance in &node.config.instances {
             let started: Vec<(&Hook, BTreeSet<String>)> = [&instance.hooks.master, &instance.hooks.any]
                 .into_iter()
-                .flatten()
+                .filter_map(|hook| hook.as_deref())
                 .map(|hook| (hook, starts(&hook.command, node.host)))
                 .collect();
             for tracked in &instance.checks {

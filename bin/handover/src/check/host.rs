@@ -60,7 +60,7 @@ fn programs(config: &Config, host: &mut Host) {
     }
     let outer = [&config.global.startup_script, &config.global.shutdown_script].into_iter().flatten();
     let preludes = config.instances.iter().flat_map(|it| [&it.preludes.master, &it.preludes.backup]);
-    for hook in outer.map(|it| &it.hook).chain(preludes.flatten()) {
+    for hook in outer.map(|it| &it.hook).chain(preludes.filter_map(|hook| hook.as_deref())) {
         program(&mut runner, &hook.command, hook.user.as_ref(), host);
     }
     let hooks = config.instances.iter().map(|instance| &instance.hooks);

@@ -267,7 +267,7 @@ fn hooks(config: &Config, report: &Report, of: &'static str, hooks: &Hooks, more
         user: user(hook.user.as_ref().or(config.global.script_user.as_ref())),
         place: Place::of(report, hook.command.span),
     };
-    let one = |when, hook: &Option<Hook>| hook.as_ref().map(|hook| runs(when, hook, &[]));
+    let one = |when, hook: &Option<Box<Hook>>| hook.as_deref().map(|hook| runs(when, hook, &[]));
     [
         one("MASTER", &hooks.master),
         one("BACKUP", &hooks.backup),

@@ -54,7 +54,12 @@ impl Waiting {
 
     /// The one whose turn it is.
     pub(super) fn next(&mut self) -> Option<Occasion> {
-        self.states.pop_front()
+        let next = self.states.pop_front();
+        if self.states.is_empty() {
+            // There are thousands of these, and most are empty most of the time.
+            self.states.shrink_to_fit();
+        }
+        next
     }
 
     /// The state that is so.

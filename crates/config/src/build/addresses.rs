@@ -94,6 +94,8 @@ fn addresses(
             addresses.push(Address { address, prefix, link, options, span: entry.span });
         }
     }
+    // Each of the daemons keeps it, and most of thousands of instances have one.
+    addresses.shrink_to_fit();
     addresses
 }
 

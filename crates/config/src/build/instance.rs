@@ -88,8 +88,8 @@ pub(super) fn instance(
         multicast_group: reach.multicast_group,
         hooks: Hooks {
             says_deleted: section.given("notify_deleted").is_some(),
-            deleted: section.hook("notify_deleted"),
-            lower: section.hook("notify_master_rx_lower_pri"),
+            deleted: section.hook("notify_deleted").map(Box::new),
+            lower: section.hook("notify_master_rx_lower_pri").map(Box::new),
             ..hooks(section)
         },
         delivery: delivery::delivery(section, defaults.delivery, complaints),
@@ -197,8 +197,8 @@ fn credential(
 /// What runs before the addresses come or go.
 fn preludes(section: &Section<'_>) -> Preludes {
     Preludes {
-        master: section.hook("pre_master"),
-        backup: section.hook("pre_backup"),
+        master: section.hook("pre_master").map(Box::new),
+        backup: section.hook("pre_backup").map(Box::new),
         limit: section.seconds("pre_timeout").unwrap_or_default(),
     }
 }
@@ -206,11 +206,11 @@ fn preludes(section: &Section<'_>) -> Preludes {
 /// What runs when the state of an instance or a group changes.
 pub(super) fn hooks(section: &Section<'_>) -> Hooks {
     Hooks {
-        any: section.hook("notify"),
-        master: section.hook("notify_master"),
-        backup: section.hook("notify_backup"),
-        fault: section.hook("notify_fault"),
-        stop: section.hook("notify_stop"),
+        any: section.hook("notify").map(Box::new),
+        master: section.hook("notify_master").map(Box::new),
+        backup: section.hook("notify_backup").map(Box::new),
+        fault: section.hook("notify_fault").map(Box::new),
+        stop: section.hook("notify_stop").map(Box::new),
         says_deleted: false,
         deleted: None,
         lower: None,
