@@ -217,6 +217,34 @@ fn a_host_is_looked_at_and_not_changed() {
     assert!(said.contains("warning[address-taken]: 192.0.2.10 is on eth0 for ever"), "{said}");
 }
 
+/// The kernel is asked for what is needed, where nobody sees it; what can't be asked is no yes.
+#[test]
+fn a_kernel_is_asked_for_what_the_configuration_needs() {
+    let lab = start_lab();
+    let needy = "  use_vmac\n  no_accept\n  virtual_ipaddress_excluded {\n    2001:db8::7/64\n  }\n";
+    let text = node(100, needy);
+    let node = Node::new(&lab, "a", &["192.0.2.1/24"], &text);
+    let before = node.sh("ip -o link; nft list ruleset");
+    let (said, exit) = on_node(&node, &text);
+    assert!(exit == lab::Exit::Code(0) && said.is_empty(), "{said}");
+    assert_eq!(node.sh("ip -o link; nft list ruleset"), before, "nothing was changed");
+
+    run(&node, "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
+    let (said, exit) = on_node(&node, &text);
+    assert!(
+        exit == lab::Exit::Code(1) && said.contains("warning[kernel-lacks]: IPv6 is switched off on eth0"),
+        "{said}"
+    );
+
+    let without = format!("setpriv --bounding-set=-all --inh-caps=-all {}", on_host("handover"));
+    let said = node.sh(&format!("{without} check --host /tmp/host.conf 2>&1"));
+    for what in ["macvlan, which `use_vmac` needs", "nf_tables as of Linux 5.12, which shuts addresses"] {
+        let note =
+            format!("note[could-not-look]: whether this kernel has {what}: a network namespace to try");
+        assert!(said.contains(&note), "{note}: {said}");
+    }
+}
+
 /// Pain A1.
 #[test]
 fn a_firewall_that_keeps_adverts_out_is_found() {

@@ -24,6 +24,8 @@ pub struct Host {
     pub programs: Vec<Program>,
     /// What keeps adverts out, as far as it could be seen.
     pub barriers: Vec<Barrier>,
+    /// What its kernel can't do, of what is wanted.
+    pub lacks: Vec<Lack>,
     /// What couldn't be looked at, and why.
     pub unseen: Vec<String>,
 }
@@ -74,6 +76,26 @@ pub struct Barrier {
     pub family: Family,
     /// Which rule it is, for people.
     pub text: String,
+}
+
+/// Something that a kernel can't do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What.
+    pub feature: Feature,
+    /// How that shows, for people.
+    pub text: String,
+}
+
+/// What a kernel may lack, or have switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// The interface of a virtual MAC (`use_vmac`).
+    VirtualMac,
+    /// A filter that shuts addresses (`no_accept`, strict mode).
+    Filter,
+    /// IPv6 on this interface.
+    Ipv6(LinkName),
 }
 
 const fn page(
@@ -132,6 +154,14 @@ pub(crate) const FIREWALL: Page = page(
      two masters.",
     "Let IP protocol 112 in: `nft add rule inet filter input ip protocol vrrp accept`, for IPv6 `meta l4proto vrrp`.",
 );
+pub(crate) const LACKS: Page = page(
+    ("kernel-lacks", Severity::Warning),
+    "The kernel can't do what the configuration asks for",
+    "Without macvlan an instance with `use_vmac` stays in FAULT; without nf_tables (Linux 5.12) addresses without accept mode answer; and where \
+     IPv6 is switched off, no IPv6 address can be added. It was tried in a network namespace of its own.",
+    "Install or load the kernel's module (`modprobe macvlan`, `modprobe nf_tables`), switch IPv6 on (`sysctl net.ipv6.conf.NAME.disable_ipv6=0`), \
+     or remove what needs it.",
+);
 pub(crate) const UNSEEN: Page = page(
     ("could-not-look", Severity::Note),
     "Something about this host couldn't be looked at",
@@ -148,6 +178,7 @@ pub(crate) fn judge(nodes: &[Node<'_>], findings: &mut Vec<Finding>) {
             findings.extend(source(number, instance, host));
             findings.extend(instance.held().filter_map(|it| taken(number, instance, it, host)));
             findings.extend(barrier(number, instance, host));
+            findings.extend(lacks(number, instance, host));
         }
         for program in &host.programs {
             let (Some(refusal), Some(span)) = (&program.refusal, program.span) else { continue };
@@ -251,4 +282,28 @@ fn barrier(node: usize, instance: &Instance, host: &Host) -> Option<Finding> {
     let barrier = barriers.find(|it| it.link == instance.link && it.family == instance.family)?;
     let message = format!("adverts that come in through {} are dropped: {}", instance.link, barrier.text);
     Some(Finding::new(&FIREWALL, At::word(node, instance, "interface"), message))
+}
+
+/// What the instance needs of the kernel that it hasn't.
+fn lacks(node: usize, instance: &Instance, host: &Host) -> Vec<Finding> {
+    let at = |lack: &Lack| match &lack.feature {
+        Feature::VirtualMac => Some(At::within(node, instance, instance.virtual_mac.as_ref()?.span)),
+        Feature::Filter if instance.accepts => None,
+        Feature::Filter => {
+            let word =
+                ["no_accept", "strict_mode"].into_iter().find(|word| instance.given.at(word).is_some());
+            Some(At::word(node, instance, word.unwrap_or_default()))
+        }
+        Feature::Ipv6(link) => {
+            // An interface of our own is made with its base's settings.
+            let base = |name: &LinkName| match &instance.virtual_mac {
+                Some(own) if own.link == *name => *link == instance.link,
+                Some(_) | None => name == link,
+            };
+            let six = instance.held().find(|it| it.address.is_ipv6() && base(&it.link))?;
+            Some(At::within(node, instance, six.span))
+        }
+    };
+    let found = host.lacks.iter().filter_map(|lack| Some(Finding::new(&LACKS, at(lack)?, lack.text.clone())));
+    found.collect()
 }

@@ -27,7 +27,7 @@ mod weigh;
 
 pub use cluster::{Cluster, Member, Router};
 pub use follow::{Index, Tracker};
-pub use host::{Barrier, Host, HostAddress, HostLink, Program};
+pub use host::{Barrier, Feature, Host, HostAddress, HostLink, Lack, Program};
 pub use page::{PAGES, Page, When, markdown, page};
 pub use timers::{Timers, timers};
 pub use weigh::{Outcome, outcomes, sum};

@@ -76,6 +76,7 @@ pub const PAGES: &[&Page] = &[
     &host::CANNOT_RUN,
     &host::ADDRESS_TAKEN,
     &host::FIREWALL,
+    &host::LACKS,
     &host::UNSEEN,
     &portable::OWN_WORD,
     &allow::UNKNOWN,

@@ -212,6 +212,33 @@ fn a_machine_is_held_against_what_is_wanted_of_it() {
     assert_eq!(on_host(lint::Host { barriers: vec![barrier], ..good_host() }), ["a.conf:2 firewall-drops"]);
 }
 
+/// Each is told at what needs it, and to nobody else.
+#[test]
+fn what_a_kernel_lacks_is_told_where_it_is_needed() {
+    let lacks = |feature: lint::Feature, words: &str| {
+        let mut nodes =
+            Nodes::new(&[("a.conf", complete(&format!("vrrp_instance web {{\n  {words}\n  ...\n}}")))]);
+        let lack = lint::Lack { feature, text: "this kernel has none".to_owned() };
+        nodes.host = Some(lint::Host { lacks: vec![lack], ..good_host() });
+        let mut said = said(&nodes.judged());
+        said.retain(|line| line.ends_with("kernel-lacks"));
+        said
+    };
+    let six = "virtual_ipaddress_excluded {\n 2001:db8::1/64\n}";
+    for (feature, words, line) in [
+        (lint::Feature::VirtualMac, "use_vmac", "a.conf:2"),
+        (lint::Feature::Filter, "no_accept", "a.conf:2"),
+        (lint::Feature::Filter, "version 3\n  strict_mode", "a.conf:3"),
+        (lint::Feature::Ipv6(link("eth0")), six, "a.conf:3"),
+    ] {
+        assert_eq!(lacks(feature.clone(), words), [format!("{line} kernel-lacks")], "{words}");
+        assert_eq!(lacks(feature, "advert_int 1"), [""; 0], "{words}");
+    }
+    let of_its_base = format!("use_vmac\n  {six}");
+    assert_eq!(lacks(lint::Feature::Ipv6(link("eth0")), &of_its_base), ["a.conf:4 kernel-lacks"]);
+    assert_eq!(lacks(lint::Feature::Ipv6(link("eth1")), six), [""; 0]);
+}
+
 /// What couldn't be looked at is told as such, and doesn't fail a check.
 #[test]
 fn what_could_not_be_seen_is_told() {

@@ -6,6 +6,7 @@
 //! What needs privilege is an `open` function that returns a plain descriptor; what is done with the descriptor
 //! afterwards needs none. That is the border between ipmgr, which opens, and vrrp-core, which may do nothing else.
 
+pub mod ability;
 pub mod advert;
 pub mod announce;
 mod bpf;

@@ -1,13 +1,15 @@
-//! `handover check --host`: gathers what only this machine knows. It looks, and changes nothing.
+//! `handover check --host`: gathers what only this machine knows. It looks, and changes nothing; what a kernel
+//! has as a module it may load when it is asked.
 
 use std::path::Path;
 
 use config::{Command, Config, Instance, Probe, Span, UserSpec};
-use lint::{Barrier, Host, HostAddress, HostLink, Program};
+use lint::{Barrier, Feature, Host, HostAddress, HostLink, Lack, Program};
 use model::{Credential, LinkName};
 use runner::{Refusal, Runner};
 use serde_json::Value;
-use sys::netlink::Route;
+use sys::ability::{self, Ability};
+use sys::netlink::{Route, Table};
 
 use super::firewall::{AH, Advert, VRRP, barrier};
 
@@ -24,7 +26,34 @@ pub(crate) fn look(config: &Config) -> Host {
     }
     programs(config, &mut host);
     firewall(config, &mut host);
+    abilities(config, &mut host);
     host
+}
+
+/// What the kernel has to be able to do; it is asked for no more than that.
+fn abilities(config: &Config, host: &mut Host) {
+    let mut note = |feature: Feature, what: &str, ability: Ability| match ability {
+        Ability::Has => {}
+        Ability::Lacks(words) => {
+            host.lacks.push(Lack { feature, text: format!("this kernel has no {what}: {words}") })
+        }
+        Ability::Unknown(why) => host.unseen.push(format!("whether this kernel has {what}: {why}")),
+    };
+    if config.instances.iter().any(|it| it.virtual_mac.is_some()) {
+        note(Feature::VirtualMac, "macvlan, which `use_vmac` needs", ability::virtual_mac());
+    }
+    if config.instances.iter().any(|it| !it.accepts) {
+        let config::Firewall { table, priority, counters } = config.global.firewall.clone();
+        let table = Table { name: table, priority, counters };
+        note(Feature::Filter, "nf_tables as of Linux 5.12, which shuts addresses", ability::filter(&table));
+    }
+    for link in host.links.iter().map(|it| it.name.clone()) {
+        let setting = std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"));
+        if setting.is_ok_and(|it| it.trim() == "1") {
+            let text = format!("IPv6 is switched off on {link} (net.ipv6.conf.{link}.disable_ipv6 = 1)");
+            host.lacks.push(Lack { feature: Feature::Ipv6(link), text });
+        }
+    }
 }
 
 fn network(host: &mut Host) -> Result<(), String> {
