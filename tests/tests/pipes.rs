@@ -1,7 +1,7 @@
 //! `notify_fifo` and `notify_fifo_script`: the same file for keepalived and for us, and what each writes.
 
 use handover_tests::keepalived::{self, Keepalived};
-use handover_tests::node::{LIMIT, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{HOOK, LIMIT, Node, RUNTIME_DIR, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::Host;
 
@@ -148,4 +148,54 @@ fn states_are_written_once_more_after_a_reload_as_with_keepalived() {
     both(&["GROUP \"pair\""], " MASTER ", 2);
     assert!(are_told(ours.host(), &WHO, " BACKUP ", 2), "{:?}", lines(ours.host()));
     ours.stop();
+}
+
+/// By then notifierd has given up the right to give files away. It says so once, and what to do; states wait, and hooks run.
+#[test]
+fn a_pipe_that_a_reload_would_give_to_another_user_is_to_be_made_beforehand() {
+    let lab = start_lab();
+    let owned = |user: &str| {
+        let given = config(120).replacen(&format!("{PIPE}\n"), &format!("{PIPE} {user}\n"), 1);
+        given.replacen("vrrp_instance alone {\n", &format!("vrrp_instance alone {{\n notify {HOOK}\n"), 1)
+    };
+    let node = Node::new(&lab, "ours", &["192.168.1.12/24"], &owned("root"));
+    install_reader(node.host());
+    node.start();
+    let all_told = |times: usize| {
+        let count =
+            |who: &str| about(node.host(), who).iter().filter(|line| line.contains(" MASTER ")).count();
+        WHO.iter().all(|who| count(who) == times)
+    };
+    eventually(&lab, &[&node], "all are master", || all_told(1));
+    let reload = |user: &str| {
+        node.configure(&owned(user));
+        let reload = [&on_host("handover"), "reload", "--runtime-dir", RUNTIME_DIR];
+        let reloaded = node.host().run(reload).expect("run handover reload");
+        assert!(reloaded.success(), "{}{}", reloaded.stdout, reloaded.stderr);
+    };
+    for (user, why) in [
+        ("nobody nogroup", "give it to nobody: Operation not permitted (os error 1); make it beforehand"),
+        ("nosuchuser", "no such user: nosuchuser"),
+    ] {
+        reload(user);
+        eventually(&lab, &[&node], why, || node.at("/pipes/0/trouble").contains(why));
+        assert_eq!(node.at("/pipes/0/waiting"), WHO.len().to_string(), "{}", node.story());
+        assert!(!node.host().run(["test", "-e", PIPE]).expect("test").success(), "of nobody else's");
+    }
+    // As tmpfiles.d(5) would: it is used as it is.
+    let _ = node.sh(&format!("mkfifo -m 666 {PIPE} && chown nobody {PIPE}"));
+    reload("nobody nogroup");
+    eventually(&lab, &[&node], "what waited is told", || all_told(2));
+    let owner = node.sh(&format!("stat -c %U {PIPE}"));
+    assert_eq!(owner.trim(), "nobody", "{}", node.story());
+    assert_eq!(node.at("/pipes/0/trouble"), "", "{}", node.story());
+    let log = node.log();
+    for why in ["give it to nobody: Operation", "no such user: nosuchuser"] {
+        assert_eq!(log.matches(why).count(), 1, "{log}");
+    }
+    node.host().link_down("eth0").expect("unplug");
+    let fault = "INSTANCE alone FAULT 120".to_owned();
+    eventually(&lab, &[&node], "hooks run", || node.hooks().last() == Some(&fault));
+    node.stop();
+    assert!(node.host().run(["test", "-p", PIPE]).expect("test").success(), "what others made stays");
 }
