@@ -120,6 +120,18 @@ impl Core {
         self.say(&events::Message::Stopping);
     }
 
+    /// Waits for `startup_script`.
+    pub(crate) fn startup(&mut self) {
+        self.say(&events::Message::Startup { limit_ms: 10_000 });
+    }
+
+    /// Hears that it needn't wait any more.
+    pub(crate) fn until_started(&self) {
+        let lines = BufReader::new(&self.stream).lines().map(Result::unwrap);
+        let mut requests = lines.map(|line| json::parse::<events::Request>(line.as_bytes()).unwrap());
+        assert!(requests.any(|it| it == events::Request::StartupDone), "the connection ends before");
+    }
+
     /// Asks for what comes before the addresses do.
     pub(crate) fn prelude(&mut self, instance: &str, before: Before) {
         let (instance, order, limit_ms) = (name(instance), 1, 10_000);
