@@ -2,9 +2,11 @@
 //! keepalived, and not once more whatever is restarted in between. What is promised is in docs/hooks.md.
 
 use handover_tests::keepalived::{self, Keepalived};
-use handover_tests::node::{HOOK, LIMIT, Node, RUNTIME_DIR, VIP, api_vip, eventually, hook_log, start_lab};
+use handover_tests::node::{
+    CONFIG, HOOK, LIMIT, Node, RUNTIME_DIR, VIP, api_vip, eventually, hook_log, start_lab,
+};
 use handover_tests::programs::on_host;
-use lab::Host;
+use lab::{Host, Spec};
 
 /// Remembers its arguments when it begins, and when it ends at its leisure.
 const SLOW: &str = "/usr/local/bin/slow";
@@ -23,6 +25,12 @@ fn node(lab: &lab::Lab, global: &str) -> Node {
     let node = Node::new(lab, "ours", &["192.168.1.12/24"], &config);
     prepare(node.host());
     node
+}
+
+/// Each is in the log once, in that order.
+fn comes_before(log: &str, one: &str, other: &str) {
+    assert_eq!((log.matches(one).count(), log.matches(other).count()), (1, 1), "{one}, {other}: {log}");
+    assert!(log.find(one) < log.find(other), "{other} comes before {one}: {log}");
 }
 
 /// What happens to one instance, in order: keepalived runs its hooks of one state side by side.
@@ -120,11 +128,6 @@ fn a_script_that_hangs_or_is_missing_is_told_and_keeps_nobody() {
     );
     let node = node(&lab, &global);
     node.start();
-    eventually(&lab, &[&node], "it runs", || {
-        node.hooks() == ["up"] && node.at("/startup_script/running") == "true"
-    });
-    assert_eq!(node.at("/instances/0/cause/code"), "startup-script", "{}", node.story());
-    assert!(!node.holds(VIP));
     eventually(&lab, &[&node], "MASTER", || node.state() == "MASTER" && node.holds(VIP));
     assert_eq!(node.at("/startup_script/last/outcome"), "timed out", "{}", node.story());
     let log = node.log();
@@ -133,6 +136,7 @@ fn a_script_that_hangs_or_is_missing_is_told_and_keeps_nobody() {
         1,
         "{log}"
     );
+    comes_before(&log, "startup_script failed: timed out", "Entering BACKUP STATE");
     node.stop();
     assert_eq!(node.hooks().last().map(String::as_str), Some("down"), "{log}");
 
@@ -145,4 +149,25 @@ fn a_script_that_hangs_or_is_missing_is_told_and_keeps_nobody() {
     let log = node.log();
     assert_eq!(log.matches("startup_script failed: ").count(), 1, "{log}");
     node.stop();
+}
+
+/// It is waited for no longer than it may take and a little more, whoever should run it.
+#[test]
+fn without_a_notifierd_the_start_is_late_and_comes() {
+    let lab = start_lab();
+    let node = node(&lab, &format!(" startup_script \"{HOOK} up\"\n startup_script_timeout 1\n"));
+    let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR} /run/state"));
+    let start = |name: &str| {
+        let directories = ["--runtime-dir", RUNTIME_DIR, "--state-dir", "/run/state"];
+        let program = on_host(name);
+        let argv = [program.as_str(), "--config", CONFIG].into_iter().chain(directories);
+        node.host().spawn(Spec::new(argv).variable("HANDOVER_LOG", "info")).expect("start a daemon")
+    };
+    let daemons = ["ipmgr", "vrrp-core"].map(start);
+    eventually(&lab, &[&node], "MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    let log: Vec<String> = daemons[1].lines().into_iter().map(|line| line.text).collect();
+    let log = log.join("\n");
+    comes_before(&log, "for 6 s at most", "nobody has said in time that startup_script has ended");
+    comes_before(&log, "nobody has said in time that startup_script has ended", "Entering BACKUP STATE");
+    assert_eq!(node.hooks(), Vec::<String>::new());
 }

@@ -10,8 +10,9 @@ mod vrrp_core;
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use harness::{Daemon, Scratch};
+use harness::{Client, Daemon, Scratch};
 use ipc::events::Told;
+use ipc::hooks::{Message, Status};
 use sys::process::{Exit, Signal};
 use vrrp_core::{Core, instance};
 
@@ -51,6 +52,16 @@ impl Stage {
     }
 }
 
+/// Whether the status says of each that it runs.
+fn ends(client: &mut Client) -> (bool, bool) {
+    client.send(r#"{"request":"status"}"#).unwrap();
+    let status: Status = client.find(|message| match message {
+        Message::Status(status) => Some(*status),
+        Message::Hello(_) | Message::Reload(_) | Message::Error { .. } => None,
+    });
+    (status.startup_script.unwrap().running, status.shutdown_script.unwrap().running)
+}
+
 #[test]
 fn what_was_killed_is_begun_again_and_what_was_done_is_not() {
     let stage = Stage::new("notifierd-ends-killed");
@@ -62,8 +73,11 @@ fn what_was_killed_is_begun_again_and_what_was_done_is_not() {
     let (daemon, mut core) = stage.start();
     core.startup();
     stage.until_told(&daemon, "up up ");
+    let mut client = daemon.connect();
+    assert_eq!(ends(&mut client), (true, false));
     stage.let_go();
     core.until_started();
+    assert_eq!(ends(&mut client), (false, false));
     daemon.signal(Signal::KILL);
     daemon.ended();
     let (daemon, mut core) = stage.start();
