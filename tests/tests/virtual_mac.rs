@@ -45,10 +45,14 @@ fn is_master(node: &Node, at: usize) -> bool {
     node.at(&format!("/instances/{at}/state")) == "MASTER"
 }
 
-/// A client that knows the address by its virtual MAC, for ever.
+/// A client that knows the addresses by their virtual MACs, for ever.
 fn client(lab: &Lab) -> Host {
+    client_of(lab, &[(VIP, MAC), (VIP6, MAC6)])
+}
+
+fn client_of(lab: &Lab, knows: &[(&str, &str)]) -> Host {
     let client = lab.add_host("client", &["192.168.1.9/24", "2001:db8::9/64"]).expect("a client");
-    for (address, mac) in [(VIP, MAC), (VIP6, MAC6)] {
+    for (address, mac) in knows {
         let known = ["ip", "neighbour", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent"];
         assert!(client.run(known).expect("ip").success(), "{address}");
     }
@@ -174,10 +178,16 @@ fn keepalived_with_a_virtual_mac_is_relieved_and_relieves() {
     if !keepalived::is_installed() {
         return;
     }
+    // As the RFC has it, and one's own, of which the VRID is the last octet.
+    relieves_and_is_relieved("use_vmac", MAC);
+    relieves_and_is_relieved("use_vmac front 02:00:00:00:07", "02:00:00:00:07:05");
+}
+
+fn relieves_and_is_relieved(word: &str, mac: &str) {
     let lab = start_lab();
-    let client = client(&lab);
-    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150, "use_vmac"));
-    let k = Keepalived::new(&lab, "k", &["192.168.1.12/24"], &config(100, "use_vmac"));
+    let client = client_of(&lab, &[(VIP, mac)]);
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(150, word));
+    let k = Keepalived::new(&lab, "k", &["192.168.1.12/24"], &config(100, word));
     k.start();
     assert!(lab.wait_for(LIMIT, || k.state("four") == "MASTER"), "{}", k.story());
     assert!(lab.wait_for(LIMIT, || is_served(&client, VIP)), "{}", k.story());

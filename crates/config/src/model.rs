@@ -347,7 +347,7 @@ pub struct Instance {
 pub struct VirtualMac {
     /// Its name: as given, else `vrrp.VRID`, for IPv6 `vrrp6.VRID`.
     pub link: LinkName,
-    /// 00-00-5E-00-01-VRID, for IPv6 00-00-5E-00-02-VRID (RFC 9568 7.3).
+    /// As given, else 00-00-5E-00-01-VRID, for IPv6 00-00-5E-00-02-VRID (RFC 9568 7.3).
     pub mac: MacAddress,
     /// `vmac_xmit_base`: adverts come from the instance's interface and its own hardware address.
     pub adverts_from_base: bool,

@@ -244,10 +244,27 @@ fn a_virtual_mac_has_a_name_and_holds_the_addresses() {
     assert_eq!(of("use_vmac"), own(&format!("vrrp.{vrid}"), false));
     assert_eq!(of("use_vmac front\n vmac_xmit_base"), own("front", true));
     assert_eq!(of("use_vmac name front"), own("front", false));
+    let given = |words: &str| instance(&with(words)).virtual_mac.unwrap().mac.to_string();
+    assert_eq!(given("use_vmac front 2:0:0:0:0:AB"), "02:00:00:00:00:ab");
+    assert_eq!(given("use_vmac 02:00:00:00:00"), format!("02:00:00:00:00:{vrid:02x}"));
+    assert_eq!(given("strict_mode\n no_accept\n use_vmac 02:00:00:00:00"), mac);
+    let second = with("use_vmac other 02:00:00:00:00:01").replace("instance v", "instance w");
+    let second = second.replace("router_id 5", "router_id 6").replace("10.0.0.1", "10.0.0.2");
+    let (_, second) = second.split_once("vrrp_instance").unwrap();
+    let two = format!("{}vrrp_instance{second}", with("use_vmac one 02:00:00:00:00:01"));
+    assert_eq!(said(&two), ["error duplicate-mac"]);
+    assert_eq!(said(&two.replacen("00:01\n", "00:02\n", 1)), [""; 0]);
     assert_eq!(instance(&with("")).virtual_mac, None);
     check_all(
         &[
-            ("use_vmac front 02:00:00:00:00:01", &["warning not-supported"]),
+            ("use_vmac front 02:00:00:00:00:01", &[]),
+            ("use_vmac front 03:00:00:00:00:01", &["error bad-value"]),
+            ("use_vmac front 0:0:0:0:0:0", &["error bad-value"]),
+            ("use_vmac front 02:00:00:00", &["error bad-value"]),
+            ("use_vmac front 02:00:00:00:00:+1", &["error bad-value"]),
+            ("use_vmac front 02:00:00:00:00:001", &["error bad-value"]),
+            ("strict_mode\n no_accept\n use_vmac front 02:00:00:00:00:01", &["warning strict"]),
+            ("strict_mode\n no_accept\n use_vmac\n vmac_xmit_base", &["warning strict"]),
             ("use_vmac front group 7", &["warning not-supported"]),
             ("use_vmac eth0", &["error duplicate-name"]),
             ("use_vmac front\n track_interface {\n front\n}", &["error never-up"]),

@@ -39,7 +39,7 @@ pub(super) fn instance(
     }
     let section = &section;
     let link = link(section, defaults, complaints);
-    let virtual_mac = virtual_mac::virtual_mac(section, vrid(section), complaints);
+    let virtual_mac = virtual_mac::virtual_mac(section, vrid(section), strict, complaints);
     let home = virtual_mac.as_ref().map(|it| &it.link).or(link.as_ref());
     let addresses::Lists { advertised: addresses, excluded } =
         addresses::virtual_addresses(section, home, complaints);

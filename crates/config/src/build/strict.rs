@@ -25,7 +25,7 @@ const GLOBAL: [&str; 5] = [
 ];
 
 /// Words of `vrrp_instance` that don't count in strict ones.
-const INSTANCE: [&str; 7] = [
+const INSTANCE: [&str; 8] = [
     "authentication",
     "preempt_delay",
     "down_timer_adverts",
@@ -33,6 +33,7 @@ const INSTANCE: [&str; 7] = [
     "higher_prio_send_advert",
     "garp_lower_prio_delay",
     "garp_lower_prio_repeat",
+    "vmac_xmit_base",
 ];
 
 /// What `vrrp_strict` does to `global_defs`. The values stay: instances may say `strict_mode off`.

@@ -12,15 +12,19 @@ use crate::lexer::Word;
 use crate::model::VirtualMac;
 use crate::section::Section;
 
-/// What it says; `None` without `use_vmac`.
+/// What the first octet of a group's address has (IEEE 802).
+const GROUP_BIT: u8 = 1;
+
+/// What it says; `None` without `use_vmac`. `strict`: the hardware address is the RFC's.
 pub(super) fn virtual_mac(
     section: &Section<'_>,
     vrid: Option<Vrid>,
+    strict: bool,
     complaints: &mut Complaints,
 ) -> Option<VirtualMac> {
     let (span, vrid) = (section.given("use_vmac")?, vrid?);
     let family = family(section);
-    let mut name = None;
+    let (mut name, mut own) = (None, None);
     let mut words = section.texts("use_vmac").iter();
     while let Some(word) = words.next() {
         match word.text {
@@ -30,7 +34,7 @@ pub(super) fn virtual_mac(
                 words.next();
             }
             "netlink_notify_msg" => complaints.push(unused("a notification", word)),
-            text if text.contains(':') => complaints.push(unused("a hardware address of its own", word)),
+            text if text.contains(':') => own = Some(word),
             _ => name = Some(word),
         }
     }
@@ -44,7 +48,8 @@ pub(super) fn virtual_mac(
         })
         .ok()?,
     };
-    let mac = mac(family, vrid);
+    let mac =
+        own.and_then(|word| own_mac(word, vrid, strict, complaints)).unwrap_or_else(|| mac(family, vrid));
     Some(VirtualMac { link, mac, adverts_from_base: section.given("vmac_xmit_base").is_some(), span })
 }
 
@@ -55,6 +60,37 @@ fn mac(family: Family, vrid: Vrid) -> MacAddress {
         Family::V6 => 2,
     };
     MacAddress([0, 0, 0x5e, 0, family, vrid.get()])
+}
+
+/// A hardware address as it is given; of five octets the VRID is the sixth, as keepalived has it.
+fn own_mac(word: &Word<'_>, vrid: Vrid, strict: bool, complaints: &mut Complaints) -> Option<MacAddress> {
+    if strict {
+        let message =
+            "a hardware address of one's own doesn't count in strict mode: it is that of RFC 9568 7.3";
+        let help = "remove it: the RFC leaves no choice";
+        complaints.push(Diagnostic::warning("strict", word.span, message).help(help));
+        return None;
+    }
+    let octets = word.text.split(':').map(octet).collect::<Option<Vec<u8>>>().unwrap_or_default();
+    let octets = match octets.as_slice() {
+        [a, b, c, d, e] => [*a, *b, *c, *d, *e, vrid.get()],
+        [a, b, c, d, e, f] => [*a, *b, *c, *d, *e, *f],
+        _ => [0; 6],
+    };
+    let [first, ..] = octets;
+    if octets == [0; 6] || first & GROUP_BIT != 0 {
+        let message = format!("{} is no hardware address that an interface can have", quote(word.text));
+        let help = "write five octets (the virtual_router_id is the sixth) or six, for example 02:00:00:00:00; the first is even";
+        complaints.push(Diagnostic::error("bad-value", word.span, message).help(help));
+        return None;
+    }
+    Some(MacAddress(octets))
+}
+
+/// One or two hexadecimal digits.
+fn octet(text: &str) -> Option<u8> {
+    let digits = (1..=2).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_hexdigit());
+    u8::from_str_radix(text, 16).ok().filter(|_| digits)
 }
 
 /// That of the first address, which names the interface before the addresses can be read.
@@ -85,6 +121,7 @@ pub(super) fn names(drafts: &[Draft], complaints: &mut Complaints) {
         let help = "write another name: use_vmac NAME";
         complaints.push(Diagnostic::error("duplicate-name", *span, message).help(help));
     }
+    hardware_addresses(drafts, complaints);
     let own = |link: &LinkName| {
         drafts.iter().any(|it| it.instance.virtual_mac.as_ref().is_some_and(|own| own.link == *link))
     };
@@ -93,5 +130,21 @@ pub(super) fn names(drafts: &[Draft], complaints: &mut Complaints) {
             format!("{} is down unless its router is MASTER, which it would never become", tracked.link);
         let help = "track the interface that it is made on";
         complaints.push(Diagnostic::error("never-up", tracked.span, message).help(help));
+    }
+}
+
+/// The kernel lets no two on one interface have the same.
+fn hardware_addresses(drafts: &[Draft], complaints: &mut Complaints) {
+    let mut taken = HashMap::new();
+    for Draft { instance, .. } in drafts {
+        let Some(VirtualMac { mac, span, .. }) = &instance.virtual_mac else { continue };
+        let Some(other) = taken.insert((&instance.link, *mac), instance) else { continue };
+        // Two of one number are told as such.
+        if (other.vrid, other.family) != (instance.vrid, instance.family) {
+            let message =
+                format!("{mac} on {} is to be the hardware address of {}, too", instance.link, other.name);
+            let help = "give them different ones, or five octets each: the virtual_router_id is the sixth";
+            complaints.push(Diagnostic::error("duplicate-mac", *span, message).help(help));
+        }
     }
 }

@@ -143,8 +143,8 @@ pub(super) const ROWS: &[Directive] = &[
     used(
         "use_vmac",
         AT,
-        Words("[NAME]"),
-        "holds the addresses on an interface with the virtual router's own MAC",
+        Words("[NAME] [MAC]"),
+        "holds the addresses on an interface with the virtual router's own MAC, or that one; of five octets the VRID is the sixth",
     ),
     used("vmac_xmit_base", AT, Nothing, "sends adverts from the interface's own MAC all the same"),
     not_yet("use_vmac_addr", AT, Nothing, "uses virtual MACs for addresses elsewhere")
