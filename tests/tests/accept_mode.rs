@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use handover_tests::keepalived::{self, Keepalived};
-use handover_tests::node::{LIMIT, Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{CONFIG, LIMIT, Node, RUNTIME_DIR, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Host, Lab, Spec};
 
@@ -174,6 +174,9 @@ fn every_way_of_asking_and_both_ways_of_a_reload() {
         neighbours_are_told(&client, 1);
     }
     assert!(node.sh("nft list ruleset").contains("table inet handover"), "{}", node.story());
+    // Which is ours.
+    let said = node.sh(&format!("{} check --host {CONFIG} 2>&1", on_host("handover")));
+    assert!(said.contains("silent-address") && !said.contains("table-taken"), "{said}");
     node.stop();
     assert_eq!(node.sh("nft list ruleset"), "");
 }

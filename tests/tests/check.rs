@@ -229,6 +229,15 @@ fn a_kernel_is_asked_for_what_the_configuration_needs() {
     assert!(exit == lab::Exit::Code(0) && said.is_empty(), "{said}");
     assert_eq!(node.sh("ip -o link; nft list ruleset"), before, "nothing was changed");
 
+    run(&node, "nft add table inet handover");
+    let (said, exit) = on_node(&node, &text);
+    assert!(
+        exit == lab::Exit::Code(1)
+            && said.contains("warning[table-taken]: somebody else has a table `inet handover`"),
+        "{said}"
+    );
+    run(&node, "nft delete table inet handover");
+
     run(&node, "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
     let (said, exit) = on_node(&node, &text);
     assert!(

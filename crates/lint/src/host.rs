@@ -24,6 +24,8 @@ pub struct Host {
     pub programs: Vec<Program>,
     /// What keeps adverts out, as far as it could be seen.
     pub barriers: Vec<Barrier>,
+    /// The table of nftables that is to shut addresses, if somebody else has one of that name.
+    pub taken_table: Option<String>,
     /// What its kernel can't do, of what is wanted.
     pub lacks: Vec<Lack>,
     /// What couldn't be looked at, and why.
@@ -162,6 +164,12 @@ pub(crate) const LACKS: Page = page(
     "Install or load the kernel's module (`modprobe macvlan`, `modprobe nf_tables`), switch IPv6 on (`sysctl net.ipv6.conf.NAME.disable_ipv6=0`), \
      or remove what needs it.",
 );
+pub(crate) const TABLE_TAKEN: Page = page(
+    ("table-taken", Severity::Warning),
+    "Somebody else has the table of nftables that is to shut addresses",
+    "Handover never touches a table that isn't its own. While there is another of that name, addresses without accept mode answer.",
+    "Name Handover's otherwise (`nftables NAME` in `global_defs`), or remove the other: `nft delete table inet NAME`.",
+);
 pub(crate) const UNSEEN: Page = page(
     ("could-not-look", Severity::Note),
     "Something about this host couldn't be looked at",
@@ -178,6 +186,7 @@ pub(crate) fn judge(nodes: &[Node<'_>], findings: &mut Vec<Finding>) {
             findings.extend(source(number, instance, host));
             findings.extend(instance.held().filter_map(|it| taken(number, instance, it, host)));
             findings.extend(barrier(number, instance, host));
+            findings.extend(table(number, instance, host));
             findings.extend(lacks(number, instance, host));
         }
         for program in &host.programs {
@@ -284,16 +293,24 @@ fn barrier(node: usize, instance: &Instance, host: &Host) -> Option<Finding> {
     Some(Finding::new(&FIREWALL, At::word(node, instance, "interface"), message))
 }
 
+/// Where an instance asks for addresses that don't answer, if it does.
+fn shut_by(node: usize, instance: &Instance) -> Option<At> {
+    let mut words = ["no_accept", "strict_mode"].into_iter();
+    let word = words.find(|word| instance.given.at(word).is_some()).unwrap_or_default();
+    (!instance.accepts).then(|| At::word(node, instance, word))
+}
+
+fn table(node: usize, instance: &Instance, host: &Host) -> Option<Finding> {
+    let (name, at) = (host.taken_table.as_ref()?, shut_by(node, instance)?);
+    let message = format!("somebody else has a table `inet {name}` of nftables: the addresses would answer");
+    Some(Finding::new(&TABLE_TAKEN, at, message))
+}
+
 /// What the instance needs of the kernel that it hasn't.
 fn lacks(node: usize, instance: &Instance, host: &Host) -> Vec<Finding> {
     let at = |lack: &Lack| match &lack.feature {
         Feature::VirtualMac => Some(At::within(node, instance, instance.virtual_mac.as_ref()?.span)),
-        Feature::Filter if instance.accepts => None,
-        Feature::Filter => {
-            let word =
-                ["no_accept", "strict_mode"].into_iter().find(|word| instance.given.at(word).is_some());
-            Some(At::word(node, instance, word.unwrap_or_default()))
-        }
+        Feature::Filter => shut_by(node, instance),
         Feature::Ipv6(link) => {
             // An interface of our own is made with its base's settings.
             let base = |name: &LinkName| match &instance.virtual_mac {

@@ -77,6 +77,7 @@ pub const PAGES: &[&Page] = &[
     &host::ADDRESS_TAKEN,
     &host::FIREWALL,
     &host::LACKS,
+    &host::TABLE_TAKEN,
     &host::UNSEEN,
     &portable::OWN_WORD,
     &allow::UNKNOWN,

@@ -239,6 +239,18 @@ fn what_a_kernel_lacks_is_told_where_it_is_needed() {
     assert_eq!(lacks(lint::Feature::Ipv6(link("eth1")), six), [""; 0]);
 }
 
+#[test]
+fn a_table_that_is_taken_concerns_who_needs_it() {
+    let told = |words: &str| {
+        let mut nodes =
+            Nodes::new(&[("a.conf", complete(&format!("vrrp_instance web {{\n  {words}\n  ...\n}}")))]);
+        nodes.host = Some(lint::Host { taken_table: Some("handover".to_owned()), ..good_host() });
+        said(&nodes.judged())
+    };
+    assert_eq!(told("no_accept"), ["a.conf:2 table-taken"]);
+    assert_eq!(told("accept"), [""; 0]);
+}
+
 /// What couldn't be looked at is told as such, and doesn't fail a check.
 #[test]
 fn what_could_not_be_seen_is_told() {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use model::{Family, LinkName};
 use serde_json::Value;
+use sys::netlink::Filter;
 
 /// How deep chains may jump; nftables has the same limit (NFT_JUMP_STACK_SIZE).
 const MAX_JUMPS: usize = 16;
@@ -48,6 +49,14 @@ pub(crate) fn barrier(ruleset: &Value, advert: Advert<'_>) -> Option<String> {
             Fate::Through => None,
         }
     })
+}
+
+/// Whether there is a table `inet` of that name that isn't ipmgr's.
+pub(crate) fn has_foreign(ruleset: &Value, name: &str) -> bool {
+    let objects = ruleset.get("nftables").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let of = |kind: &'static str| objects.iter().filter_map(move |object| object.get(kind));
+    let ours = of("set").any(|set| text(set, "table") == name && text(set, "name") == Filter::SET);
+    !ours && of("table").any(|table| text(table, "family") == "inet" && text(table, "name") == name)
 }
 
 /// A chain's place.
@@ -307,5 +316,18 @@ mod tests {
         let back = [jump.clone(), other(json!([{"return": null}])), other(json!([{"accept": null}]))];
         assert!(told("drop", &back).is_some());
         assert_eq!(told("drop", &[json!([{"jump": {"target": "in"}}])]), None, "a loop is no accusation");
+    }
+
+    #[test]
+    fn a_table_of_that_name_is_ours_if_it_is_made_like_it() {
+        let table =
+            |family: &str, name: &str| json!({"table": {"family": family, "name": name, "handle": 1}});
+        let set = |name: &str| json!({"set": {"family": "inet", "name": name, "table": "handover"}});
+        let foreign = |all: &[Value]| has_foreign(&json!({ "nftables": all }), "handover");
+        assert!(foreign(&[table("inet", "handover")]));
+        assert!(foreign(&[table("inet", "handover"), set("theirs")]));
+        assert!(!foreign(&[table("inet", "handover"), set("shut4")]));
+        assert!(!foreign(&[table("ip", "handover"), table("inet", "other")]));
+        assert!(!foreign(&[]));
     }
 }

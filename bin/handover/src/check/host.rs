@@ -11,7 +11,7 @@ use serde_json::Value;
 use sys::ability::{self, Ability};
 use sys::netlink::{Route, Table};
 
-use super::firewall::{AH, Advert, VRRP, barrier};
+use super::firewall::{AH, Advert, VRRP, barrier, has_foreign};
 
 /// The longest script that is read for what it starts, in bytes.
 const MAX_SCRIPT: u64 = 64 * 1024;
@@ -136,6 +136,8 @@ fn firewall(config: &Config, host: &mut Host) {
                 let barrier = |text| Barrier { link: LinkName::clone(link), family: *family, text };
                 host.barriers.extend(found.map(barrier));
             }
+            let name = &config.global.firewall.table;
+            host.taken_table = has_foreign(&ruleset, name).then(|| name.clone());
         }
         Err(why) => host.unseen.push(format!("the firewall: {why}")),
     }

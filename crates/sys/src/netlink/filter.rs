@@ -66,6 +66,9 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A set that the table has: what tells one of ours from another of its name.
+    pub const SET: &str = "shut4";
+
     /// Makes the table, in the calling thread's network namespace, with nothing shut. Needs `CAP_NET_ADMIN`, here and later.
     ///
     /// # Errors

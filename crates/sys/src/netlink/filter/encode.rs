@@ -13,7 +13,7 @@ use libc::{
 };
 use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 
-use super::{Shut, Table};
+use super::{Filter, Shut, Table};
 
 /// Attributes, by the names of linux/netfilter/nf_tables.h.
 mod nfta {
@@ -81,7 +81,7 @@ struct Set {
     key_size: u32,
 }
 
-const IPV4: Set = Set { name: "shut4", id: 1, key_type: 7, key_size: 4 };
+const IPV4: Set = Set { name: Filter::SET, id: 1, key_type: 7, key_size: 4 };
 const IPV6: Set = Set { name: "shut6", id: 2, key_type: 8, key_size: 16 };
 /// Of links and IPv6 addresses: six bits a type.
 const LINK_LOCAL: Set = Set { name: "shut6_on_link", id: 3, key_type: 20 << 6 | 8, key_size: 20 };
