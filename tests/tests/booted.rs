@@ -117,12 +117,21 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
         let _ = a.must(&format!("systemctl restart {unit}"));
         nothing_moved(&lab, both, &removed, &format!("systemctl restart {unit}"));
     }
-    let before = main_pids(&a);
-    let _ = a.must("systemctl restart handover.target");
-    eventually(&lab, &[&a], "all were restarted", || {
-        main_pids(&a).iter().zip(&before).all(|(now, before)| now != before && now != "0")
-    });
-    nothing_moved(&lab, both, &removed, "systemctl restart handover.target");
+    let together = [
+        "handover.target",
+        "ipmgr vrrp-core",
+        "vrrp-core ipmgr",
+        "checkerd ipmgr notifierd vrrp-core",
+        "ipmgr vrrp-core checkerd notifierd",
+    ];
+    for units in together {
+        let (before, restart) = (main_pids(&a), format!("systemctl restart {units}"));
+        let _ = a.must(&restart);
+        eventually(&lab, &[&a], "both were restarted", || {
+            main_pids(&a).iter().zip(&before).take(2).all(|(now, before)| now != before && now != "0")
+        });
+        nothing_moved(&lab, both, &removed, &restart);
+    }
     for unit in UNITS {
         let before = a.unit(unit, "MainPID");
         let _ = a.must(&format!("systemctl kill -s KILL {unit}"));

@@ -46,6 +46,7 @@ pub(crate) fn run(reading: &Reading, directories: &Directories) -> Result<(), Fa
         log::warn!("nothing can be remembered across restarts: {failure}");
     }
     let _lock = lock(&directories.runtime)?;
+    service::sole::is_free()?;
     begin_anew(&directories.runtime);
     let programs = beside_us()?;
     Supervisor::new(reading, directories, &programs, real_time)?.serve()
@@ -122,7 +123,7 @@ fn lock(runtime_dir: &Path) -> Result<fs::File, Failure> {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
             let message = format!(
-                "another 'handover run' uses {}; choose another --runtime-dir",
+                "another 'handover run' uses {}; end that one first, or in a network namespace of its own choose another --runtime-dir",
                 runtime_dir.display()
             );
             Err(Failure::new(Exit::Failed, message))

@@ -40,7 +40,7 @@ impl Daemon {
     /// The account that it runs as where it exists.
     pub(crate) const fn user(self) -> &'static str {
         match self {
-            Self::Ipmgr => "_handover-ipmgr",
+            Self::Ipmgr => service::sole::ADDRESS_USER,
             Self::Checkerd => "_handover-check",
             Self::Notifierd => "_handover-notify",
             Self::VrrpCore => "_handover-core",

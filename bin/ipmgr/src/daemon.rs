@@ -25,6 +25,7 @@ use sys::landlock::May;
 use sys::netlink::{Changed, Monitor, Route};
 use sys::privilege::{self, Capability};
 use sys::seqpacket::Listener;
+use sys::sole::Sole;
 
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::contest::Contest;
@@ -49,8 +50,9 @@ const MONITOR: Token = Token(1);
 const CORE: Token = Token(2);
 const NEWCOMER: Token = Token(3);
 const RELOAD: Token = Token(4);
+const SOLE: Token = Token(5);
 /// One token per link follows, for [`Evidence`].
-const FIRST_LINK: usize = 5;
+const FIRST_LINK: usize = 6;
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
 /// Settings of links that have no message of netlink.
@@ -160,6 +162,8 @@ struct Daemon {
     greeting: Option<Greeting>,
     route: Route,
     monitor: Monitor,
+    /// That we are the only ipmgr here.
+    sole: Option<Sole>,
     listener: Listener,
     reactor: Reactor,
     stop_at: Option<Instant>,
@@ -169,6 +173,7 @@ impl Daemon {
     fn new(start: Start) -> Result<Self, Failure> {
         let now = sys::clock::now();
         let failed = |doing: &'static str| move |error: io::Error| Failure::io(doing, &error);
+        let sole = service::sole::become_ipmgr()?;
         let core_user = sys::user::lookup(CORE_USER).map_err(failed("look up vrrp-core's user"))?;
         let reactor = service::event_loop()?;
         let mut route = Route::open().map_err(failed("open a netlink socket"))?;
@@ -199,6 +204,9 @@ impl Daemon {
         let listener = Listener::bind(&path, SOCKET_MODE)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
+        if let Some(sole) = &sole {
+            reactor.register(SOLE, sole, Interest::READABLE).map_err(failed("watch our name"))?;
+        }
         reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
         let uses = sockets::uses(config);
         Ok(Self {
@@ -237,6 +245,7 @@ impl Daemon {
             greeting: None,
             route,
             monitor,
+            sole,
             listener,
             reactor,
             stop_at: None,
@@ -554,6 +563,7 @@ impl service::Daemon for Daemon {
         match token {
             LISTENER => self.on_listener(now)?,
             MONITOR => self.dirty = true,
+            SOLE => self.sole.iter().for_each(Sole::turn_away),
             NEWCOMER => self.on_newcomer(now)?,
             RELOAD => self.on_read(now)?,
             CORE => {
@@ -585,10 +595,6 @@ impl service::Daemon for Daemon {
     }
 
     fn on_succession(&mut self) {
-        // It orders again what it wants.
-        if self.core.is_some() {
-            return;
-        }
         let held = self.held();
         if let Some(runtime_dir) = self.path.parent()
             && !held.is_empty()

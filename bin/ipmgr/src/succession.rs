@@ -1,10 +1,10 @@
 //! What an ipmgr that makes room for another leaves it: whose addresses wait for the next vrrp-core, and since when.
 //!
-//! Who restarts both at once (`systemctl restart handover.target`) stops vrrp-core first and us next, and the one who is to
-//! come back as MASTER finds an ipmgr that never knew its predecessor. With this note the successor goes on as if it were us:
+//! Who restarts both at once (`systemctl restart handover.target`, or `ipmgr vrrp-core` in either order) leaves the one who is to
+//! come back as MASTER with an ipmgr that never knew its predecessor. With this note the successor goes on as if it were us:
 //! the same claims, the same silence, and so the same moment at which they end. It must never prolong one: the note tells when
-//! vrrp-core was last heard, and is read once. As long as a vrrp-core is connected there is none, since that one orders again
-//! what it still wants, and may have given up meanwhile what it wanted.
+//! vrrp-core was last heard, and is read once. A vrrp-core that lives on is told what is held, and withdraws what it has given up
+//! meanwhile.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};

@@ -273,7 +273,7 @@ fn after_a_crash_addresses_stay_only_if_they_are_ordered_again() {
     assert!(host.found(VIP).is_some());
 }
 
-/// E3: both are restarted, vrrp-core first. The successor goes on as its predecessor would have, and no longer.
+/// E3: both are restarted. The successor goes on as its predecessor would have, and no longer.
 #[test]
 fn a_successor_knows_whose_addresses_wait_for_the_next_vrrp_core() {
     let Some(mut host) = Host::started() else { return };
@@ -284,11 +284,14 @@ fn a_successor_knows_whose_addresses_wait_for_the_next_vrrp_core() {
     eventually("the impatient one goes", || host.found("fe80::100").is_none());
     let (mut core, told) = host.core();
     assert_eq!(held(&told), ["api_vip"]);
-    // Whoever is connected orders again what it wants, and is believed in nothing else.
+    // Also where we went first: whoever was connected may be on its way out, too.
     assert_eq!(core.install("api_vip", 3), [""; 0]);
     host.succeed();
-    let (core, told) = host.core();
-    assert_eq!(held(&told), [""; 0]);
+    let (mut core, told) = host.core();
+    assert_eq!(held(&told), ["api_vip"]);
+    core.withdraw("api_vip", 4);
+    assert_eq!(host.found(VIP), None, "one that lives on withdraws what it has given up meanwhile");
+    assert_eq!(core.install("api_vip", 5), [""; 0]);
     drop(core);
     // A note is for one successor.
     host.succeed();

@@ -12,6 +12,7 @@ mod options;
 mod ready;
 pub mod reload;
 mod serve;
+pub mod sole;
 pub mod stamp;
 mod trouble;
 mod watchdog;

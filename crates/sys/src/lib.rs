@@ -24,6 +24,7 @@ pub mod process;
 pub mod schedule;
 pub mod seccomp;
 pub mod seqpacket;
+pub mod sole;
 pub mod tap;
 pub mod timer;
 pub mod unix;

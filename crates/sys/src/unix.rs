@@ -130,7 +130,7 @@ pub(crate) fn bind_path(path: &Path, mode: u32, kind: SocketType) -> io::Result<
     ))
 }
 
-fn new_socket(kind: SocketType) -> io::Result<OwnedFd> {
+pub(crate) fn new_socket(kind: SocketType) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
     Ok(socket_with(AddressFamily::UNIX, kind, flags, None)?)
 }

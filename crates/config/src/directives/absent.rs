@@ -22,7 +22,7 @@ pub(super) const BFD_INSTANCE: &str = "there is no session; who tracks it is tol
 pub(super) const OTHER_NAMESPACE: &str = "\
     the addresses would be added in the namespace that the daemons run in; start them in it: \
     NetworkNamespacePath= in systemd units";
-pub(super) const INSTANCE: &str = "give each daemon its own --runtime-dir";
+pub(super) const INSTANCE: &str = "give each suite a network namespace and a --runtime-dir of its own";
 pub(super) const CHILD_WAIT_TIME: &str = "set TimeoutStopSec= in the systemd units";
 pub(super) const BY_KERNEL: &str = "the kernel's word on the carrier counts";
 pub(super) const INTERFACE_UP_DOWN_DELAYS: &str = "what interfaces report counts at once";

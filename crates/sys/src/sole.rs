@@ -1,0 +1,113 @@
+//! Being the only one of a kind in a network namespace: whoever binds a name is, until its process has ended.
+//!
+//! Abstract names of sockets belong to the network namespace and go with the process that has bound them, however it ends, so
+//! that nothing can go stale. But anybody may bind any of them: who holds the name has to be looked at before it is believed.
+//! Nothing is ever sent; who connects has learned by that who we are, and is turned away. Read unix(7), "Abstract", first.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+
+use rustix::io::Errno;
+use rustix::net::{SocketAddrUnix, SocketType, bind, connect, listen};
+
+use crate::unix::{PeerCredentials, new_socket, peer_credentials};
+
+/// Who may wait to be turned away.
+const QUEUE: i32 = 16;
+
+/// The name is ours for as long as this lives.
+#[derive(Debug)]
+pub struct Sole {
+    listener: UnixListener,
+}
+
+impl Sole {
+    /// Empties the queue of those who wanted to know who has the name. To be called when the descriptor is readable; or the queue
+    /// is full one day, and nobody learns it any more.
+    pub fn turn_away(&self) {
+        while self.listener.accept().is_ok() {}
+    }
+}
+
+impl AsFd for Sole {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// What came of asking for a name.
+#[derive(Debug)]
+pub enum Claim {
+    /// Nobody else had it.
+    Ours(Sole),
+    /// This process has it.
+    Taken(PeerCredentials),
+    /// Somebody has it who can't be looked at: a process that doesn't listen, or whose queue is full.
+    Hidden,
+}
+
+/// Takes the name, or says who has it.
+///
+/// # Errors
+/// socket(2), bind(2): no memory, no descriptors; `InvalidInput` for a name that is too long (107 bytes).
+pub fn claim(name: &str) -> io::Result<Claim> {
+    let socket = new_socket(SocketType::STREAM)?;
+    match bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
+        Ok(()) => {
+            listen(&socket, QUEUE)?;
+            Ok(Claim::Ours(Sole { listener: socket.into() }))
+        }
+        Err(Errno::ADDRINUSE) => Ok(holder(name)?.map_or(Claim::Hidden, Claim::Taken)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who has the name; `None` if nobody has, or nobody who can be looked at.
+///
+/// # Errors
+/// As [`claim`].
+pub fn holder(name: &str) -> io::Result<Option<PeerCredentials>> {
+    let socket = new_socket(SocketType::STREAM)?;
+    match connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
+        Ok(()) => peer_credentials(&socket).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_process_and_goes_with_it() {
+        let name = format!("handover-sole-{}", std::process::id());
+        assert_eq!(holder(&name).unwrap(), None);
+        let Claim::Ours(first) = claim(&name).unwrap() else { panic!("nobody has it") };
+        let us = (Some(std::process::id()), crate::user::effective_uid());
+        for _ in 0..300 {
+            let Claim::Taken(by) = claim(&name).unwrap() else { panic!("somebody has it") };
+            assert_eq!((by.pid, by.uid), us);
+            first.turn_away();
+        }
+        while let Claim::Taken(_) = claim(&name).unwrap() {}
+        first.turn_away();
+        assert!(matches!(claim(&name).unwrap(), Claim::Taken(_)), "after the queue was full");
+        drop(first);
+        assert!(matches!(claim(&name).unwrap(), Claim::Ours(_)));
+    }
+
+    #[test]
+    fn who_cannot_be_looked_at_is_told_apart() {
+        let name = format!("handover-hidden-{}", std::process::id());
+        let deaf = new_socket(SocketType::DGRAM).unwrap();
+        bind(&deaf, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+        assert_eq!(holder(&name).unwrap(), None);
+        // Names are taken for each type of socket on their own.
+        assert!(matches!(claim(&name).unwrap(), Claim::Ours(_)));
+        let silent = format!("{name}-silent");
+        let silent_socket = new_socket(SocketType::STREAM).unwrap();
+        bind(&silent_socket, &SocketAddrUnix::new_abstract_name(silent.as_bytes()).unwrap()).unwrap();
+        assert!(matches!(claim(&silent).unwrap(), Claim::Hidden));
+    }
+}
