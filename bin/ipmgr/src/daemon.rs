@@ -124,6 +124,8 @@ struct Daemon {
     evidence: Evidence,
     shutter: Shutter,
     doubles: Doubles,
+    /// We have changed what the kernel tells of only later: the picture is not to be used again.
+    outdated: bool,
     answers: Vec<Answer>,
     /// What vrrp-core was told in advance of those answers.
     progress: Progress,
@@ -223,6 +225,7 @@ impl Daemon {
             world,
             shutter: Shutter::default(),
             doubles: Doubles::default(),
+            outdated: false,
             answers: Vec::new(),
             progress: Progress::default(),
             answered: BTreeMap::new(),
@@ -406,7 +409,7 @@ impl Daemon {
             self.blindness.mention(now, || log::error!("read netlink events: {error}"));
             Changed::Lost
         });
-        if changed == Changed::Nothing && now < self.look_at {
+        if changed == Changed::Nothing && now < self.look_at && !self.outdated {
             self.dirty = false;
             return;
         }
@@ -416,6 +419,7 @@ impl Daemon {
             Ok(world) => {
                 self.doubles.look(&world);
                 self.world = world;
+                self.outdated = false;
                 self.dirty = false;
                 self.look_at = now + LOOK_EVERY;
             }

@@ -20,6 +20,8 @@ const SIX: &str = "fe80::100";
 /// How often the link goes down and up.
 const STORM: usize = 200;
 const ROUTES: u32 = 5_000;
+/// How often one order follows another at once.
+const CLOSE_ORDERS: u64 = 200;
 
 /// A host whose ipmgr holds the addresses of `api_vip` and `six`.
 fn holding() -> Option<(Host, Core)> {
@@ -56,6 +58,21 @@ fn a_flush_costs_only_what_is_not_ours() {
     eventually_back(&mut host, &core);
     assert!(host.found("192.0.2.1").is_none(), "the administrator's own affair");
     assert!(host.found("2001:db8::100").is_some());
+}
+
+/// The kernel tells of a new IPv6 address a moment later: an order that comes in between finds it there all the same, and nobody
+/// is said to have taken it away.
+#[test]
+fn an_order_right_after_another_takes_nothing_for_gone() {
+    let Some(host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    for round in 0..CLOSE_ORDERS {
+        let number = round * 4;
+        assert_eq!((core.install("six", number + 1), core.install("api_vip", number + 2)), (vec![], vec![]));
+        core.withdraw("six", number + 3);
+        core.withdraw("api_vip", number + 4);
+    }
+    assert!(!host.log().contains("put back"), "{}", host.log());
 }
 
 /// D1: whoever never stops gets an opponent that never gives up, and takes its time.

@@ -35,6 +35,8 @@ impl Daemon {
             failures.insert(Thing::Path(error.target.clone()), error.to_string());
         }
         let again = virtual_links::without_route(&plan, &self.world);
+        // It tells of an IPv6 address from a worker (`addrconf_dad_work`, net/ipv6/addrconf.c), and of all else at once.
+        self.outdated |= plan.changes.iter().any(|(change, _)| change.place().address.is_ipv6());
         self.make_addresses(plan.changes, &asked, &mut failures, now);
         self.switch_virtual_links(true, &mut failures);
         for (change, result) in again.iter().zip(self.route.apply(&again)) {
