@@ -10,6 +10,7 @@ mod claims;
 mod contest;
 mod core_link;
 mod daemon;
+mod departure;
 mod doubles;
 mod evidence;
 mod facts;
@@ -27,6 +28,16 @@ mod world;
 
 use std::process::ExitCode;
 
+use service::Exit;
+
+/// Ends after which nobody starts us again. A mistyped command line isn't one of them: it says nothing of what runs here.
+const FOR_GOOD: [Exit; 2] = [Exit::Rights, Exit::Configuration];
+
 fn main() -> ExitCode {
-    service::run("ipmgr", "Holds the addresses that vrrp-core asks for, and nothing else.", daemon::run)
+    let about = "Holds the addresses that vrrp-core asks for, and nothing else.";
+    let status = service::run("ipmgr", about, daemon::run);
+    if FOR_GOOD.map(ExitCode::from).contains(&status) {
+        departure::leave_nothing();
+    }
+    status
 }

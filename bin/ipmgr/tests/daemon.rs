@@ -491,3 +491,24 @@ fn a_vrrp_core_that_runs_what_the_file_says_is_followed() {
     core.withdraw("web", 2);
     assert_eq!(host.found(VIP), None);
 }
+
+/// Nobody starts it again, and vrrp-core says goodbye: what it left may not stay beside the successor's.
+#[test]
+fn an_ipmgr_that_cannot_come_back_takes_along_what_is_left() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    assert_eq!((core.install("api_vip", 1), core.install("six", 2)), (vec![], vec![]));
+    host.signal(Signal::KILL);
+    host.ended();
+    host.configure(|text| text.replace("vrrp_instance", "vrrp_instants"));
+    // While another one works, it is that one's; and a mistyped command line says nothing of what runs here.
+    let name = sys::sole::claim("handover/ipmgr").unwrap().expect("it has ended");
+    assert_eq!(host.fails_to_start(&[]), Exit::Code(78));
+    assert!(host.found(VIP).is_some(), "taken from another");
+    drop(name);
+    assert_eq!(host.fails_to_start(&["--garbage"]), Exit::Code(64));
+    assert!(host.found(VIP).is_some() && host.found("fe80::100").is_some());
+    assert_eq!(host.fails_to_start(&[]), Exit::Code(78));
+    assert_eq!((host.found(VIP), host.found("fe80::100")), (None, None), "{}", host.log());
+    assert!(host.log().contains("nobody is going to keep the addresses"), "{}", host.log());
+}

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sys::sole::{Claim, Sole, claim, holder};
+use sys::sole::{Sole, claim, holder};
 use sys::unix::PeerCredentials;
 
 use crate::{Exit, Failure};
@@ -14,10 +14,12 @@ use crate::{Exit, Failure};
 pub const ADDRESS_USER: &str = "_handover-ipmgr";
 /// The name in the network namespace (unix(7), "Abstract").
 const NAME: &str = "handover/ipmgr";
-/// How long the one before us may take to end (ipmgr itself waits for a vrrp-core that says goodbye), and the pause between two
-/// looks at it.
+/// How long the one before us may take to end: ipmgr itself waits for a vrrp-core that says goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// The pause between two attempts to take the name.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The pause between two looks at who has it: a tenth of them fills the queue of one that hangs.
+const RARE_LOOK: Duration = Duration::from_millis(500);
 
 /// The right to be the ipmgr of this network namespace, once the one before has ended; `None` if somebody else holds the name, who
 /// is no ipmgr.
@@ -25,21 +27,33 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// # Errors
 /// [`Exit::Failed`] if another one runs; or there are no descriptors left.
 pub fn become_ipmgr() -> Result<Option<Sole>, Failure> {
+    let asking = |error: std::io::Error| Failure::io("ask whether another ipmgr runs", &error);
     let patience = sys::clock::now() + FAREWELL;
+    let mut before = None;
     loop {
-        let claimed = claim(NAME).map_err(|error| Failure::io("ask whether another ipmgr runs", &error))?;
-        let stranger = match claimed {
-            Claim::Ours(sole) => return Ok(Some(sole)),
-            Claim::Taken(by) if !is_ipmgr(by) => format!("process {}", number(by)),
-            Claim::Taken(_) if sys::clock::now() < patience => {
-                sys::clock::sleep_until(sys::clock::now() + LOOK_AGAIN);
-                continue;
-            }
-            Claim::Taken(by) => return Err(refusal(by)),
-            Claim::Hidden => "somebody".to_owned(),
+        if let Some(sole) = claim(NAME).map_err(asking)? {
+            return Ok(Some(sole));
+        }
+        // Looking fills its queue, so that is done once.
+        let by = match before {
+            Some(by) => by,
+            None => match holder(NAME).map_err(asking)? {
+                Some(by) if is_ipmgr(by) => by,
+                by => {
+                    let who =
+                        by.map_or_else(|| "somebody".to_owned(), |by| format!("process {}", number(by)));
+                    ::log::warn!(
+                        "{who} holds the name by which a second ipmgr is noticed (@{NAME}), and is none"
+                    );
+                    return Ok(None);
+                }
+            },
         };
-        ::log::warn!("{stranger} holds the name by which a second ipmgr is noticed (@{NAME}), and is none");
-        return Ok(None);
+        if sys::clock::now() >= patience {
+            return Err(refusal(by));
+        }
+        before = Some(by);
+        sys::clock::sleep_until(sys::clock::now() + LOOK_AGAIN);
     }
 }
 
@@ -53,7 +67,7 @@ pub fn is_free() -> Result<(), Failure> {
         match holder(NAME).ok().flatten().filter(|by| is_ipmgr(*by)) {
             None => return Ok(()),
             Some(by) if sys::clock::now() >= patience => return Err(refusal(by)),
-            Some(_) => sys::clock::sleep_until(sys::clock::now() + LOOK_AGAIN),
+            Some(_) => sys::clock::sleep_until(sys::clock::now() + RARE_LOOK),
         }
     }
 }

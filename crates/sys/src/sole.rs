@@ -14,7 +14,7 @@ use rustix::net::{SocketAddrUnix, SocketType, bind, connect, listen};
 use crate::unix::{PeerCredentials, new_socket, peer_credentials};
 
 /// Who may wait to be turned away.
-const QUEUE: i32 = 16;
+const QUEUE: i32 = 128;
 
 /// The name is ours for as long as this lives.
 #[derive(Debug)]
@@ -36,34 +36,24 @@ impl AsFd for Sole {
     }
 }
 
-/// What came of asking for a name.
-#[derive(Debug)]
-pub enum Claim {
-    /// Nobody else had it.
-    Ours(Sole),
-    /// This process has it.
-    Taken(PeerCredentials),
-    /// Somebody has it who can't be looked at: a process that doesn't listen, or whose queue is full.
-    Hidden,
-}
-
-/// Takes the name, or says who has it.
+/// Takes the name; `None` if somebody has it.
 ///
 /// # Errors
 /// socket(2), bind(2): no memory, no descriptors; `InvalidInput` for a name that is too long (107 bytes).
-pub fn claim(name: &str) -> io::Result<Claim> {
+pub fn claim(name: &str) -> io::Result<Option<Sole>> {
     let socket = new_socket(SocketType::STREAM)?;
     match bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
         Ok(()) => {
             listen(&socket, QUEUE)?;
-            Ok(Claim::Ours(Sole { listener: socket.into() }))
+            Ok(Some(Sole { listener: socket.into() }))
         }
-        Err(Errno::ADDRINUSE) => Ok(holder(name)?.map_or(Claim::Hidden, Claim::Taken)),
+        Err(Errno::ADDRINUSE) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Who has the name; `None` if nobody has, or nobody who can be looked at.
+/// Who has the name; `None` if nobody has, or nobody who can be looked at: it doesn't listen, or its queue is full. Each look takes
+/// a place in that queue, until the holder turns it away.
 ///
 /// # Errors
 /// As [`claim`].
@@ -83,31 +73,26 @@ mod tests {
     fn a_name_is_one_process_and_goes_with_it() {
         let name = format!("handover-sole-{}", std::process::id());
         assert_eq!(holder(&name).unwrap(), None);
-        let Claim::Ours(first) = claim(&name).unwrap() else { panic!("nobody has it") };
+        let first = claim(&name).unwrap().expect("nobody has it");
         let us = (Some(std::process::id()), crate::user::effective_uid());
         for _ in 0..300 {
-            let Claim::Taken(by) = claim(&name).unwrap() else { panic!("somebody has it") };
-            assert_eq!((by.pid, by.uid), us);
+            assert!(claim(&name).unwrap().is_none());
+            assert_eq!(holder(&name).unwrap().map(|by| (by.pid, by.uid)), Some(us));
             first.turn_away();
         }
-        while let Claim::Taken(_) = claim(&name).unwrap() {}
+        while holder(&name).unwrap().is_some() {}
         first.turn_away();
-        assert!(matches!(claim(&name).unwrap(), Claim::Taken(_)), "after the queue was full");
+        assert!(holder(&name).unwrap().is_some(), "after the queue was full");
         drop(first);
-        assert!(matches!(claim(&name).unwrap(), Claim::Ours(_)));
+        assert!(claim(&name).unwrap().is_some());
     }
 
     #[test]
-    fn who_cannot_be_looked_at_is_told_apart() {
+    fn who_does_not_listen_cannot_be_looked_at() {
         let name = format!("handover-hidden-{}", std::process::id());
-        let deaf = new_socket(SocketType::DGRAM).unwrap();
-        bind(&deaf, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+        let silent = new_socket(SocketType::STREAM).unwrap();
+        bind(&silent, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+        assert!(claim(&name).unwrap().is_none());
         assert_eq!(holder(&name).unwrap(), None);
-        // Names are taken for each type of socket on their own.
-        assert!(matches!(claim(&name).unwrap(), Claim::Ours(_)));
-        let silent = format!("{name}-silent");
-        let silent_socket = new_socket(SocketType::STREAM).unwrap();
-        bind(&silent_socket, &SocketAddrUnix::new_abstract_name(silent.as_bytes()).unwrap()).unwrap();
-        assert!(matches!(claim(&silent).unwrap(), Claim::Hidden));
     }
 }

@@ -143,15 +143,26 @@ impl Host {
         self.start_with(&[]);
     }
 
-    /// With these variables in its environment.
-    pub(crate) fn start_with(&mut self, variables: &[(&str, &str)]) {
+    fn command(&self) -> Spec {
         let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
-        let spec = Spec::new(env!("CARGO_BIN_EXE_ipmgr"))
+        Spec::new(env!("CARGO_BIN_EXE_ipmgr"))
             .argument("-f")
             .argument(self.directory.join("handover.conf"))
             .argument("--runtime-dir")
             .argument(&self.directory)
-            .stderr(Stdio::Fd(log.into()));
+            .stderr(Stdio::Fd(log.into()))
+    }
+
+    /// How one with these options more ends.
+    pub(crate) fn fails_to_start(&mut self, options: &[&str]) -> Exit {
+        let spec = options.iter().fold(self.command(), |spec, option| spec.argument(option));
+        self.ipmgr = Some(spawn(&spec).unwrap());
+        self.ended()
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(&mut self, variables: &[(&str, &str)]) {
+        let spec = self.command();
         let spec = variables.iter().fold(spec, |spec, (name, value)| spec.variable(name, value));
         self.ipmgr = Some(spawn(&spec).unwrap());
         let socket = self.socket();
