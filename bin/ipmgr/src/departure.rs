@@ -27,10 +27,9 @@ pub(crate) fn leave_nothing() {
     }
     log::warn!("nobody is going to keep the addresses that are still here: they are removed");
     sys::clock::sleep_until(sys::clock::now() + GOODBYE);
-    match service::sole::become_ipmgr() {
-        Ok(Some(_sole)) => remove_all(&mut route).unwrap_or_else(|failure| log::error!("{failure}")),
-        // Another one has begun to work meanwhile; what there is, is its own.
-        Ok(None) | Err(_) => {}
+    // Where another one has begun to work meanwhile, what there is, is its own.
+    if let Ok(Some(_sole)) = service::sole::become_ipmgr() {
+        remove_all(&mut route).unwrap_or_else(|failure| log::error!("{failure}"));
     }
 }
 
