@@ -1,8 +1,10 @@
 //! Requests and answers on one netlink socket, by sequence number.
 //!
-//! rtnetlink does its work inside sendto(2): when that returns, every acknowledgement is in the receive buffer or was
-//! dropped because the buffer is full. So nothing here ever waits: an answer that isn't there is lost, and an answer that
-//! carries another sequence number belongs to a request that was given up.
+//! rtnetlink does its work inside sendto(2): when that returns, every answer is in the receive buffer or was dropped because the
+//! buffer is full, which the next recv(2) tells (ENOBUFS). So nothing here ever waits: an answer that isn't there is lost, and an
+//! answer that carries another sequence number belongs to a request that was given up. An error is answered in any case, and a
+//! success only where it is asked for: of the last request of a datagram, which stands for those before it (netlink(7),
+//! `NLM_F_ACK`; `netlink_rcv_skb` takes them in their order).
 
 use std::io;
 
@@ -60,10 +62,13 @@ impl Exchange {
     }
 
     /// Sends at most [`MAX_BATCH`] requests at once; one answer each, in their order.
-    pub(super) fn acknowledged(&mut self, requests: Vec<Request>) -> Vec<Result<(), Refusal>> {
+    pub(super) fn acknowledged(&mut self, mut requests: Vec<Request>) -> Vec<Result<(), Refusal>> {
         let count = requests.len();
         let first = self.sequence.wrapping_add(1);
-        match self.send(requests, NLM_F_ACK) {
+        if let Some(last) = requests.last_mut() {
+            last.flags |= NLM_F_ACK;
+        }
+        match self.send(requests) {
             Ok(()) => self.collect(first, count),
             Err(error) => vec![Err(error.into()); count],
         }
@@ -94,7 +99,7 @@ impl Exchange {
         message: RouteNetlinkMessage,
         decode: impl Fn(&[u8]) -> Result<Option<T>, DecodeError>,
     ) -> Result<Option<Vec<T>>, Refusal> {
-        self.send(vec![Request { message, flags: NLM_F_DUMP }], 0)?;
+        self.send(vec![Request { message, flags: NLM_F_DUMP }])?;
         let sequence = self.sequence;
         let mut items = Vec::new();
         let mut torn = false;
@@ -121,12 +126,12 @@ impl Exchange {
     }
 
     /// Numbers the requests and sends them as one datagram.
-    fn send(&mut self, requests: Vec<Request>, flags: u16) -> io::Result<()> {
+    fn send(&mut self, requests: Vec<Request>) -> io::Result<()> {
         let mut datagram = Vec::new();
         for request in requests {
             self.sequence = self.sequence.wrapping_add(1);
             let mut header = NetlinkHeader::default();
-            header.flags = NLM_F_REQUEST | flags | request.flags;
+            header.flags = NLM_F_REQUEST | request.flags;
             header.sequence_number = self.sequence;
             let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.message));
             message.finalize();
@@ -138,31 +143,35 @@ impl Exchange {
         if sent == datagram.len() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EMSGSIZE)) }
     }
 
+    /// Reads what there is about `count` requests, the first of which has that number.
     fn collect(&mut self, first: u32, count: usize) -> Vec<Result<(), Refusal>> {
-        let lost = Err(Refusal::lost());
-        let mut answers = vec![lost.clone(); count];
-        let mut open = count;
-        while open > 0 {
+        let mut answers = vec![None; count];
+        let mut silence = Refusal::lost();
+        let mut has_gaps = false;
+        while answers.last().is_some_and(Option::is_none) {
             let datagram = match receive(&self.socket, &mut self.buffer) {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => break,
                 // Some answers were dropped; those that weren't still wait.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    has_gaps = true;
+                    continue;
+                }
                 Err(error) => {
-                    let unheard = Err(Refusal::from(error));
-                    answers.iter_mut().filter(|it| **it == lost).for_each(|it| it.clone_from(&unheard));
+                    silence = Refusal::from(error);
                     break;
                 }
             };
             for message in Messages(datagram).map_while(Result::ok) {
                 let place = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 if let (NLMSG_ERROR, Some(answer)) = (message.kind, answers.get_mut(place)) {
-                    *answer = message.answer(ERROR_HEAD);
-                    open -= 1;
+                    *answer = Some(message.answer(ERROR_HEAD));
                 }
             }
         }
-        answers
+        let is_whole = !has_gaps && answers.last().is_some_and(Option::is_some);
+        let unsaid = if is_whole { Ok(()) } else { Err(silence) };
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| unsaid.clone())).collect()
     }
 }
 
@@ -239,6 +248,7 @@ impl<'a> Iterator for Messages<'a> {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::address::AddressMessage;
     use proptest::prelude::*;
 
     use super::*;
@@ -271,6 +281,27 @@ mod tests {
         let mut twice = bytes.clone();
         twice.extend(&bytes);
         assert_eq!(Messages(&twice).count(), 2);
+    }
+
+    /// What was dropped is no success, though successes aren't told one by one.
+    #[test]
+    fn refusals_that_find_no_room_are_lost_and_no_successes() {
+        let mut exchange = Exchange::open().unwrap();
+        // There is no such interface, and whoever has no right to ask is told that.
+        let mut message = AddressMessage::default();
+        message.header.index = u32::from(u16::MAX);
+        let request = || Request { message: RouteNetlinkMessage::DelAddress(message.clone()), flags: 0 };
+        let many = || (0..MAX_BATCH).map(|_| request()).collect::<Vec<_>>();
+        assert!(
+            exchange
+                .acknowledged(many())
+                .iter()
+                .all(|it| it.as_ref().is_err_and(|it| *it != Refusal::lost()))
+        );
+        exchange.socket.set_rx_buf_sz(0_u32).unwrap();
+        let answers = exchange.acknowledged(many());
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        assert!(answers.contains(&Err(Refusal::lost())), "there was room for all: {answers:?}");
     }
 
     proptest! {
