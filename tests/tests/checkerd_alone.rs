@@ -9,24 +9,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use handover_tests::page::block;
-use handover_tests::programs::program;
+use handover_tests::programs::{Running, program};
 
 /// Longer than any healthy machine needs for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A process that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 struct Scene {
     directory: PathBuf,

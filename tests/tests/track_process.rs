@@ -12,11 +12,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use handover_tests::keepalived;
-use handover_tests::programs::program;
+use handover_tests::programs::{Running, program};
 
 /// Longer than any healthy machine needs for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,22 +39,6 @@ const TRACKERS: [(&str, &str); 10] = [
     ("forked", "process %e\n quorum 2"),
     ("patient", "process %f\n terminate_delay 600"),
 ];
-
-/// A process that is ended with the test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Both programs, on one file.
 struct Scene {
