@@ -22,6 +22,11 @@ fn no_daemon_outlives_the_supervisor() {
     });
     // They were asked, not killed: nothing is left on the interface, and a new start works.
     assert!(!node.holds(VIP), "the address was left behind");
+    assert_eq!(
+        node.sh(&format!("ls {RUNTIME_DIR}/*.sock 2>&1 | grep -v 'No such'")),
+        "",
+        "sockets were left behind"
+    );
     node.start();
     eventually(&lab, &[&node], "a is MASTER again", || node.state() == "MASTER" && node.holds(VIP));
 }

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mio::{Interest, Token};
 use sys::unix::{PeerCredentials, bind_stream, hung_up, peer_credentials};
@@ -52,6 +52,7 @@ struct Client {
 #[derive(Debug)]
 pub struct LineServer {
     listener: UnixListener,
+    path: PathBuf,
     first: Token,
     slots: Vec<Option<Client>>,
     next_serial: u64,
@@ -63,7 +64,7 @@ impl LineServer {
     /// The tokens that it uses: `first_token` and those that follow it.
     pub const TOKENS: usize = 1 + MAX_CLIENTS;
 
-    /// Listens at `path` with exactly that mode, by the rules of [`bind_stream`].
+    /// Listens at `path` with exactly that mode, by the rules of [`bind_stream`]; the file goes with this.
     ///
     /// # Errors
     /// As [`bind_stream`] and [`Reactor::register`].
@@ -72,7 +73,14 @@ impl LineServer {
         reactor.register(first_token, &listener, Interest::READABLE)?;
         let mut slots = Vec::new();
         slots.resize_with(MAX_CLIENTS, || None);
-        Ok(Self { listener, first: first_token, slots, next_serial: 0, refusing: false })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            first: first_token,
+            slots,
+            next_serial: 0,
+            refusing: false,
+        })
     }
 
     /// Whether a token is one of this server's.
@@ -209,6 +217,13 @@ impl LineServer {
                 log::debug!("a client that left was not watched: {error}");
             }
         }
+    }
+}
+
+impl Drop for LineServer {
+    /// While it still listens, so that nobody else can have taken its place by then.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
