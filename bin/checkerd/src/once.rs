@@ -10,7 +10,7 @@ use argh::FromArgs;
 use checks::{CheckId, Outcome, RunNumber};
 use config::{Check, Config};
 use reactor::{Reactor, Ready, Token};
-use runner::{Crew, Runner};
+use runner::{Crew, Finished, Runner};
 use service::{Exit, Failure};
 
 use crate::daemon::{PROBES, WATCHES, drop_rights, job, outcome_of};
@@ -43,6 +43,8 @@ struct Ended {
     outcome: Outcome,
     output: String,
     took: std::time::Duration,
+    /// Whom a script ran as.
+    user: Option<String>,
 }
 
 /// # Errors
@@ -75,7 +77,7 @@ fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
     let mut crew = Crew::new(Runner::new(config.global.script_user.clone()), SCRIPT);
     let mut probes = Probes::new(PROBES, WATCHES);
     let now = sys::clock::now();
-    let over = |outcome, took| Ended { outcome, output: String::new(), took };
+    let over = |outcome, took| Ended { outcome, output: String::new(), took, user: None };
     if let Some(command) = check.probe.command() {
         if let Err(refusal) = crew.start(&reactor, now, &job(check, command, &variables(check)), TAG) {
             return Ok(over(Outcome::CannotRun(refusal.to_string()), std::time::Duration::ZERO));
@@ -102,7 +104,8 @@ fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
                 }
             } else if let Some((_, finished)) = crew.on_ready(&mut reactor, token, now) {
                 let outcome = outcome_of(finished.end);
-                return Ok(Ended { outcome, output: finished.output, took: finished.took });
+                let Finished { output, took, user, .. } = finished;
+                return Ok(Ended { outcome, output, took, user: Some(user) });
             }
         }
     }
@@ -116,17 +119,17 @@ pub(crate) fn variables(check: &Check) -> [(&'static str, String); 1] {
 fn description(check: &Check) -> String {
     let mut text = format!("check {}: {}\n", check.name, check.probe.words().join(" "));
     if check.probe.command().is_some() {
-        let user =
-            check.user.as_ref().map_or("script_user, else keepalived_script, else us", |user| &user.user);
-        text += &format!(
-            "as {user}, in /, with PATH, HOME, USER, LOGNAME, SHELL, LANG and HANDOVER_CHECK alone\n"
-        );
+        text += "in /, with PATH, HOME, USER, LOGNAME, SHELL, LANG and HANDOVER_CHECK alone\n";
     }
     text
 }
 
 fn explanation(check: &Check, ended: &Ended) -> String {
-    let mut text = format!("{} after {:?} of {:?}\n", ended.outcome, ended.took, check.timeout);
+    let user = ended.user.as_ref().map_or_else(String::new, |user| format!(", as {user}"));
+    let mut text = match &ended.outcome {
+        Outcome::CannotRun(_) => format!("{}\n", ended.outcome),
+        outcome => format!("{outcome} after {:?} of {:?}{user}\n", ended.took, check.timeout),
+    };
     if !ended.output.trim().is_empty() {
         text += &format!("it said:\n{}\n", ended.output.trim_end());
     }
