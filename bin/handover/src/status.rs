@@ -152,6 +152,11 @@ fn render(status: &Value) -> String {
     for program in ["ipmgr", "vrrp-core", "checkerd", "notifierd"] {
         if let Some(trouble) = trouble(status, program) {
             out += &format!("{program}: {trouble}\n");
+            if status.pointer(&format!("/processes/{program}/running")) == Some(&Value::Bool(false)) {
+                out += &format!(
+                    "    if it has ended, its log says why (journalctl -u {program}); 'handover check' reads the file as it does\n"
+                );
+            }
         }
     }
     render_reload(status, &mut out);
@@ -285,12 +290,17 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
         *out += &render_penalty(penalty);
     }
     if let Some(master) = instance.get("master") {
-        *out += &format!(
-            "    master is {} with priority {}, heard {} ms ago\n",
-            text(master, &["address"]),
-            number(master, &["priority"]),
-            number(master, &["silent_ms"]),
-        );
+        let (address, priority) = (text(master, &["address"]), number(master, &["priority"]));
+        let silent = number(master, &["silent_ms"]);
+        *out += &if text(instance, &["state"]) == "MASTER" {
+            // It is the past: nobody should read of two masters here.
+            format!(
+                "    before us {address} was master, with priority {priority}; last heard {} s ago\n",
+                silent / 1000
+            )
+        } else {
+            format!("    master is {address} with priority {priority}, heard {silent} ms ago\n")
+        };
     }
     if let Some(left) = instance.get("awaits_frames_ms").and_then(Value::as_u64) {
         *out += &format!(
@@ -411,7 +421,19 @@ mod tests {
              \x20   3 packets dropped: unknown-vrid (last from 192.168.1.9)\n\
              \x20   1 packets dropped: header\n\
              check chk  DOWN  exit 1  no process\n\
-             notifierd: notifierd is not running\n"
+             notifierd: notifierd is not running\n\
+             \x20   if it has ended, its log says why (journalctl -u notifierd); 'handover check' reads the file as it does\n"
+        );
+    }
+
+    #[test]
+    fn who_was_master_before_us_is_no_second_master() {
+        let master = json!({"address": "192.168.1.12", "priority": 100, "silent_ms": 53_046});
+        let line = |state| render(&json!({"instances": [{"name": "x", "state": state, "master": master}]}));
+        let past = "    before us 192.168.1.12 was master, with priority 100; last heard 53 s ago\n";
+        assert!(line("MASTER").contains(past), "{}", line("MASTER"));
+        assert!(
+            line("BACKUP").contains("    master is 192.168.1.12 with priority 100, heard 53046 ms ago\n")
         );
     }
 

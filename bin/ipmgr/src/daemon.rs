@@ -139,7 +139,7 @@ struct Daemon {
     look_at: Instant,
     /// Before this a mere change is no reason to ask.
     rest_until: Instant,
-    /// The indices of the links on which `promote_secondaries` was set.
+    /// The indices of the links on which we have set `promote_secondaries`.
     promoted: HashSet<u32>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
@@ -539,6 +539,7 @@ impl Daemon {
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
         self.delete_virtual_links(now);
+        self.demote(&HashSet::new());
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
         // Nobody listens there any more; a file that stays is removed by the next ipmgr.
         let _ = std::fs::remove_file(&self.path);

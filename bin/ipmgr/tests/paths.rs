@@ -211,7 +211,16 @@ fn an_address_that_goes_takes_nobody_elses_with_it() {
     let block = "promote_secondaries\nvirtual_ipaddress_excluded {\n 198.51.100.5/24\n}";
     let Some(mut host) = Host::new() else { return };
     let fingerprint = configure(&host, block, "");
-    std::fs::write("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", "0").unwrap();
+    let setting = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries";
+    for before in ["1\n", "0\n"] {
+        std::fs::write(setting, before).unwrap();
+        host.start();
+        drop(host.core_that_runs(fingerprint));
+        assert_eq!(std::fs::read_to_string(setting).unwrap(), "1\n");
+        host.signal(Signal::TERM);
+        host.ended();
+        assert_eq!(std::fs::read_to_string(setting).unwrap(), before, "as it was");
+    }
     host.start();
     let (mut core, _) = host.core_that_runs(fingerprint);
     assert_eq!(core.install("api_vip", 1), [""; 0]);
@@ -220,4 +229,22 @@ fn an_address_that_goes_takes_nobody_elses_with_it() {
     core.withdraw("api_vip", 2);
     assert_eq!(host.found("198.51.100.5"), None);
     assert!(host.found("198.51.100.9").is_some(), "the administrator's");
+}
+
+/// Nobody has taken it away: there was no way to it yet.
+#[test]
+fn a_route_that_was_refused_is_added_at_last_and_not_put_back() {
+    let block = "virtual_routes {\n 203.0.113.0/24 via 198.51.100.1\n}";
+    let Some(mut host) = Host::new() else { return };
+    let fingerprint = configure(&host, block, "");
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    assert!(core.install("api_vip", 1)[0].contains("203.0.113.0/24"), "there is no way to the gateway");
+    host.route.add_address("eth0", "198.51.100.2".parse().unwrap(), 24).unwrap();
+    eventually("it is there", || {
+        core.beat();
+        ip("route").contains("203.0.113.0/24")
+    });
+    eventually("and told", || host.log().contains("added route 203.0.113.0/24"));
+    assert!(!host.log().contains("put back"), "{}", host.log());
 }

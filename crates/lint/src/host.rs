@@ -28,6 +28,8 @@ pub struct Host {
     pub taken_table: Option<String>,
     /// What its kernel can't do, of what is wanted.
     pub lacks: Vec<Lack>,
+    /// A keepalived that runs here, by its process number.
+    pub keepalived: Option<u32>,
     /// What couldn't be looked at, and why.
     pub unseen: Vec<String>,
 }
@@ -170,6 +172,12 @@ pub(crate) const TABLE_TAKEN: Page = page(
     "Handover never touches a table that isn't its own. While there is another of that name, addresses without accept mode answer.",
     "Name Handover's otherwise (`nftables NAME` in `global_defs`), or remove the other: `nft delete table inet NAME`.",
 );
+pub(crate) const KEEPALIVED: Page = page(
+    ("keepalived-runs", Severity::Note),
+    "keepalived runs on this host",
+    "Two programs with the same virtual router on one host don't hear each other: both become master, and each takes the other's addresses for somebody else's.",
+    "Stop it before Handover starts, and for good: `systemctl disable --now keepalived`.",
+);
 pub(crate) const UNSEEN: Page = page(
     ("could-not-look", Severity::Note),
     "Something about this host couldn't be looked at",
@@ -192,6 +200,10 @@ pub(crate) fn judge(nodes: &[Node<'_>], findings: &mut Vec<Finding>) {
         for program in &host.programs {
             let (Some(refusal), Some(span)) = (&program.refusal, program.span) else { continue };
             findings.push(Finding::new(&CANNOT_RUN, At { node: number, span, block: span }, refusal.clone()));
+        }
+        if let (Some(process), false) = (host.keepalived, node.config.instances.is_empty()) {
+            let message = format!("keepalived runs here (process {process}); stop it before Handover starts");
+            findings.push(Finding::of_file(&KEEPALIVED, number, message));
         }
         for unseen in &host.unseen {
             findings.push(Finding::of_file(&UNSEEN, number, unseen.clone()));

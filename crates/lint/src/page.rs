@@ -78,6 +78,7 @@ pub const PAGES: &[&Page] = &[
     &host::FIREWALL,
     &host::LACKS,
     &host::TABLE_TAKEN,
+    &host::KEEPALIVED,
     &host::UNSEEN,
     &portable::OWN_WORD,
     &allow::UNKNOWN,

@@ -251,6 +251,14 @@ fn a_table_that_is_taken_concerns_who_needs_it() {
     assert_eq!(told("accept"), [""; 0]);
 }
 
+#[test]
+fn a_keepalived_beside_it_is_told_where_there_are_instances() {
+    let mut nodes = Nodes::new(&[("a.conf", complete("vrrp_instance web {\n  ...\n}"))]);
+    nodes.host = Some(lint::Host { keepalived: Some(812), ..good_host() });
+    let text = rendered(&nodes.judged());
+    assert!(text.contains("note[keepalived-runs]: keepalived runs here (process 812)"), "{text}");
+}
+
 /// What couldn't be looked at is told as such, and doesn't fail a check.
 #[test]
 fn what_could_not_be_seen_is_told() {

@@ -32,7 +32,7 @@ pub use link::HostLink;
 pub use monitor::{Changed, Monitor};
 pub use path::{Hop, Path, PathChange, PathKind};
 pub use rule::{Rule, RuleChange, Verdict};
-pub use virtual_link::{VirtualLink, arp_ignore, refuse_router_advertisements};
+pub use virtual_link::{VirtualLink, arp_ignore, promotes_secondaries, refuse_router_advertisements};
 
 use std::io;
 

@@ -27,7 +27,22 @@ pub(crate) fn look(config: &Config) -> Host {
     programs(config, &mut host);
     firewall(config, &mut host);
     abilities(config, &mut host);
+    host.keepalived = keepalived();
     host
+}
+
+/// A keepalived in our network namespace; one in another, or that we may not look at, is no concern of this host's.
+fn keepalived() -> Option<u32> {
+    let own = std::fs::read_link("/proc/self/ns/net").ok()?;
+    let is_it = |process: &Path| {
+        let name = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
+        name.trim_end() == "keepalived"
+            && std::fs::read_link(process.join("ns/net")).is_ok_and(|its| its == own)
+    };
+    let processes = std::fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let numbers =
+        processes.filter(|path| is_it(path)).filter_map(|path| path.file_name()?.to_str()?.parse().ok());
+    numbers.min()
 }
 
 /// What the kernel has to be able to do; it is asked for no more than that.

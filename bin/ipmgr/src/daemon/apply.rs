@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use model::Instant;
-use sys::netlink::{Change, KernelError, MAX_BATCH};
+use sys::netlink::{self, Change, KernelError, MAX_BATCH};
 
 use super::{AFTER_REPAIR, Answer, Daemon, LOOK_AGAIN};
 use crate::claims::InstanceId;
@@ -195,6 +195,10 @@ impl Daemon {
         self.rest_until = now + AFTER_REPAIR;
         let Some(instance) = self.config.instances.get(instance.0) else { return };
         let name = &instance.name;
+        if self.failures.contains_key(&thing) {
+            log::info!("({name}) added {what} at last, which the kernel had refused");
+            return;
+        }
         let (count, pause) = self.contest.put_back(name, thing, now);
         self.repairs.mention(now, || {
             log::warn!("({name}) put back {what}: it was gone, and not by our doing");
@@ -215,13 +219,31 @@ impl Daemon {
             .filter_map(|name| self.world.link(name))
             .map(|link| link.index)
             .collect();
-        for link in &links {
-            if !self.promoted.contains(link)
-                && let Err(error) = self.route.promote_secondaries(*link)
-            {
-                self.complaints.mention(now, || log::error!("{error}"));
+        for index in &links {
+            let name = self.world.name(*index);
+            let is_so = name.is_some_and(|name| netlink::promotes_secondaries(name).unwrap_or_default());
+            if self.promoted.contains(index) || is_so {
+                continue;
+            }
+            match self.route.set_promote_secondaries(*index, true) {
+                Ok(()) => {
+                    self.promoted.insert(*index);
+                }
+                Err(error) => self.complaints.mention(now, || log::error!("{error}")),
             }
         }
-        self.promoted = links;
+        self.demote(&links);
+    }
+
+    /// What did so only for us does so no longer, but for these. What an ipmgr before us has set stays: nobody remembers that.
+    pub(super) fn demote(&mut self, but: &HashSet<u32>) {
+        let over: Vec<u32> = self.promoted.difference(but).copied().collect();
+        for index in over {
+            self.promoted.remove(&index);
+            match self.route.set_promote_secondaries(index, false) {
+                Err(error) if !error.is_absent() => log::error!("{error}"),
+                Ok(()) | Err(_) => {}
+            }
+        }
     }
 }

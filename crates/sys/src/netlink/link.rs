@@ -202,14 +202,14 @@ impl Route {
         self.apply(&[change]).into_iter().collect()
     }
 
-    /// Keeps an IPv4 address that goes from taking the others of its network with it (`promote_secondaries`, ip-sysctl.rst),
-    /// through netlink, since a hardened service can't write to /proc/sys.
+    /// Whether an IPv4 address that goes leaves the others of its network there (`promote_secondaries`, ip-sysctl.rst); through
+    /// netlink, since a hardened service can't write to /proc/sys.
     ///
     /// # Errors
     /// `ENODEV` if there is no such interface.
-    pub fn promote_secondaries(&mut self, index: u32) -> Result<(), KernelError> {
+    pub fn set_promote_secondaries(&mut self, index: u32, promotes: bool) -> Result<(), KernelError> {
         self.set_index("set promote_secondaries on interface", index, &index.to_string(), |link| {
-            link.attributes.push(inet_settings(&[(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1)]));
+            link.attributes.push(inet_settings(&[(IPV4_DEVCONF_PROMOTE_SECONDARIES, u32::from(promotes))]));
         })
     }
 

@@ -141,7 +141,19 @@ impl Route {
 /// # Errors
 /// There is no such interface, or /proc isn't there.
 pub fn arp_ignore(name: &LinkName) -> io::Result<u32> {
-    let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}/arp_ignore"))?;
+    ipv4_setting(name, "arp_ignore")
+}
+
+/// Whether an interface has `promote_secondaries`.
+///
+/// # Errors
+/// As [`arp_ignore`].
+pub fn promotes_secondaries(name: &LinkName) -> io::Result<bool> {
+    ipv4_setting(name, "promote_secondaries").map(|value| value != 0)
+}
+
+fn ipv4_setting(name: &LinkName, setting: &str) -> io::Result<u32> {
+    let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}/{setting}"))?;
     text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
