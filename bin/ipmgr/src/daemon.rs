@@ -5,6 +5,7 @@
 
 mod apply;
 mod door;
+mod meanwhile;
 mod reload;
 mod troubles;
 mod virtual_links;
@@ -44,6 +45,7 @@ use crate::sockets::{self, Use};
 use crate::succession::Note;
 use crate::world::World;
 use door::Greeting;
+use meanwhile::Meanwhile;
 
 const LISTENER: Token = Token(0);
 const MONITOR: Token = Token(1);
@@ -127,6 +129,8 @@ struct Daemon {
     /// We have changed what the kernel tells of only later: the picture is not to be used again.
     outdated: bool,
     answers: Vec<Answer>,
+    /// What vrrp-core said while an order was being made.
+    meanwhile: Meanwhile,
     /// What vrrp-core was told in advance of those answers.
     progress: Progress,
     /// What the last answer to an order said, of instances that are still ordered.
@@ -227,6 +231,7 @@ impl Daemon {
             doubles: Doubles::default(),
             outdated: false,
             answers: Vec::new(),
+            meanwhile: Meanwhile::default(),
             progress: Progress::default(),
             answered: BTreeMap::new(),
             failures: HashMap::new(),
@@ -466,7 +471,8 @@ impl Daemon {
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     let mut places = self.places(id, instance);
-                    if self.claims.of(id) != Claim::Ordered {
+                    let given_up = self.meanwhile.has_given_up(Some(id));
+                    if given_up || self.claims.of(id) != Claim::Ordered {
                         failures = vec!["a later order withdrew the addresses".to_owned()];
                         nothing = true;
                         places.clear();
@@ -557,6 +563,7 @@ impl service::Daemon for Daemon {
         }
         self.end_claims(now);
         self.settle(now);
+        self.catch_up(now);
         if self.stop_at.is_some_and(|at| self.core.is_none() || at <= now) {
             self.leave(now);
             return Ok(Turn::Over);

@@ -156,3 +156,39 @@ fn what_is_in_place_of_many_is_told_before_all_of_it_is() {
     let held = host.route.addresses().unwrap();
     assert_eq!(held.iter().filter(|it| it.prefix == 32 && it.address.is_ipv4()).count(), expected.len());
 }
+
+/// Somebody better has come while thousands of addresses are being added: the rest isn't added after all.
+#[test]
+fn an_instance_that_is_given_up_meanwhile_gets_no_more_addresses() {
+    const VERY_MANY: u32 = 3000;
+    /// How often a vrrp-core may be too slow to say so in time.
+    const ATTEMPTS: u64 = 20;
+    let Some(mut host) = Host::new() else { return };
+    let many: String =
+        (0..VERY_MANY).map(|number| format!("10.9.{}.{}/32\n", number / 256, number % 256)).collect();
+    let fingerprint = with(&host, &format!("virtual_ipaddress_excluded {{\n{many}}}"));
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    for attempt in 1..=ATTEMPTS {
+        let (install, withdraw) = (2 * attempt, 2 * attempt + 1);
+        core.say(&Order::Install { instance: harness::instance("api_vip"), order: install });
+        core.find(|(report, _)| {
+            matches!(report, Report::Placed { order, .. } if order == install).then_some(())
+        });
+        core.say(&Order::Withdraw { instance: harness::instance("api_vip"), order: withdraw });
+        let failures = core.find(|(report, _)| match report {
+            Report::Installed { order, failures, .. } if order == install => Some(failures),
+            _ => None,
+        });
+        core.find(|(report, _)| match report {
+            Report::Withdrawn { order, .. } if order == Some(withdraw) => Some(()),
+            _ => None,
+        });
+        let held = host.route.addresses().unwrap();
+        assert!(!held.iter().any(|it| it.address.to_string().starts_with("10.9.")), "some have stayed");
+        if failures == ["a later order withdrew the addresses"] {
+            return;
+        }
+    }
+    panic!("all addresses were added each time before anybody listened");
+}

@@ -101,13 +101,19 @@ impl Daemon {
         failures: &mut HashMap<Thing, String>,
         now: Instant,
     ) {
-        let (changes, reasons): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         self.progress =
             if changes.len() > MAX_BATCH { self.progress_of_orders() } else { Progress::default() };
-        for (changes, reasons) in changes.chunks(MAX_BATCH).zip(reasons.chunks(MAX_BATCH)) {
+        let mut changes = changes.into_iter();
+        while changes.len() > 0 {
             self.tell_progress();
-            let results = self.route.apply(changes);
-            for ((change, reason), result) in changes.iter().zip(reasons).zip(results) {
+            let meanwhile = &self.meanwhile;
+            let wanted = changes.by_ref().filter(|(_, reason)| match reason {
+                Reason::Missing(instance) => !meanwhile.has_given_up(*instance),
+                Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
+            });
+            let (changes, reasons): (Vec<_>, Vec<_>) = wanted.take(MAX_BATCH).unzip();
+            let results = self.route.apply(&changes);
+            for ((change, reason), result) in changes.iter().zip(&reasons).zip(results) {
                 if let (Ok(()), Change::Add { .. }) = (&result, change) {
                     self.progress.note(&Spot::changed_by(change));
                 }
@@ -124,6 +130,7 @@ impl Daemon {
                     }
                 }
             }
+            self.listen_meanwhile();
         }
     }
 
