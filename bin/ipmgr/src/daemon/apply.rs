@@ -227,15 +227,16 @@ impl Daemon {
             .map(|link| link.index)
             .collect();
         for index in &links {
-            let name = self.world.name(*index);
-            let is_so = name.is_some_and(|name| netlink::promotes_secondaries(name).unwrap_or_default());
-            if self.promoted.contains(index) || is_so {
+            let Some(name) = self.world.name(*index).filter(|_| !self.promoted.contains(index)) else {
+                continue;
+            };
+            // Where nobody can tell how it was, nothing is put back at the end.
+            let before = netlink::promotes_secondaries(name).ok();
+            if before == Some(true) {
                 continue;
             }
             match self.route.set_promote_secondaries(*index, true) {
-                Ok(()) => {
-                    self.promoted.insert(*index);
-                }
+                Ok(()) => self.promoted.extend(before.map(|_| *index)),
                 Err(error) => self.complaints.mention(now, || log::error!("{error}")),
             }
         }
