@@ -143,8 +143,8 @@ struct Daemon {
     look_at: Instant,
     /// Before this a mere change is no reason to ask.
     rest_until: Instant,
-    /// The indices of the links on which we have set `promote_secondaries`.
-    promoted: HashSet<u32>,
+    /// The indices of the links that are to have `promote_secondaries`, and whether that is to be put back.
+    promoted: HashMap<u32, bool>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
@@ -238,7 +238,7 @@ impl Daemon {
             dirty: true,
             look_at: now + LOOK_EVERY,
             rest_until: now,
-            promoted: HashSet::new(),
+            promoted: HashMap::new(),
             no_virtual_link: HashMap::new(),
             adopted: false,
             contest: Contest::default(),
@@ -288,6 +288,10 @@ impl Daemon {
     fn on_core(&mut self, now: Instant) {
         let Some(core) = &mut self.core else { return };
         let (orders, end) = core.read();
+        self.carry_out(orders, end, now);
+    }
+
+    fn carry_out(&mut self, orders: Vec<Order>, end: End, now: Instant) {
         for order in orders {
             if self.core.is_some() {
                 self.on_order(order, now);

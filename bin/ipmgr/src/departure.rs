@@ -7,9 +7,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use config::Config;
-use service::Failure;
-use sys::netlink::{Change, Route};
+use model::LinkName;
+use sys::netlink::{Change, KernelError, PathChange, Route, RuleChange};
 
 use crate::claims::Claims;
 use crate::paths::{self, ORIGIN};
@@ -18,58 +17,62 @@ use crate::world::World;
 
 /// How long vrrp-core waits for us before it says goodbye, and a little for the word to be heard.
 const GOODBYE: Duration = Duration::from_millis(600);
+/// A configuration that wants nothing.
+const NOTHING: &str = "global_defs {\n}\n";
 
 /// Removes everything of ours, once vrrp-core has had the time to say goodbye. What can't be removed is told.
 pub(crate) fn leave_nothing() {
-    let Ok((mut route, world)) = look() else { return };
-    if !has_anything(&world) {
+    let Ok(mut route) = Route::open() else { return };
+    if !Ours::look(&mut route).is_ok_and(|ours| ours.is_there()) {
         return;
     }
     log::warn!("nobody is going to keep the addresses that are still here: they are removed");
     sys::clock::sleep_until(sys::clock::now() + GOODBYE);
     // Where another one has begun to work meanwhile, what there is, is its own.
     if let Ok(Some(_sole)) = service::sole::become_ipmgr() {
-        remove_all(&mut route).unwrap_or_else(|failure| log::error!("{failure}"));
+        match Ours::look(&mut route) {
+            Ok(ours) => ours.remove(&mut route),
+            Err(error) => log::error!("{error}"),
+        }
     }
 }
 
-fn look() -> Result<(Route, World), Failure> {
-    let mut route = Route::open().map_err(|error| Failure::io("open a netlink socket", &error))?;
-    let world = World::look(&mut route, true)
-        .map_err(|error| Failure::new(service::Exit::Failed, error.to_string()))?;
-    Ok((route, world))
+/// What carries our mark, as changes that remove it.
+#[derive(Default)]
+struct Ours {
+    rules: Vec<RuleChange>,
+    routes: Vec<PathChange>,
+    addresses: Vec<Change>,
+    links: Vec<(u32, LinkName)>,
 }
 
-/// A configuration that wants nothing.
-fn nothing() -> Option<Config> {
-    config::parse("nothing", "global_defs {\n}\n").config
-}
-
-fn removals(world: &World) -> Vec<Change> {
-    let nobody = Claims::new(std::iter::empty(), sys::clock::now());
-    let Some(config) = nothing() else { return Vec::new() };
-    let plan = plan::plan(&config, &HashSet::new(), &nobody, world);
-    plan.changes.into_iter().map(|(change, _)| change).collect()
-}
-
-fn has_anything(world: &World) -> bool {
-    !removals(world).is_empty() || world.has_paths() || world.links().any(|link| link.virtual_link.is_some())
-}
-
-fn remove_all(route: &mut Route) -> Result<(), Failure> {
-    let world =
-        World::look(route, true).map_err(|error| Failure::new(service::Exit::Failed, error.to_string()))?;
-    let nobody = Claims::new(std::iter::empty(), sys::clock::now());
-    let mut failed = Vec::new();
-    if let Some(config) = nothing() {
-        let paths = paths::paths(&config, &nobody, &world);
-        failed.extend(route.apply_rules(&paths.rules_out, ORIGIN).into_iter().filter_map(Result::err));
-        failed.extend(route.apply_paths(&paths.routes_out, ORIGIN).into_iter().filter_map(Result::err));
+impl Ours {
+    fn look(route: &mut Route) -> Result<Self, KernelError> {
+        let world = World::look(route, true)?;
+        let Some(nothing) = config::parse("nothing", NOTHING).config else { return Ok(Self::default()) };
+        let nobody = Claims::new(std::iter::empty(), sys::clock::now());
+        let paths = paths::paths(&nothing, &nobody, &world);
+        let plan = plan::plan(&nothing, &HashSet::new(), &nobody, &world);
+        let links = world.links().filter(|link| link.virtual_link.is_some());
+        Ok(Self {
+            rules: paths.rules_out,
+            routes: paths.routes_out,
+            addresses: plan.changes.into_iter().map(|(change, _)| change).collect(),
+            links: links.map(|link| (link.index, link.name.clone())).collect(),
+        })
     }
-    failed.extend(route.apply(&removals(&world)).into_iter().filter_map(Result::err));
-    for link in world.links().filter(|link| link.virtual_link.is_some()) {
-        failed.extend(route.delete_virtual(link.index, &link.name).err());
+
+    fn is_there(&self) -> bool {
+        let Self { rules, routes, addresses, links } = self;
+        !(rules.is_empty() && routes.is_empty() && addresses.is_empty() && links.is_empty())
     }
-    failed.iter().filter(|error| !error.is_absent()).for_each(|error| log::error!("{error}"));
-    Ok(())
+
+    fn remove(self, route: &mut Route) {
+        let mut results = route.apply_rules(&self.rules, ORIGIN);
+        results.extend(route.apply_paths(&self.routes, ORIGIN));
+        results.extend(route.apply(&self.addresses));
+        results.extend(self.links.iter().map(|(index, name)| route.delete_virtual(*index, name)));
+        let failed = results.into_iter().filter_map(Result::err).filter(|error| !error.is_absent());
+        failed.for_each(|error| log::error!("{error}"));
+    }
 }

@@ -111,9 +111,9 @@ impl Daemon {
                 Reason::Missing(instance) => !meanwhile.has_given_up(*instance),
                 Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
             });
-            let (changes, reasons): (Vec<_>, Vec<_>) = wanted.take(MAX_BATCH).unzip();
-            let results = self.route.apply(&changes);
-            for ((change, reason), result) in changes.iter().zip(&reasons).zip(results) {
+            let (batch, reasons): (Vec<_>, Vec<_>) = wanted.take(MAX_BATCH).unzip();
+            let results = self.route.apply(&batch);
+            for ((change, reason), result) in batch.iter().zip(&reasons).zip(results) {
                 if let (Ok(()), Change::Add { .. }) = (&result, change) {
                     self.progress.note(&Spot::changed_by(change));
                 }
@@ -130,7 +130,9 @@ impl Daemon {
                     }
                 }
             }
-            self.listen_meanwhile();
+            if changes.len() > 0 {
+                self.listen_meanwhile();
+            }
         }
     }
 
@@ -227,27 +229,28 @@ impl Daemon {
             .map(|link| link.index)
             .collect();
         for index in &links {
-            let Some(name) = self.world.name(*index).filter(|_| !self.promoted.contains(index)) else {
+            let Some(name) = self.world.name(*index).filter(|_| !self.promoted.contains_key(index)) else {
                 continue;
             };
             // Where nobody can tell how it was, nothing is put back at the end.
             let before = netlink::promotes_secondaries(name).ok();
-            if before == Some(true) {
-                continue;
+            let mut is_ours = false;
+            if before != Some(true) {
+                match self.route.set_promote_secondaries(*index, true) {
+                    Ok(()) => is_ours = before.is_some(),
+                    Err(error) => self.complaints.mention(now, || log::error!("{error}")),
+                }
             }
-            match self.route.set_promote_secondaries(*index, true) {
-                Ok(()) => self.promoted.extend(before.map(|_| *index)),
-                Err(error) => self.complaints.mention(now, || log::error!("{error}")),
-            }
+            self.promoted.insert(*index, is_ours);
         }
         self.demote(&links);
     }
 
     /// What did so only for us does so no longer, but for these. What an ipmgr before us has set stays: nobody remembers that.
     pub(super) fn demote(&mut self, but: &HashSet<u32>) {
-        let over: Vec<u32> = self.promoted.difference(but).copied().collect();
-        for index in over {
-            self.promoted.remove(&index);
+        for (index, _) in
+            self.promoted.extract_if(|index, _| !but.contains(index)).filter(|(_, is_ours)| *is_ours)
+        {
             match self.route.set_promote_secondaries(index, false) {
                 Err(error) if !error.is_absent() => log::error!("{error}"),
                 Ok(()) | Err(_) => {}

@@ -41,14 +41,16 @@ impl Daemon {
         }
         let (orders, end) = core.read();
         for order in &orders {
-            match order {
-                Order::Install { instance, .. } => {
-                    self.instances.get(instance).map(|id| self.meanwhile.given_up.remove(id));
-                }
-                Order::Withdraw { instance, .. } => {
-                    self.instances.get(instance).map(|id| self.meanwhile.given_up.insert(*id));
-                }
-                Order::Hello { .. } | Order::Beat | Order::Prepare | Order::Adopt { .. } => {}
+            let (instance, is_wanted) = match order {
+                Order::Install { instance, .. } => (instance, true),
+                Order::Withdraw { instance, .. } => (instance, false),
+                Order::Hello { .. } | Order::Beat | Order::Prepare | Order::Adopt { .. } => continue,
+            };
+            let Some(id) = self.instances.get(instance) else { continue };
+            if is_wanted {
+                self.meanwhile.given_up.remove(id);
+            } else {
+                self.meanwhile.given_up.insert(*id);
             }
         }
         if !orders.is_empty() {
@@ -65,13 +67,6 @@ impl Daemon {
     /// Carries out what was said meanwhile.
     pub(super) fn catch_up(&mut self, now: Instant) {
         let Meanwhile { orders, end, given_up: _ } = std::mem::take(&mut self.meanwhile);
-        for order in orders {
-            if self.core.is_some() {
-                self.on_order(order, now);
-            }
-        }
-        if let Some(end) = end {
-            self.on_end(end);
-        }
+        self.carry_out(orders, end.unwrap_or(End::Empty), now);
     }
 }
