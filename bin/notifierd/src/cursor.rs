@@ -194,11 +194,7 @@ impl Cursor {
         for line in lines.values() {
             bytes.extend(encoded(json::line(line))?);
         }
-        let new = self.path.with_extension("new");
-        let mut file = sys::own_file::create(&new)?;
-        file.write_all(&bytes)?;
-        fs::rename(&new, &self.path)?;
-        Ok(file)
+        sys::own_file::replace(&self.path, &bytes)
     }
 
     /// A journal that misses something would keep hooks from running one day: better none. There is always room for less.

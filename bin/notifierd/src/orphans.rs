@@ -4,8 +4,8 @@
 //! Each hook writes itself into a file before it executes anything ([`sys::process::Spec::register`]). Under systemd the unit's
 //! control group does the same; this is for everywhere else.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -68,10 +68,7 @@ impl Orphans {
         let text = read(sys::own_file::open(&self.path)?)?;
         let running: String =
             text.split_inclusive('\n').filter(|line| sys::process::runs_registered(line)).collect();
-        let new = self.path.with_extension("new");
-        let mut file = sys::own_file::create(&new)?;
-        file.write_all(running.as_bytes())?;
-        fs::rename(&new, &self.path)?;
+        let file = sys::own_file::replace(&self.path, running.as_bytes())?;
         Ok((file, u64::try_from(running.len()).unwrap_or(u64::MAX)))
     }
 }
@@ -101,6 +98,9 @@ fn end_all(file: File) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
     use super::*;
 
     /// A reader of a pipe runs as long as we do: its line stays, and those of hooks go.

@@ -5,7 +5,7 @@
 //! O_EXCL and O_NONBLOCK first.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -77,9 +77,22 @@ pub fn create(path: &Path) -> io::Result<File> {
     File::options().append(true).create_new(true).open(path)
 }
 
+/// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other (a power
+/// cut may leave neither). It stays open, to be written at its end. The name with `.new` for its extension is used on the way.
+///
+/// # Errors
+/// As [`create`], write(2), rename(2).
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let new = path.with_extension("new");
+    let mut file = create(&new)?;
+    file.write_all(bytes)?;
+    fs::rename(&new, path)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
+    use std::io::Read as _;
 
     use super::*;
 

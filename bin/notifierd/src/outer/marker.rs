@@ -5,7 +5,7 @@
 //! told, and remembered for as long as we live.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use ipc::hooks::STARTED_FILE;
@@ -84,9 +84,7 @@ impl Marker {
 
     fn write(&self) -> io::Result<()> {
         let bytes = json::line(&self.line).map_err(|error| io::Error::other(error.to_string()))?;
-        let new = self.path.with_extension("new");
-        sys::own_file::create(&new)?.write_all(&bytes)?;
-        fs::rename(&new, &self.path)
+        sys::own_file::replace(&self.path, &bytes).map(drop)
     }
 }
 
