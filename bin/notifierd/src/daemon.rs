@@ -38,9 +38,9 @@ const SERVER: Token = Token(1);
 const RELOAD: Token = Token(SERVER.0 + LineServer::TOKENS);
 const PIPES: Token = Token(RELOAD.0 + 1);
 const PRELUDES: Token = Token(PIPES.0 + pipes::TOKENS);
-/// This and all above. Preludes are few.
+/// Above the preludes', which are few.
 const OUTER: Token = Token(PRELUDES.0 + (1 << 15));
-/// This and all above.
+/// This and all above. What runs before and after everything is even less.
 const SCRIPTS: Token = Token(PRELUDES.0 + (1 << 16));
 /// This and all above: more than there can be hooks.
 const READERS: Token = Token(usize::MAX / 2);

@@ -29,8 +29,8 @@ impl Daemon {
     pub(super) fn play_outer(&mut self, now: Instant) {
         let is_quiet = self.killed || (self.board.is_idle() && self.preludes.is_idle());
         // Once we are about to go, a start is the next one's to prepare.
-        let is_awaited = self.feed.awaits_startup() && self.leave_at.is_none();
-        while let Some(due) = self.outer.due(is_awaited && self.feed.awaits_startup(), is_quiet) {
+        let stays = self.leave_at.is_none();
+        while let Some(due) = self.outer.due(stays && self.feed.awaits_startup(), is_quiet) {
             match due {
                 Due::Answer => self.feed.startup_done(),
                 Due::Play(side) => {
