@@ -17,6 +17,9 @@ use crate::programs::program;
 /// How long a boot, or a condition in a machine, may take when CI is slow.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
+/// The units of the daemons.
+pub const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
+
 /// Makes the root and boots it. What else the test's machine runs, if it does, isn't started in it.
 const BOOT: &str = r#"set -e
 # The lab shows them to be read only. systemd in the container writes to the groups, its own part of them.
@@ -204,6 +207,38 @@ impl Machine {
     #[must_use]
     pub fn unit(&self, unit: &str, property: &str) -> String {
         self.sh(&format!("systemctl show --value -p {property} {unit}")).trim().to_owned()
+    }
+
+    /// The processes of [`UNITS`], in their order; "0" where none runs.
+    #[must_use]
+    pub fn main_pids(&self) -> Vec<String> {
+        UNITS.iter().map(|unit| self.unit(unit, "MainPID")).collect()
+    }
+
+    /// What sees each address that comes and goes from now on.
+    ///
+    /// # Panics
+    /// It can't be started.
+    #[must_use]
+    pub fn watch_addresses(&self, lab: &Lab) -> Proc {
+        let monitor = self.host.spawn(Spec::new(["ip", "-o", "monitor", "address"])).expect("ip monitor");
+        // It is there once it has told of something.
+        eventually(lab, &[self], "ip monitor hears", || {
+            let _ =
+                self.must("ip address replace 127.9.9.9/32 dev lo && ip address delete 127.9.9.9/32 dev lo");
+            monitor.lines().iter().any(|line| line.text.contains("127.9.9.9"))
+        });
+        monitor
+    }
+
+    /// What there is of Handover in it, but for accounts: files, a line each and sorted, processes, units.
+    #[must_use]
+    pub fn remains(&self) -> String {
+        self.sh(
+            "find /etc /usr /var /run /lib -xdev -path /var/log -prune -o -path /var/tmp -prune -o -path /usr/src -prune -o \
+             -name '*handover*' -print | sort; pgrep -l 'ipmgr|vrrp-core|checkerd|notifierd'; \
+             systemctl list-units --all --no-legend 'handover*' 'ipmgr*' 'vrrp-core*'",
+        )
     }
 
     /// Everything for a person who has to find out what happened.

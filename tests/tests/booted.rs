@@ -3,16 +3,15 @@
 //! E3, L1: restarts, crashes and upgrades on a master move nothing.
 
 use handover_tests::capabilities;
-use handover_tests::machine::{Machine, eventually, is_possible};
+use handover_tests::machine::{Machine, UNITS, eventually, is_possible};
 use handover_tests::mail_server::{self, MailServer};
 use handover_tests::node::start_lab;
 use handover_tests::package::{self, Package};
-use lab::{Lab, Proc, Spec};
+use lab::{Lab, Proc};
 
 const VIP: &str = "192.168.1.100";
 /// Remembers starts, and ends at its leisure: until then notifierd is stopping.
 const ENDS: &str = "/usr/local/bin/ends";
-const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
 
 fn config(priority: u8) -> String {
     format!(
@@ -60,18 +59,6 @@ fn pair(lab: &Lab, package: &Package) -> (Machine, Machine) {
     (a, b)
 }
 
-/// Sees each address that is removed from a machine.
-fn watch(lab: &Lab, machine: &Machine) -> Proc {
-    let monitor = machine.host().spawn(Spec::new(["ip", "-o", "monitor", "address"])).expect("ip monitor");
-    // It is there once it has told of something.
-    eventually(lab, &[machine], "ip monitor hears", || {
-        let _ =
-            machine.must("ip address replace 127.9.9.9/32 dev lo && ip address delete 127.9.9.9/32 dev lo");
-        monitor.lines().iter().any(|line| line.text.contains("127.9.9.9"))
-    });
-    monitor
-}
-
 fn nothing_moved(lab: &Lab, (a, b): (&Machine, &Machine), removed: &Proc, after: &str) {
     eventually(lab, &[a, b], &format!("after {after} a is MASTER with everything connected"), || {
         a.state() == "MASTER" && a.holds(VIP) && a.at("/processes/ipmgr/running") == "true" && all_run(a)
@@ -91,10 +78,6 @@ fn ends(machine: &Machine) -> String {
     machine.sh("cat /tmp/ends").replace('\n', " ")
 }
 
-fn main_pids(machine: &Machine) -> Vec<String> {
-    UNITS.iter().map(|unit| machine.unit(unit, "MainPID")).collect()
-}
-
 #[test]
 fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     if !is_possible() {
@@ -106,7 +89,7 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     let listening = mails.as_ref().map(MailServer::start);
     let (a, b) = pair(&lab, &first);
     let both = (&a, &b);
-    let removed = watch(&lab, &a);
+    let removed = a.watch_addresses(&lab);
     each_has_its_rights(&a);
     the_history_is_for_members(&a);
     if let Some(mails) = &mails {
@@ -125,10 +108,10 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
         "ipmgr vrrp-core checkerd notifierd",
     ];
     for units in together {
-        let (before, restart) = (main_pids(&a), format!("systemctl restart {units}"));
+        let (before, restart) = (a.main_pids(), format!("systemctl restart {units}"));
         let _ = a.must(&restart);
         eventually(&lab, &[&a], "both were restarted", || {
-            main_pids(&a).iter().zip(&before).take(2).all(|(now, before)| now != before && now != "0")
+            a.main_pids().iter().zip(&before).take(2).all(|(now, before)| now != before && now != "0")
         });
         nothing_moved(&lab, both, &removed, &restart);
     }
@@ -141,10 +124,10 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
         });
         nothing_moved(&lab, both, &removed, &format!("kill -9 of {unit}"));
     }
-    let before = main_pids(&a);
+    let before = a.main_pids();
     let _ = a.must(&format!("dpkg -i {}", Machine::path_of(&second)));
     eventually(&lab, &[&a], "all were restarted by the upgrade", || {
-        main_pids(&a).iter().zip(&before).all(|(now, before)| now != before && now != "0")
+        a.main_pids().iter().zip(&before).all(|(now, before)| now != before && now != "0")
     });
     nothing_moved(&lab, both, &removed, "an upgrade");
     let _ = a.must("handover reload && systemctl reload vrrp-core");
@@ -231,11 +214,7 @@ fn states_are_mailed(lab: &Lab, machine: &Machine, mails: &MailServer) {
 fn an_uninstall_leaves_nothing(lab: &Lab, machine: &Machine) {
     let _ = machine.must("dpkg --purge handover");
     eventually(lab, &[machine], "the address is gone", || !machine.holds(VIP));
-    let left = machine.sh(
-        "find /etc /usr /var /run /lib -xdev -path /var/log -prune -o -path /var/tmp -prune -o -path /usr/src -prune -o -name '*handover*' -print; \
-         getent passwd | grep handover; getent group | grep handover; \
-         pgrep -l 'ipmgr|vrrp-core|checkerd|notifierd'; systemctl list-units --all --no-legend 'handover*' 'ipmgr*' 'vrrp-core*'",
-    );
+    let left = machine.remains() + &machine.sh("getent passwd | grep handover; getent group | grep handover");
     assert_eq!(left, "", "left behind");
 }
 

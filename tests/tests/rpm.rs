@@ -6,7 +6,6 @@
 use handover_tests::machine::{Machine, eventually, is_possible};
 use handover_tests::node::start_lab;
 use handover_tests::package;
-use lab::Spec;
 
 const VIP: &str = "192.168.1.100";
 const CONFIG: &str = "vrrp_instance api_vip {
@@ -14,12 +13,7 @@ const CONFIG: &str = "vrrp_instance api_vip {
   virtual_router_id 5
   virtual_ipaddress { 192.168.1.100/24 }
 }";
-const UNITS: [&str; 4] = ["ipmgr", "vrrp-core", "checkerd", "notifierd"];
 const CONFIG_PATH: &str = "/etc/handover/handover.conf";
-
-fn main_pids(machine: &Machine) -> Vec<String> {
-    UNITS.iter().map(|unit| machine.unit(unit, "MainPID")).collect()
-}
 
 /// Whose its configuration is, and who may read it.
 fn config_mode(machine: &Machine) -> String {
@@ -52,16 +46,11 @@ fn an_rpm_is_installed_upgraded_on_a_master_and_erased() {
         .must(&format!("cat > {CONFIG_PATH} <<'END'\n{CONFIG}\nEND\nsystemctl enable --now handover.target"));
     eventually(&lab, &[&machine], "it is MASTER", || machine.state() == "MASTER" && machine.holds(VIP));
 
-    let monitor = machine.host().spawn(Spec::new(["ip", "-o", "monitor", "address"])).expect("ip monitor");
-    let hear = "ip address replace 127.9.9.9/32 dev lo && ip address delete 127.9.9.9/32 dev lo";
-    eventually(&lab, &[&machine], "ip monitor hears", || {
-        let _ = machine.must(hear);
-        monitor.lines().iter().any(|line| line.text.contains("127.9.9.9"))
-    });
-    let before = main_pids(&machine);
+    let monitor = machine.watch_addresses(&lab);
+    let before = machine.main_pids();
     let _ = machine.must(&rpm("--upgrade", &second));
     eventually(&lab, &[&machine], "all were restarted by the upgrade", || {
-        let now = main_pids(&machine);
+        let now = machine.main_pids();
         now.iter().zip(&before).all(|(now, before)| now != before && now != "0")
             && machine.state() == "MASTER"
             && machine.at("/processes/ipmgr/running") == "true"
@@ -78,13 +67,9 @@ fn an_rpm_is_installed_upgraded_on_a_master_and_erased() {
     let _ = machine.must("rpm --erase handover");
     eventually(&lab, &[&machine], "the address is gone", || !machine.holds(VIP));
     // RPM knows no purge: what somebody has written stays under another name, and the history with it.
-    let left = machine.sh(
-        "find /etc /usr /var /run /lib -xdev -path /var/log -prune -o -path /var/tmp -prune -o -path /usr/src -prune -o \
-         -name '*handover*' -print | sort; pgrep -l 'ipmgr|vrrp-core|checkerd|notifierd'; \
-         systemctl list-units --all --no-legend 'handover*' 'ipmgr*' 'vrrp-core*'",
-    );
     assert_eq!(
-        left, "/etc/handover\n/etc/handover/handover.conf.rpmsave\n/var/lib/handover\n",
+        machine.remains(),
+        "/etc/handover\n/etc/handover/handover.conf.rpmsave\n/var/lib/handover\n",
         "left behind"
     );
 }
