@@ -52,9 +52,8 @@ const MONITOR: Token = Token(1);
 const CORE: Token = Token(2);
 const NEWCOMER: Token = Token(3);
 const RELOAD: Token = Token(4);
-const SOLE: Token = Token(5);
 /// One token per link follows, for [`Evidence`].
-const FIRST_LINK: usize = 6;
+const FIRST_LINK: usize = 5;
 /// Members of the group may connect; [`Gate`] decides who may stay.
 const SOCKET_MODE: u32 = 0o660;
 /// Settings of links that have no message of netlink.
@@ -210,9 +209,6 @@ impl Daemon {
         let listener = Listener::bind(&path, SOCKET_MODE)
             .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
         reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
-        if let Some(sole) = &sole {
-            reactor.register(SOLE, sole, Interest::READABLE).map_err(failed("watch our name"))?;
-        }
         reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
         let uses = sockets::uses(config);
         Ok(Self {
@@ -422,6 +418,8 @@ impl Daemon {
             self.dirty = false;
             return;
         }
+        // As good a moment as any, and it comes every few seconds.
+        self.sole.iter().for_each(Sole::turn_away);
         // Ours may have been left by an earlier life, or by an earlier configuration.
         let has_paths = paths::are_wanted(&self.config) || self.world.has_paths();
         match World::look(&mut self.route, has_paths) {
@@ -579,7 +577,6 @@ impl service::Daemon for Daemon {
         match token {
             LISTENER => self.on_listener(now)?,
             MONITOR => self.dirty = true,
-            SOLE => self.sole.iter().for_each(Sole::turn_away),
             NEWCOMER => self.on_newcomer(now)?,
             RELOAD => self.on_read(now)?,
             CORE => {

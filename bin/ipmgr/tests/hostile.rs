@@ -17,6 +17,8 @@ use sys::clock::now;
 use sys::seqpacket::Connection;
 
 const CONNECTS: usize = 3_000;
+/// Far more than wait to be turned away, in far more time than this takes.
+const LOOKS: u32 = 100_000;
 const ORDERS: u64 = 20_000;
 /// What ipmgr may have grown by afterwards, in KiB: twice what it lets wait for a vrrp-core that doesn't read.
 const MAX_GROWTH: u64 = 32 << 10;
@@ -78,6 +80,21 @@ fn thousands_of_visitors_cost_nothing_and_are_in_nobodys_way() {
     assert!(after.0 <= before.0 + MAX_GROWTH, "KiB before {}, after {}", before.0, after.0);
     assert!(after.1 <= before.1 + MAX_MORE_DESCRIPTORS, "descriptors before {}, after {}", before.1, after.1);
     assert_eq!(addresses(&mut host), there);
+}
+
+/// The name that a second ipmgr would meet can be asked by anybody, without a right to anything.
+#[test]
+fn who_asks_for_the_only_ipmgr_does_not_keep_it_busy() {
+    let Some(host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    let mut heard = 0;
+    for look in 0..LOOKS {
+        heard += u32::from(sys::sole::holder("handover/ipmgr").unwrap().is_some());
+        if look % 1000 == 0 {
+            assert_eq!(core.install("api_vip", 1), [""; 0], "the one in charge is served");
+        }
+    }
+    assert!((1..LOOKS / 2).contains(&heard), "{heard} of {LOOKS} were answered");
 }
 
 /// The one in charge itself: names are all it has, and none of them means anything but what is configured.

@@ -5,7 +5,6 @@
 //! Nothing is ever sent; who connects has learned by that who we are, and is turned away. Read unix(7), "Abstract", first.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 
 use rustix::io::Errno;
@@ -14,7 +13,7 @@ use rustix::net::{SocketAddrUnix, SocketType, bind, connect, listen};
 use crate::unix::{PeerCredentials, new_socket, peer_credentials};
 
 /// Who may wait to be turned away.
-const QUEUE: i32 = 128;
+const QUEUE: u16 = 128;
 
 /// The name is ours for as long as this lives.
 #[derive(Debug)]
@@ -23,16 +22,10 @@ pub struct Sole {
 }
 
 impl Sole {
-    /// Empties the queue of those who wanted to know who has the name. To be called when the descriptor is readable; or the queue
-    /// is full one day, and nobody learns it any more.
+    /// Empties the queue of those who wanted to know who has the name. To be called now and then, and not whenever somebody
+    /// has come: an abstract name has no mode, so anybody may come, as often as they like.
     pub fn turn_away(&self) {
-        while self.listener.accept().is_ok() {}
-    }
-}
-
-impl AsFd for Sole {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+        let _ = (0..=QUEUE).take_while(|_| self.listener.accept().is_ok()).count();
     }
 }
 
@@ -44,7 +37,7 @@ pub fn claim(name: &str) -> io::Result<Option<Sole>> {
     let socket = new_socket(SocketType::STREAM)?;
     match bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
         Ok(()) => {
-            listen(&socket, QUEUE)?;
+            listen(&socket, i32::from(QUEUE))?;
             Ok(Some(Sole { listener: socket.into() }))
         }
         Err(Errno::ADDRINUSE) => Ok(None),
@@ -81,6 +74,7 @@ mod tests {
             first.turn_away();
         }
         while holder(&name).unwrap().is_some() {}
+        assert!(claim(&name).unwrap().is_none(), "nobody who can be looked at, and held all the same");
         first.turn_away();
         assert!(holder(&name).unwrap().is_some(), "after the queue was full");
         drop(first);
