@@ -63,17 +63,18 @@ pub(super) fn measure(runs: usize) -> Vec<Line> {
     for (count, late) in SCRIPTS {
         let what = format!("{count} scripts a second");
         let compared = Compared::measure(&what, runs, |suite| {
-            let mut values = observe(suite, TRUE, count)?;
-            let cpu = values.first().copied().unwrap_or_default();
-            values.push(if suite == Suite::Keepalived { cpu } else { least(count)? });
-            Ok(values)
+            let (idle, busy) = (observe(suite, TRUE, 0)?, observe(suite, TRUE, count)?);
+            let floor = if suite == Suite::Keepalived { busy.per_check() } else { least(count)? };
+            Ok(vec![busy.per_check(), busy.per_check_beyond(&idle), floor, busy.late, busy.share()])
         });
+        let least = format!("{what}: CPU per check, and (in our column) of posix_spawn alone");
+        let beyond = format!("{what}: CPU per check beyond what the program takes without any");
         let longest = format!("{what}: longest interval between adverts over the nominal");
         lines.push(compared.line(0, format!("{what}: CPU per check"), "us", Target::Ratio(0.75)));
-        let least = format!("{what}: CPU per check, and (in our column) of posix_spawn alone");
-        lines.push(compared.line(3, least, "us", Target::Open));
-        lines.push(compared.line(1, longest, "ms", Target::AtMost(late)));
-        lines.push(compared.line(2, format!("{what}: checks made of those wanted"), "%", Target::Open));
+        lines.push(compared.line(1, beyond, "us", Target::Open));
+        lines.push(compared.line(2, least, "us", Target::Open));
+        lines.push(compared.line(3, longest, "ms", Target::AtMost(late)));
+        lines.push(compared.line(4, format!("{what}: checks made of those wanted"), "%", Target::Open));
     }
     for question in QUESTIONS {
         let what =
@@ -83,11 +84,37 @@ pub(super) fn measure(runs: usize) -> Vec<Line> {
                 Suite::Keepalived => PROBES / FEWER,
                 Suite::Handover => PROBES,
             };
-            observe(suite, question, count)
+            Ok(vec![observe(suite, question, count)?.per_check()])
         });
         lines.push(compared.line(0, format!("{what}: CPU per check"), "us", Target::Open));
     }
     lines
+}
+
+/// What was seen in a window.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// CPU time of the program and of the children that it waited for, in microseconds per second.
+    cpu: f64,
+    /// Checks per second: made, and wanted.
+    made: f64,
+    wanted: f64,
+    /// How many milliseconds the longest interval between two adverts was longer than it should be.
+    late: f64,
+}
+
+impl Seen {
+    fn per_check(&self) -> f64 {
+        self.cpu / self.made
+    }
+
+    fn per_check_beyond(&self, idle: &Self) -> f64 {
+        (self.cpu - idle.cpu) / self.made
+    }
+
+    fn share(&self) -> f64 {
+        self.made / self.wanted * 100.0
+    }
 }
 
 /// The words in which a program is asked.
@@ -109,12 +136,15 @@ fn config(suite: Suite, question: Question, count: u32) -> String {
         let _ = writeln!(tracked, "s{number}");
     }
     let instance = Load::single(ADVERTS).config(100);
+    if count == 0 {
+        return text + &instance;
+    }
     text + &instance
         .replace("virtual_ipaddress {", &format!("track_script {{\n{tracked}}}\nvirtual_ipaddress {{"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of a table")]
-fn observe(suite: Suite, question: Question, count: u32) -> Outcome<Vec<f64>> {
+fn observe(suite: Suite, question: Question, count: u32) -> Outcome<Seen> {
     let stage = Stage::new(suite, Load::single(ADVERTS))?;
     let service = spawn_tool(&stage.a, &["accept", &PORT.to_string()])?;
     told(&service, "ready")?;
@@ -133,12 +163,15 @@ fn observe(suite: Suite, question: Question, count: u32) -> Outcome<Vec<f64>> {
     let adverts = frames.iter().filter(|it| it.host == "a" && matches!(it.packet, Packet::Vrrp { .. }));
     let at: Vec<f64> = adverts.map(|it| it.at.since(model::Instant::ZERO).as_secs_f64()).collect();
     let longest = at.iter().zip(at.iter().skip(1)).map(|(one, next)| next - one).fold(0.0, f64::max);
-    let wanted = seconds * f64::from(count);
     // Each script is one process, and next to nothing else starts any meanwhile.
     let by_script = asked(suite, question).starts_with("script");
-    let made = if by_script { used.started as f64 } else { wanted };
-    let late = (longest - ADVERTS.as_secs_f64()) * 1e3;
-    Ok(vec![used.with_children() as f64 / 1e3 / made, late, made / wanted * 100.0])
+    let wanted = f64::from(count);
+    Ok(Seen {
+        cpu: used.with_children() as f64 / 1e3 / seconds,
+        made: if by_script { used.started as f64 / seconds } else { wanted },
+        wanted,
+        late: (longest - ADVERTS.as_secs_f64()) * 1e3,
+    })
 }
 
 /// What starting and burying the script takes by itself, in microseconds: nobody can do with less.
@@ -159,6 +192,14 @@ mod tests {
         let text = config(Suite::Handover, TRUE, 3);
         assert!(text.contains("track_script {\ns0\ns1\ns2\n}\nvirtual_ipaddress {"), "{text}");
         assert_eq!(text.matches("vrrp_script").count(), 3);
+    }
+
+    #[test]
+    fn without_checks_nothing_is_tracked_and_time_is_told_apart() {
+        assert!(!config(Suite::Handover, TRUE, 0).contains("track_script"));
+        let idle = Seen { cpu: 4000.0, made: 0.0, wanted: 0.0, late: 0.0 };
+        let busy = Seen { cpu: 12_000.0, made: 10.0, wanted: 20.0, late: 0.0 };
+        assert_eq!([busy.per_check(), busy.per_check_beyond(&idle), busy.share()], [1200.0, 800.0, 50.0]);
     }
 
     #[test]
