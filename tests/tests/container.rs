@@ -89,6 +89,8 @@ fn two_capabilities_are_enough_and_each_process_keeps_its_own() {
     assert_eq!(capabilities(), ["net_admin", "net_raw"], "the manifest's");
     let lab = start_lab();
     let node = Node::new(&lab, "a", &["192.168.1.11/24"], CONFIG);
+    // As an engine's volume of memory comes.
+    let _ = node.sh(&format!("mkdir -p {RUNTIME_DIR} && chmod 1777 {RUNTIME_DIR}"));
     let run = start(&node, &capabilities());
     let up = lab.wait_for(LIMIT, || node.state() == "MASTER" && node.holds(VIP));
     assert!(up, "{}\n{}", output(&run), node.story());
@@ -98,6 +100,8 @@ fn two_capabilities_are_enough_and_each_process_keeps_its_own() {
         let bits = status.split_whitespace().nth(1).unwrap_or_default().trim_start_matches('0').to_owned();
         assert_eq!(bits, rights.trim_start_matches('0'), "{name}: {status}");
     }
+    assert_eq!(node.sh(&format!("stat -c %a {RUNTIME_DIR}")).trim(), "1755");
+    assert!(!output(&run).contains("anybody may write"), "{}", output(&run));
     orphans_are_reaped(&lab, &node);
     // unshare(1) passes nothing on; an engine's signal goes to process 1.
     let _ = node.sh(&format!("kill -TERM {}", first(&lab, &node)));

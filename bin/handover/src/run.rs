@@ -25,6 +25,10 @@ use crate::supervise::{Daemon, Deaths, Remedy};
 pub(crate) const GROUP: &str = "_handover";
 /// Sticky, so that no daemon can take away another's socket or file.
 const SHARED_MODE: u32 = 0o1775;
+/// `S_IWGRP` and `S_IWOTH`.
+const STRANGERS_WRITE: u32 = 0o022;
+/// Of the bits of a mode, those that chmod(2) takes.
+const PERMISSIONS: u32 = 0o7777;
 /// How often it is looked whether all daemons serve their sockets, until they do.
 const READY_POLL: Duration = Duration::from_millis(20);
 /// What ends everything, in order.
@@ -109,6 +113,18 @@ fn prepare(path: &Path) -> Result<(), Failure> {
         chown(path, None, Some(group)).map_err(|error| Failure::io(doing("change the group of"), &error))?;
         fs::set_permissions(path, fs::Permissions::from_mode(SHARED_MODE))
             .map_err(|error| Failure::io(doing("change the mode of"), &error))?;
+    } else if std::process::id() == 1 {
+        keep_strangers_out(path).map_err(|error| Failure::io(doing("change the mode of"), &error))?;
+    }
+    Ok(())
+}
+
+/// A volume of memory comes with a mode that lets anybody write. As process 1 the machine is ours, and the directory, too.
+fn keep_strangers_out(path: &Path) -> std::io::Result<()> {
+    let about = fs::metadata(path)?;
+    if about.uid() == sys::user::effective_uid() && about.mode() & STRANGERS_WRITE != 0 {
+        log::info!("{} was writable by others, who have no business there", path.display());
+        fs::set_permissions(path, fs::Permissions::from_mode(about.mode() & PERMISSIONS & !STRANGERS_WRITE))?;
     }
     Ok(())
 }
