@@ -1,7 +1,7 @@
 //! What each silence means (ARCHITECTURE.md): any one process may be killed at any moment, and the address stays
 //! where it was; all of them, and the other node has it.
 
-use handover_tests::node::{HOOK, Node, eventually, start_lab};
+use handover_tests::node::{HOOK, Node, RUNTIME_DIR, eventually, start_lab};
 use lab::Lab;
 
 const VIP: &str = "192.168.1.100";
@@ -93,6 +93,18 @@ fn a_notifierd_that_is_killed_runs_no_hook_twice_for_the_other_node() {
 }
 
 /// A2 and X-1: stopped like a paused machine, it neither keeps the address nor speaks before it has listened.
+/// Somebody cleans up `/run`: whoever can't be reached any more makes room for one that can.
+#[test]
+fn sockets_that_are_removed_are_made_again_and_nothing_moves() {
+    let lab = start_lab();
+    let (a, b) = pair(&lab);
+    let _ = a.sh(&format!("rm {RUNTIME_DIR}/*.sock"));
+    let sockets = || a.sh(&format!("ls {RUNTIME_DIR}")).matches(".sock").count();
+    eventually(&lab, &[&a], "all four are there again", || sockets() == 4);
+    assert!(a.story().contains("somebody removed"), "{}", a.story());
+    nothing_moved(&lab, &a, &b, "the removal of all sockets");
+}
+
 #[test]
 fn a_vrrp_core_that_is_frozen_loses_the_address_before_b_takes_it() {
     let lab = start_lab();

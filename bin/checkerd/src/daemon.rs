@@ -1,5 +1,6 @@
 //! The loop: what is due is started, what has ended is judged, what has changed is told. Nothing is decided here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -284,6 +285,10 @@ impl Daemon {
 impl service::Daemon for Daemon {
     fn reactor(&mut self) -> &mut Reactor {
         &mut self.reactor
+    }
+
+    fn socket(&self) -> &Path {
+        self.server.path()
     }
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {

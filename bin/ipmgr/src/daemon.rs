@@ -559,6 +559,15 @@ impl service::Daemon for Daemon {
         &mut self.reactor
     }
 
+    fn socket(&self) -> &Path {
+        &self.path
+    }
+
+    fn on_lost_socket(&mut self, _: Instant) -> Turn {
+        self.on_succession();
+        Turn::Over
+    }
+
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
         if std::mem::take(&mut self.accept_again) {
             self.on_listener(now)?;

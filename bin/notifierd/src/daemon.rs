@@ -3,6 +3,7 @@
 mod ends;
 mod held;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -431,6 +432,10 @@ impl Daemon {
 impl service::Daemon for Daemon {
     fn reactor(&mut self) -> &mut Reactor {
         &mut self.reactor
+    }
+
+    fn socket(&self) -> &Path {
+        self.server.path()
     }
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {

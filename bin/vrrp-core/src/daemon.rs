@@ -8,7 +8,7 @@ mod notices;
 mod preludes;
 mod reload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ipc::core_ipmgr::{Order, PROTOCOL, Report, Troubles};
@@ -411,6 +411,15 @@ impl Daemon {
 impl service::Daemon for Daemon {
     fn reactor(&mut self) -> &mut Reactor {
         &mut self.reactor
+    }
+
+    fn socket(&self) -> &Path {
+        self.server.path()
+    }
+
+    /// As after a crash: the next one resumes.
+    fn on_lost_socket(&mut self, _: Instant) -> Turn {
+        Turn::Over
     }
 
     fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {

@@ -83,6 +83,12 @@ impl LineServer {
         })
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether a token is one of this server's.
     #[must_use]
     pub const fn owns(&self, token: Token) -> bool {

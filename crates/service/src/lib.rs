@@ -9,6 +9,7 @@ mod failure;
 mod ground;
 pub mod log;
 mod options;
+mod post;
 mod ready;
 pub mod reload;
 mod serve;

@@ -3,11 +3,14 @@
 //! It must never decide anything, nor sleep anywhere but in [`Reactor::wait`]. Read `reactor::Ready` first: descriptors
 //! come before signals, and the timer last.
 
+use std::path::Path;
+
 use model::Instant;
 use reactor::{Reactor, Ready, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::Failure;
+use crate::post::Post;
 use crate::ready::notify_alive;
 use crate::watchdog::Watchdog;
 
@@ -31,6 +34,9 @@ pub trait Daemon {
     /// The event loop that everything of this daemon hangs on.
     fn reactor(&mut self) -> &mut Reactor;
 
+    /// The file of the socket that it listens on.
+    fn socket(&self) -> &Path;
+
     /// Once per turn: everything that is due at `now`.
     ///
     /// # Errors
@@ -51,6 +57,13 @@ pub trait Daemon {
 
     /// SIGUSR1, and nothing else follows: what a successor should know.
     fn on_succession(&mut self) {}
+
+    /// The socket's file is gone. It ends, and will be started again: whoever has a place to lose makes room for a successor, and
+    /// whoever has none stops.
+    fn on_lost_socket(&mut self, now: Instant) -> Turn {
+        self.on_stop(now);
+        Turn::Sleep(Some(now))
+    }
 }
 
 /// What a descriptor may be good for; trying tells.
@@ -79,13 +92,17 @@ pub fn event_loop() -> Result<Reactor, Failure> {
 pub fn serve(mut daemon: impl Daemon) -> Result<(), Failure> {
     let mut ready = Vec::new();
     let mut watchdog = Watchdog::from_environment(sys::clock::now());
+    let mut post = Post::new(daemon.socket(), sys::clock::now());
     loop {
         let now = sys::clock::now();
         let Turn::Sleep(deadline) = daemon.on_turn(now)? else { return Ok(()) };
         if watchdog.is_due(now) {
             notify_alive();
         }
-        let deadline = watchdog.no_later(deadline);
+        if post.is_lost(now) && daemon.on_lost_socket(now) == Turn::Over {
+            return Ok(());
+        }
+        let deadline = post.no_later(watchdog.no_later(deadline));
         let reactor = daemon.reactor();
         reactor.arm(deadline).map_err(|error| Failure::io("set the timer", &error))?;
         reactor.wait(&mut ready).map_err(|error| Failure::io("wait for events", &error))?;
@@ -128,6 +145,10 @@ mod tests {
     impl Daemon for Witness {
         fn reactor(&mut self) -> &mut Reactor {
             &mut self.reactor
+        }
+
+        fn socket(&self) -> &Path {
+            Path::new("/")
         }
 
         fn on_turn(&mut self, now: Instant) -> Result<Turn, Failure> {
