@@ -195,6 +195,14 @@ fn the_history_is_for_members(machine: &Machine) {
     let about = machine.must("stat -c '%U %G %a' /var/lib/handover/history.jsonl");
     assert_eq!(about.trim(), "_handover-notify _handover 640");
     let member = "setpriv --reuid nobody --regid _handover --clear-groups";
+    for directory in ["/run/handover", "/var/lib/handover"] {
+        assert_eq!(
+            machine.must(&format!("stat -c '%U %G %a' {directory}")).trim(),
+            "root _handover-daemons 1775"
+        );
+        let taken = machine.output(&format!("{member} touch {directory}/a-place-of-somebody-else"));
+        assert!(!taken.success(), "a member may write in {directory}");
+    }
     let told = machine.must(&format!("{member} handover history"));
     assert!(told.contains("-> MASTER"), "{told}");
     let stranger = machine.sh("setpriv --reuid nobody --regid nogroup --clear-groups handover history 2>&1");

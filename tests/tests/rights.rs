@@ -54,7 +54,9 @@ fn master(lab: &Lab, accounts: bool) -> Node {
         });
         let users = "root:x:0:0:root:/root:/bin/sh\n".to_owned() + &users.collect::<String>();
         node.host().write_file("/etc/passwd", &users, 0o644).expect("write");
-        node.host().write_file("/etc/group", "root:x:0:\n_handover:x:900:\n", 0o644).expect("write");
+        let members = DAEMONS.map(|(_, user, _)| user).join(",");
+        let groups = format!("root:x:0:\n_handover:x:900:\n_handover-daemons:x:899:{members}\n");
+        node.host().write_file("/etc/group", &groups, 0o644).expect("write");
         let config =
             CONFIG.replace("  track_script", "  notify_master /usr/local/bin/whoami root\n  track_script");
         node.host().write_file("/etc/handover/handover.conf", &config, 0o644).expect("write");

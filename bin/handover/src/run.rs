@@ -21,8 +21,10 @@ use sys::process::{Child, Signal, spawn};
 use crate::recipe::Recipe;
 use crate::supervise::{Daemon, Deaths, Remedy};
 
-/// The group that owns both directories where it exists.
+/// The group of the daemons' sockets, and of whoever may speak to them.
 pub(crate) const GROUP: &str = "_handover";
+/// The group that owns both directories where it exists: nobody but the daemons is in it.
+const DAEMONS: &str = "_handover-daemons";
 /// Sticky, so that no daemon can take away another's socket or file.
 const SHARED_MODE: u32 = 0o1775;
 /// `S_IWGRP` and `S_IWOTH`.
@@ -107,7 +109,7 @@ impl Directories {
 fn prepare(path: &Path) -> Result<(), Failure> {
     let doing = |what: &str| format!("{what} the directory {}", path.display());
     fs::create_dir_all(path).map_err(|error| Failure::io(doing("make"), &error))?;
-    let group = sys::user::group(GROUP).unwrap_or_default();
+    let group = [DAEMONS, GROUP].into_iter().find_map(|name| sys::user::group(name).unwrap_or_default());
     // Where we can't give anybody a user of their own, all daemons run as we do, and it is theirs already.
     if let Some(group) = group.filter(|_| is_root() && privilege::has(Capability::SetUid).unwrap_or(false)) {
         chown(path, None, Some(group)).map_err(|error| Failure::io(doing("change the group of"), &error))?;

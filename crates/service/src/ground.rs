@@ -18,7 +18,7 @@ pub(crate) fn look(runtime_dir: &Path) {
     if let Some(what) = complaint(about.uid(), about.mode(), sys::user::effective_uid()) {
         let path = runtime_dir.display();
         log::warn!(
-            "{what} in {path}: who does can take a daemon's place there; it should belong to root, with group _handover and mode 1775"
+            "{what} in {path}: who does can take a daemon's place there; it should belong to root, with group _handover-daemons and mode 1775"
         );
     }
 }
