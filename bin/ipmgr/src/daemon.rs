@@ -7,6 +7,7 @@ mod apply;
 mod door;
 mod meanwhile;
 mod reload;
+mod secondaries;
 mod troubles;
 mod virtual_links;
 
@@ -542,6 +543,7 @@ impl Daemon {
         self.claims.clear();
         self.look_at = now;
         self.look(now);
+        self.promote(now);
         let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
         let count = plan.changes.len();
         let paths = paths::paths(&self.config, &self.claims, &self.world);

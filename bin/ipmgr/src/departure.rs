@@ -8,8 +8,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use model::LinkName;
-use sys::netlink::{Change, KernelError, PathChange, Route, RuleChange};
+use sys::netlink::{Change, KernelError, PathChange, Route, RuleChange, promotes_secondaries};
 
+use crate::bystanders;
 use crate::claims::Claims;
 use crate::paths::{self, ORIGIN};
 use crate::plan;
@@ -44,6 +45,8 @@ struct Ours {
     routes: Vec<PathChange>,
     addresses: Vec<Change>,
     links: Vec<(u32, LinkName)>,
+    /// Where something that isn't ours would go along.
+    endangered: Vec<(u32, LinkName)>,
 }
 
 impl Ours {
@@ -54,24 +57,35 @@ impl Ours {
         let paths = paths::paths(&nothing, &nobody, &world);
         let plan = plan::plan(&nothing, &HashSet::new(), &nobody, &world);
         let links = world.links().filter(|link| link.virtual_link.is_some());
+        let endangered = bystanders::endangered(&nothing, &world).into_keys();
         Ok(Self {
             rules: paths.rules_out,
             routes: paths.routes_out,
             addresses: plan.changes.into_iter().map(|(change, _)| change).collect(),
             links: links.map(|link| (link.index, link.name.clone())).collect(),
+            endangered: endangered.filter_map(|index| Some((index, world.name(index)?.clone()))).collect(),
         })
     }
 
     fn is_there(&self) -> bool {
-        let Self { rules, routes, addresses, links } = self;
+        let Self { rules, routes, addresses, links, endangered: _ } = self;
         !(rules.is_empty() && routes.is_empty() && addresses.is_empty() && links.is_empty())
     }
 
     fn remove(self, route: &mut Route) {
+        let switched =
+            self.endangered.iter().filter(|(_, name)| promotes_secondaries(name).is_ok_and(|on| !on));
+        let switched: Vec<u32> = switched.map(|(index, _)| *index).collect();
+        for index in &switched {
+            if let Err(error) = route.set_promote_secondaries(*index, true) {
+                log::error!("{error}");
+            }
+        }
         let mut results = route.apply_rules(&self.rules, ORIGIN);
         results.extend(route.apply_paths(&self.routes, ORIGIN));
         results.extend(route.apply(&self.addresses));
         results.extend(self.links.iter().map(|(index, name)| route.delete_virtual(*index, name)));
+        results.extend(switched.iter().map(|index| route.set_promote_secondaries(*index, false)));
         let failed = results.into_iter().filter_map(Result::err).filter(|error| !error.is_absent());
         failed.for_each(|error| log::error!("{error}"));
     }

@@ -98,7 +98,16 @@ mod tests {
         let (address, prefix) = text.split_once('/').unwrap();
         let (address, prefix) = (address.parse().unwrap(), prefix.parse().unwrap());
         let shape = Shape::default();
-        HostAddress { link: 2, address, prefix, tentative: false, valid: None, origin: None, shape }
+        HostAddress {
+            link: 2,
+            address,
+            prefix,
+            tentative: false,
+            secondary: false,
+            valid: None,
+            origin: None,
+            shape,
+        }
     }
 
     fn ours(text: &str) -> HostAddress {

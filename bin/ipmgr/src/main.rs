@@ -6,6 +6,7 @@
 //! removes them when vrrp-core is silent for longer than a peer would wait. Read `ipc::core_ipmgr` and ARCHITECTURE.md,
 //! "What each silence means", first.
 
+mod bystanders;
 mod claims;
 mod contest;
 mod core_link;

@@ -336,7 +336,7 @@ vrrp_instance third {
         let valid = left.map(Duration::from_secs);
         let label = address.is_ipv4().then(|| "eth0".to_owned());
         let shape = Shape { label, ..Shape::default() };
-        HostAddress { link: 2, address, prefix, tentative: false, valid, origin, shape }
+        HostAddress { link: 2, address, prefix, tentative: false, secondary: false, valid, origin, shape }
     }
 
     fn ours(text: &str) -> HostAddress {

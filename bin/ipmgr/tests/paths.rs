@@ -231,6 +231,48 @@ fn an_address_that_goes_takes_nobody_elses_with_it() {
     assert!(host.found("198.51.100.9").is_some(), "the administrator's");
 }
 
+/// Nobody asked for `promote_secondaries`: the node's own address was removed and added again, as a DHCP client does, and is
+/// secondary to ours since. However ours goes, the other stays.
+#[test]
+fn a_node_does_not_lose_its_own_address_with_ours() {
+    let Some(mut host) = Host::new() else { return };
+    let fingerprint = configure(&host, "virtual_ipaddress_excluded {\n 198.51.100.5/24\n}", "");
+    let settings = ["all", "eth0"].map(|name| format!("/proc/sys/net/ipv4/conf/{name}/promote_secondaries"));
+    let own = "198.51.100.9".parse().unwrap();
+    for way in ["an order", "SIGTERM", "no start"] {
+        settings.iter().for_each(|it| std::fs::write(it, "0").unwrap());
+        host.start();
+        let (mut core, _) = host.core_that_runs(fingerprint);
+        assert_eq!(core.install("api_vip", 1), [""; 0]);
+        host.route.add_address("eth0", own, 24).unwrap();
+        assert!(ip("address show dev eth0").contains("198.51.100.9/24 scope global secondary"));
+        match way {
+            "an order" => {
+                eventually("it is provided for", || {
+                    core.beat();
+                    host.log().contains("198.51.100.5/24 would take 198.51.100.9/24 along")
+                });
+                core.withdraw("api_vip", 2);
+                host.signal(Signal::TERM);
+            }
+            "SIGTERM" => host.signal(Signal::TERM),
+            _ => host.signal(Signal::KILL),
+        }
+        drop(core);
+        host.ended();
+        if way == "no start" {
+            settings.iter().for_each(|it| std::fs::write(it, "0").unwrap());
+            host.configure(|text| text.replace("vrrp_instance", "vrrp_instants"));
+            assert_eq!(host.fails_to_start(&[]), Exit::Code(78));
+        }
+        assert_eq!(host.found("198.51.100.5"), None, "{way}");
+        let place = host.place("eth0", "198.51.100.9", 24);
+        assert!(host.found("198.51.100.9").is_some(), "{way}: {}", host.log());
+        assert_eq!(std::fs::read_to_string(&settings[1]).unwrap(), "0\n", "{way}: as it was");
+        assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+    }
+}
+
 /// Nobody has taken it away: there was no way to it yet.
 #[test]
 fn a_route_that_was_refused_is_added_at_last_and_not_put_back() {

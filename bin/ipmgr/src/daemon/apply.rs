@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use model::Instant;
-use sys::netlink::{self, Change, KernelError, MAX_BATCH};
+use sys::netlink::{Change, KernelError, MAX_BATCH};
 
 use super::{AFTER_REPAIR, Answer, Daemon, LOOK_AGAIN};
 use crate::claims::InstanceId;
@@ -218,43 +218,5 @@ impl Daemon {
                 );
             }
         });
-    }
-
-    /// What `promote_secondaries` asks for, on each interface once.
-    pub(super) fn promote(&mut self, now: Instant) {
-        let promoting = self.config.instances.iter().filter(|instance| instance.promotes_secondaries);
-        let links: HashSet<u32> = promoting
-            .flat_map(|instance| instance.held().filter(|it| it.address.is_ipv4()).map(|it| &it.link))
-            .filter_map(|name| self.world.link(name))
-            .map(|link| link.index)
-            .collect();
-        for index in &links {
-            let Some(name) = self.world.name(*index).filter(|_| !self.promoted.contains_key(index)) else {
-                continue;
-            };
-            // Where nobody can tell how it was, nothing is put back at the end.
-            let before = netlink::promotes_secondaries(name).ok();
-            let mut is_ours = false;
-            if before != Some(true) {
-                match self.route.set_promote_secondaries(*index, true) {
-                    Ok(()) => is_ours = before.is_some(),
-                    Err(error) => self.complaints.mention(now, || log::error!("{error}")),
-                }
-            }
-            self.promoted.insert(*index, is_ours);
-        }
-        self.demote(&links);
-    }
-
-    /// What did so only for us does so no longer, but for these. What an ipmgr before us has set stays: nobody remembers that.
-    pub(super) fn demote(&mut self, but: &HashSet<u32>) {
-        for (index, _) in
-            self.promoted.extract_if(|index, _| !but.contains(index)).filter(|(_, is_ours)| *is_ours)
-        {
-            match self.route.set_promote_secondaries(index, false) {
-                Err(error) if !error.is_absent() => log::error!("{error}"),
-                Ok(()) | Err(_) => {}
-            }
-        }
     }
 }

@@ -175,6 +175,9 @@ pub struct HostAddress {
     pub prefix: u8,
     /// Not usable: duplicate address detection is under way, or found a duplicate.
     pub tentative: bool,
+    /// An IPv4 address that goes when the first one of its subnet goes, unless the interface has `promote_secondaries`
+    /// (`IFA_F_SECONDARY`).
+    pub secondary: bool,
     /// When it ends unless it is renewed; `None` is never.
     pub valid: Option<Duration>,
     /// Who put it there (`IFA_PROTO`); `None` for what a person added, and for everything before Linux 5.18.
@@ -218,8 +221,10 @@ impl HostAddress {
         shape.no_prefix_route = flags.contains(AddressFlags::Noprefixroute);
         shape.makes_temporary = flags.contains(AddressFlags::Managetempaddr);
         shape.home = flags.contains(AddressFlags::Homeaddress);
+        // The same bit says of an IPv6 address that it is a temporary one.
+        let secondary = address.is_ipv4() && flags.contains(AddressFlags::Secondary);
         let prefix = header.prefix_len;
-        Ok(Some(Self { link: header.index, address, prefix, tentative, valid, origin, shape }))
+        Ok(Some(Self { link: header.index, address, prefix, tentative, secondary, valid, origin, shape }))
     }
 }
 
