@@ -1,7 +1,8 @@
 //! `handover run` when its daemons or it itself come to harm: no orphan, and one daemon's trouble stays its own.
 
 use handover_tests::node::{Node, RUNTIME_DIR, VIP, api_vip, eventually, start_lab};
-use lab::Lab;
+use handover_tests::programs::on_host;
+use lab::{Lab, Spec};
 
 const FILE: &str = "/etc/handover/handover.conf";
 
@@ -46,6 +47,40 @@ fn a_daemon_that_cannot_come_back_leaves_the_address_where_it_is() {
     assert_eq!(node.state(), "MASTER", "{}", node.story());
     assert!(node.holds(VIP));
     assert_eq!(node.at("/instances/0/cause/code"), "no-master", "it never moved: {}", node.story());
+}
+
+/// A log shim that hangs, a terminal that was stopped: nobody may wait for whoever reads the log.
+#[test]
+fn a_log_that_nobody_reads_keeps_nobody_from_working() {
+    let lab = start_lab();
+    let node = Node::new(&lab, "a", &["192.168.1.11/24"], &api_vip(150, ""));
+    // The shell's own descriptor keeps the pipe open, and reads nothing.
+    let run = format!(
+        "mkfifo /run/log && exec 3<>/run/log && exec {} run --runtime-dir {RUNTIME_DIR} --state-dir /run/state -f {FILE} >/run/log 2>&1",
+        on_host("handover")
+    );
+    let run =
+        node.host().spawn(Spec::new(["sh", "-c", &run]).variable("HANDOVER_LOG", "info")).expect("start");
+    eventually(&lab, &[&node], "a is MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    let full = "dd if=/dev/zero of=/run/log bs=4096 count=1000 oflag=nonblock 2>&1 | grep -c 'temporarily unavailable'";
+    eventually(&lab, &[&node], "the pipe is full", || node.sh(full).trim() == "1");
+    for _ in 0..3 {
+        let _ = node.sh(&format!("ip address del {VIP}/32 dev eth0"));
+        eventually(&lab, &[&node], "ipmgr works", || node.holds(VIP));
+    }
+    let _ = node.sh("ip link set eth0 down");
+    eventually(&lab, &[&node], "vrrp-core works", || node.state() == "FAULT");
+    let _ = node.sh("ip link set eth0 up");
+    eventually(&lab, &[&node], "the link is seen again", || node.state() == "BACKUP");
+    let reader = node
+        .host()
+        .spawn(Spec::new(["sh", "-c", "grep -a --line-buffered lost </run/log"]))
+        .expect("read on");
+    let _ = node.sh("ip link set eth0 down");
+    eventually(&lab, &[&node], "what is lost is told", || {
+        reader.lines().iter().any(|it| it.text.contains("lines of the log are lost, since nobody read them"))
+    });
+    drop(run);
 }
 
 /// ipmgr has restarted after an edit: the file decides, and the address stays where it is.
