@@ -125,7 +125,14 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
         nothing_moved(&lab, both, &removed, &format!("kill -9 of {unit}"));
     }
     let before = a.main_pids();
-    let _ = a.must(&format!("dpkg -i {}", Machine::path_of(&second)));
+    let upgrade = format!("dpkg -i {} 2>&1", Machine::path_of(&second));
+    let _ = a.must("sed -i.good 's/virtual_router_id 5/virtual_router_id five/' /etc/handover/handover.conf");
+    let told = a.must(&upgrade);
+    assert!(told.contains("what runs is the version of before"), "{told}");
+    assert_eq!(a.main_pids(), before, "restarted with a file that isn't valid\n{told}");
+    nothing_moved(&lab, both, &removed, "an upgrade while the file is not valid");
+    let _ = a.must("mv /etc/handover/handover.conf.good /etc/handover/handover.conf");
+    let _ = a.must(&upgrade);
     eventually(&lab, &[&a], "all were restarted by the upgrade", || {
         a.main_pids().iter().zip(&before).all(|(now, before)| now != before && now != "0")
     });
