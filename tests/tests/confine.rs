@@ -94,7 +94,13 @@ fn dies_of_each(daemon: &str, wishes: &[(&str, &str)]) {
 #[test]
 fn vrrp_core_ends_when_it_does_what_it_has_no_need_of() {
     // It opens no socket of the network at all, and nobody else can take the handler's place.
-    let more = [("packet", "socket"), ("mute", "rt_sigaction"), ("uring", "io_uring_setup")];
+    let more = [
+        ("packet", "socket"),
+        ("mute", "rt_sigaction"),
+        ("uring", "io_uring_setup"),
+        ("header", "setsockopt"),
+        ("filter", "setsockopt"),
+    ];
     dies_of_each("vrrp-core", &[&FORBIDDEN[..], &more].concat());
 }
 

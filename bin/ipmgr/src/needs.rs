@@ -39,5 +39,6 @@ pub(crate) const NEEDS: &[Need] = &[
             With(Call::SOCKET, &[Is(0, NETLINK), Is(2, NETFILTER)]),
         ],
     },
+    Need { why: "making of a new socket what it is for", calls: &[Always(Call::SETSOCKOPT)] },
     Need { why: "naming the link or the groups that a new socket belongs to", calls: &[Always(Call::BIND)] },
 ];

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -60,6 +61,8 @@ static void act(void)
 	if (!strcmp(wish, "user")) syscall(SYS_setresuid, 0, 0, 0);
 	if (!strcmp(wish, "namespace")) unshare(CLONE_NEWUSER);
 	if (!strcmp(wish, "signal")) kill(1, 0);
+	if (!strcmp(wish, "header")) setsockopt(0, IPPROTO_IP, IP_HDRINCL, argv, 4);
+	if (!strcmp(wish, "filter")) setsockopt(0, SOL_SOCKET, SO_DETACH_FILTER, argv, 4);
 	if (!strcmp(wish, "code")) try_to_make_code();
 	if (!strcmp(wish, "mute")) signal(SIGSYS, SIG_IGN);
 	if (!strcmp(wish, "state")) try_to_write("/run/state/new");

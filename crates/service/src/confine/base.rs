@@ -10,6 +10,12 @@ use sys::seccomp::{Call, Need};
 
 /// `AF_UNIX`.
 const UNIX: u32 = 1;
+/// Options of a socket (asm-generic/socket.h).
+const SOL_SOCKET: u32 = 1;
+const SO_SNDBUF: u32 = 7;
+const SO_RCVTIMEO: u32 = 20;
+const SO_SNDTIMEO: u32 = 21;
+const SO_SNDBUFFORCE: u32 = 32;
 /// `PROT_EXEC`.
 const EXECUTABLE: u32 = 4;
 /// `SIGSYS`.
@@ -70,9 +76,18 @@ pub(super) const NEEDS: &[Need] = &[
             Always(Call::ACCEPT),
             Always(Call::SHUTDOWN),
             Always(Call::GETSOCKOPT),
-            Always(Call::SETSOCKOPT),
             Always(Call::GETSOCKNAME),
             Always(Call::GETPEERNAME),
+        ],
+    },
+    Need {
+        why: "room for what a sibling hasn't read yet, and how long the thread that coordinates a reload waits for one; with other \
+              options the network's sockets would do more than they are for",
+        calls: &[
+            With(Call::SETSOCKOPT, &[Is(1, SOL_SOCKET), Is(2, SO_SNDBUF)]),
+            With(Call::SETSOCKOPT, &[Is(1, SOL_SOCKET), Is(2, SO_SNDBUFFORCE)]),
+            With(Call::SETSOCKOPT, &[Is(1, SOL_SOCKET), Is(2, SO_RCVTIMEO)]),
+            With(Call::SETSOCKOPT, &[Is(1, SOL_SOCKET), Is(2, SO_SNDTIMEO)]),
         ],
     },
     Need {
