@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Address, Config, Instance};
-use ipc::core_ipmgr::{self, Order, Report, SOCKET};
+use ipc::core_ipmgr::{self, ALIVE_EVERY, Order, Report, SOCKET};
 use model::{InstanceName, Instant, LinkFact, LinkName};
 use reactor::{Interest, Reactor, Token};
 use service::reload::Participant;
@@ -141,6 +141,8 @@ struct Daemon {
     dirty: bool,
     /// When the kernel is asked next if nothing happens.
     look_at: Instant,
+    /// When vrrp-core is to hear from us again.
+    alive_at: Instant,
     /// Before this a mere change is no reason to ask.
     rest_until: Instant,
     /// The indices of the links that are to have `promote_secondaries`, and whether that is to be put back.
@@ -234,6 +236,7 @@ impl Daemon {
             failures: HashMap::new(),
             dirty: true,
             look_at: now + LOOK_EVERY,
+            alive_at: now + ALIVE_EVERY,
             rest_until: now,
             promoted: HashMap::new(),
             no_virtual_link: HashMap::new(),
@@ -259,7 +262,8 @@ impl Daemon {
 
     fn next_deadline(&self, now: Instant) -> Instant {
         let look = if self.dirty { self.rest_until.max(now) } else { self.look_at };
-        let others = [self.claims.next_deadline(), self.contest.next_deadline(), self.stop_at];
+        let others =
+            [self.claims.next_deadline(), self.contest.next_deadline(), self.stop_at, Some(self.alive_at)];
         others.into_iter().flatten().fold(look, Instant::min)
     }
 
@@ -577,6 +581,7 @@ impl service::Daemon for Daemon {
         self.end_claims(now);
         self.settle(now);
         self.catch_up(now);
+        self.tell_alive(now);
         if self.stop_at.is_some_and(|at| self.core.is_none() || at <= now) {
             self.leave(now);
             return Ok(Turn::Over);

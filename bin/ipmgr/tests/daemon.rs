@@ -186,6 +186,16 @@ fn a_silent_vrrp_core_loses_what_would_be_somebody_elses_soon() {
     assert!(host.found(VIP).is_some(), "an instance with a longer interval can wait longer");
 }
 
+/// What is true of vrrp-core is true of ipmgr: its silence has a meaning, so it may not be silent for nothing.
+#[test]
+fn an_ipmgr_that_has_nothing_to_say_says_that_it_lives() {
+    let Some(host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    for _ in 0..2 {
+        core.hear_it_lives();
+    }
+}
+
 fn held(told: &[harness::Told]) -> Vec<String> {
     let names = told.iter().filter_map(|(report, _)| match report {
         Report::Held { instances } => Some(instances.iter().map(ToString::to_string)),

@@ -256,6 +256,8 @@ impl Daemon {
             Report::Prepared { fingerprint, error } => self.on_prepared(fingerprint, error, now),
             Report::Refused { why } => self.manager.complain(format!("it refuses: {why}")),
             Report::Troubles(troubles) => self.troubles = troubles,
+            // That it was heard at all is what it says.
+            Report::Alive => {}
             Report::WatchSocket { link, family } => {
                 if let (Some(carrier), Some(socket)) = (self.setup.carrier(&link), descriptor) {
                     self.on_watch_socket(carrier, family, socket)?;

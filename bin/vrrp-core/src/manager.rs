@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipc::core_ipmgr::{Order, PROTOCOL, Report, SOCKET};
+use ipc::core_ipmgr::{Order, PROTOCOL, Report, SILENCE, SOCKET};
 use ipc::events::Peer;
 use ipc::frame::{self, MAX_FRAME};
 use model::Instant;
@@ -51,6 +51,8 @@ pub(crate) struct Manager {
     gone_at: Option<Instant>,
     retry_at: Instant,
     beat_at: Instant,
+    /// When it said something last.
+    heard_at: Instant,
     /// What the connection is watched for.
     watched: Interest,
 }
@@ -71,6 +73,7 @@ impl Manager {
             gone_at: None,
             retry_at: now,
             beat_at: now,
+            heard_at: now,
             watched: Interest::READABLE,
         }
     }
@@ -96,6 +99,11 @@ impl Manager {
     /// wants to be woken next.
     pub(crate) fn on_time(&mut self, now: Instant, core: Option<Instant>) -> bool {
         if self.connection.is_some() {
+            if self.silent_at() <= now {
+                // Gone for all purposes. Whoever hangs greets nobody, either.
+                self.close(&format!("it has said nothing for {} s: it hangs", SILENCE.as_secs()), now);
+                return false;
+            }
             if self.beat_at <= now {
                 self.beat_at = self.next_beat(now, core);
                 self.send(&Order::Beat, now);
@@ -117,6 +125,10 @@ impl Manager {
         core.filter(|at| *at > now && *at < at_latest).unwrap_or(at_latest)
     }
 
+    fn silent_at(&self) -> Instant {
+        self.heard_at + SILENCE
+    }
+
     /// What the connection has to be watched for from now on, if it is watched for something else: for room only while
     /// something waits for it, or each frame that ipmgr takes would wake us.
     pub(crate) fn change_of_interest(&mut self) -> Option<Interest> {
@@ -134,7 +146,7 @@ impl Manager {
 
     /// When [`Self::on_time`] wants to be called next.
     pub(crate) fn next_deadline(&self) -> Instant {
-        if self.connection.is_some() { self.beat_at } else { self.retry_at }
+        if self.connection.is_some() { self.beat_at.min(self.silent_at()) } else { self.retry_at }
     }
 
     /// When ipmgr's absence has to be told to the core, if it is absent and that isn't told yet.
@@ -156,6 +168,7 @@ impl Manager {
         match Connection::connect(&self.path) {
             Ok(connection) => {
                 self.connection = Some(connection);
+                self.heard_at = now;
                 self.watched = Interest::READABLE;
                 self.beat_at = now + self.beat_every;
                 self.send(&Order::Hello { protocol: PROTOCOL, fingerprint: self.fingerprint }, now);
@@ -231,6 +244,7 @@ impl Manager {
                     return self.give_up("it sent a frame over the limit", now);
                 }
                 Ok(Some(Received::Frame(Frame { length, fd, .. }))) => {
+                    self.heard_at = now;
                     // A descriptor comes with a datagram of one report.
                     let mut fd = fd;
                     for frame in frame::split(buffer.get(..length).unwrap_or_default()) {
@@ -325,6 +339,26 @@ mod tests {
             assert!(beats >= 98, "{} wake-ups for nothing else at phase {phase}", 100 - beats);
             std::fs::remove_dir_all(directory).unwrap();
         }
+    }
+
+    #[test]
+    fn an_ipmgr_that_says_nothing_any_more_is_gone() {
+        let (directory, _listener, mut manager, peer) = connected("silence", Duration::from_secs(1));
+        manager.greeted();
+        let heard = START + Duration::from_secs(7);
+        peer.send(&frame::encode(&Report::Alive).unwrap(), None).unwrap();
+        let mut news = Vec::new();
+        manager.on_readable(heard, &mut news);
+        assert_eq!(news.len(), 1);
+        let mut now = heard;
+        while now < heard + SILENCE {
+            assert_eq!((manager.on_time(now, None), manager.absence_due()), (false, None), "at {now:?}");
+            now = manager.next_deadline().min(heard + SILENCE);
+        }
+        assert!(!manager.on_time(now, None));
+        assert_eq!(manager.absence_due(), Some(now + GRACE));
+        assert_eq!(manager.peer().trouble.as_deref(), Some("it has said nothing for 40 s: it hangs"));
+        std::fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //!
 //! The conversation: vrrp-core connects and says [`Order::Hello`]; ipmgr answers with [`Report::Hello`], what it still
 //! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
-//! when there is something to say (ipmgr several reports in one datagram where there are many), and vrrp-core sends [`Order::Beat`] so that its silence has a meaning. Both run the same
+//! when there is something to say (ipmgr several reports in one datagram where there are many), and vrrp-core sends [`Order::Beat`] so that its silence has a meaning, as has ipmgr's
+//! ([`Report::Alive`]). Both run the same
 //! configuration: [`Order::Prepare`] and [`Order::Adopt`] replace it on both sides.
+
+use std::time::Duration;
 
 use model::{Family, InstanceName, LinkFact, LinkName, Transport};
 use serde::{Deserialize, Serialize};
@@ -15,10 +18,15 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
+/// How often a [`Report::Alive`] is due at least.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(10);
+/// An ipmgr of which nothing was heard for this long hangs. By then the kernel begins to remove the addresses that it doesn't renew:
+/// sooner both routers would have them, and later none.
+pub const SILENCE: Duration = Duration::from_secs(40);
 /// How many names one [`Report::Held`] may hold: with the longest names it still fits a frame.
 pub const MAX_HELD: usize = 128;
 /// How many addresses one report may number.
@@ -155,6 +163,8 @@ pub enum Report {
     },
     /// What is wrong that belongs to no order: all of it, whenever it is another than before. Nothing is wrong until this was said.
     Troubles(Troubles),
+    /// "I am here, and do my work."
+    Alive,
 }
 
 /// What works against ipmgr, as its status; see [`Report::Troubles`].

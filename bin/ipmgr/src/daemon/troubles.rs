@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use config::Config;
-use ipc::core_ipmgr::{self, Report, Troubles};
+use ipc::core_ipmgr::{self, ALIVE_EVERY, Report, Troubles};
 use model::Instant;
 
 use super::Daemon;
@@ -22,6 +22,14 @@ impl Daemon {
         if core.troubles != troubles {
             core.troubles = troubles.clone();
             self.with_core(|core| core.send(&Report::Troubles(troubles), None));
+        }
+    }
+
+    /// Gives the sign of life that is due.
+    pub(super) fn tell_alive(&mut self, now: Instant) {
+        if now >= self.alive_at {
+            self.alive_at = now + ALIVE_EVERY;
+            self.with_core(|core| core.send(&Report::Alive, None));
         }
     }
 }

@@ -291,15 +291,27 @@ impl Core {
         let _ = self.connection.send(&frame::encode(&Order::Beat).unwrap(), None);
     }
 
+    /// The next report but for signs of life, which come when they are due.
     #[track_caller]
     pub(crate) fn hear(&mut self) -> Told {
-        self.next(true).expect("ipmgr has closed the connection")
+        loop {
+            let told = self.next(true).expect("ipmgr has closed the connection");
+            if told.0 != Report::Alive {
+                return told;
+            }
+        }
     }
 
     /// The next report, without a sign of life meanwhile.
     #[track_caller]
     pub(crate) fn hear_silently(&mut self) -> Report {
         self.next(false).expect("ipmgr has closed the connection").0
+    }
+
+    /// Waits for its sign of life.
+    #[track_caller]
+    pub(crate) fn hear_it_lives(&mut self) {
+        while self.next(true).expect("ipmgr has closed the connection").0 != Report::Alive {}
     }
 
     /// Reads up to the report that is looked for; link facts may come at any time.
