@@ -49,6 +49,24 @@ fn a_daemon_that_cannot_come_back_leaves_the_address_where_it_is() {
     assert_eq!(node.at("/instances/0/cause/code"), "no-master", "it never moved: {}", node.story());
 }
 
+/// A daemon that hangs is as bad as one that is dead, and nobody's `wait` tells.
+#[test]
+fn daemons_that_hang_are_replaced_and_nothing_moves() {
+    let lab = start_lab();
+    let node = master(&lab);
+    let hanging = ["ipmgr", "checkerd", "notifierd"];
+    let before = hanging.map(|name| node.pids(name));
+    hanging.iter().for_each(|name| node.signal(name, "STOP"));
+    eventually(&lab, &[&node], "all three are others", || {
+        let now = hanging.map(|name| node.pids(name));
+        now.iter().zip(&before).all(|(now, before)| now.len() == 1 && now != before)
+    });
+    assert!(node.log().contains("ipmgr hangs, and is killed"), "{}", node.log());
+    eventually(&lab, &[&node], "it is still MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    let hooks = node.hooks();
+    assert!(!hooks.iter().any(|line| line.contains("FAULT")), "{hooks:?}\n{}", node.story());
+}
+
 /// A log shim that hangs, a terminal that was stopped: nobody may wait for whoever reads the log.
 #[test]
 fn a_log_that_nobody_reads_keeps_nobody_from_working() {

@@ -8,6 +8,7 @@ mod explain;
 mod fmt;
 mod history;
 mod lab;
+mod pulse;
 mod recipe;
 mod reload;
 mod run;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sys::privilege::Capability;
 use sys::process::{Credentials, Rights, Signal, Spec, Stdio};
 
+use crate::pulse::Pulse;
 use crate::run::{Directories, GROUP, Reading, is_root};
 use crate::supervise::Daemon;
 
@@ -22,6 +23,8 @@ pub(crate) struct Recipe {
     credentials: Option<Credentials>,
     rights: Rights,
     real_time: Option<u8>,
+    /// Where it says that its loop turns.
+    pulse: Option<PathBuf>,
 }
 
 impl Recipe {
@@ -40,7 +43,15 @@ impl Recipe {
             credentials: credentials(daemon),
             rights: rights(daemon),
             real_time: real_time.filter(|_| daemon == Daemon::VrrpCore),
+            pulse: None,
         }
+    }
+
+    /// A socket for its signs of life, of which it is told from now on.
+    pub(crate) fn pulse(&mut self, path: PathBuf) -> std::io::Result<Pulse> {
+        let pulse = Pulse::listen(path.clone(), self.credentials.as_ref().map(|it| it.uid))?;
+        self.pulse = Some(path);
+        Ok(pulse)
     }
 
     pub(crate) fn spec(&self) -> Spec {
@@ -61,6 +72,8 @@ impl Recipe {
         let variables = std::env::vars_os().filter(|(name, _)| !FROM_SYSTEMD.iter().any(|it| name == it));
         let spec = variables.fold(spec.clear_environment(), |spec, (name, value)| spec.variable(name, value));
         let spec = spec.variable(service::SUPERVISOR, std::process::id().to_string());
+        let ours = self.pulse.iter().flat_map(|path| Pulse::variables(path));
+        let spec = ours.fold(spec, |spec, (name, value)| spec.variable(name, value));
         let spec = match self.real_time {
             Some(priority) => spec.real_time(priority),
             None => spec,

@@ -18,6 +18,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use sys::privilege::{self, Capability};
 use sys::process::{Child, Signal, spawn};
 
+use crate::pulse::Pulse;
 use crate::recipe::Recipe;
 use crate::supervise::{Daemon, Deaths, Remedy};
 
@@ -33,6 +34,8 @@ const STRANGERS_WRITE: u32 = 0o022;
 const PERMISSIONS: u32 = 0o7777;
 /// How often it is looked whether all daemons serve their sockets, until they do.
 const READY_POLL: Duration = Duration::from_millis(20);
+/// Above those of the daemons' processes.
+const FIRST_PULSE: usize = Daemon::ALL.len();
 /// What ends everything, in order.
 const TERMINATION: [i32; 2] = [SIGTERM, SIGINT];
 
@@ -185,6 +188,8 @@ fn beside_us() -> Result<PathBuf, Failure> {
 struct Ward {
     daemon: Daemon,
     recipe: Recipe,
+    /// Whether its loop turns; nobody knows where no socket could be made for that.
+    pulse: Option<Pulse>,
     running: Option<Running>,
     start_at: Option<Instant>,
     deaths: Deaths,
@@ -235,14 +240,20 @@ impl Supervisor {
         let signals = [&TERMINATION[..], &[SIGHUP, SIGCHLD]].concat();
         reactor.signals(&signals).map_err(|error| Failure::io("catch signals", &error))?;
         let now = sys::clock::now();
-        let wards = Daemon::ALL.map(|daemon| Ward {
-            daemon,
-            recipe: Recipe::new(daemon, programs, reading, directories, real_time),
-            running: None,
-            start_at: Some(now),
-            deaths: Deaths::default(),
-        });
-        let wards = Vec::from(wards);
+        let mut wards = Vec::new();
+        for (number, daemon) in Daemon::ALL.into_iter().enumerate() {
+            let mut recipe = Recipe::new(daemon, programs, reading, directories, real_time);
+            let pulse = recipe.pulse(directories.runtime.join(format!("{}.alive", daemon.program())));
+            let pulse = pulse.and_then(|pulse| {
+                reactor.register(Token(FIRST_PULSE + number), &pulse.socket, Interest::READABLE)?;
+                Ok(pulse)
+            });
+            let pulse = pulse.inspect_err(|error| {
+                log::warn!("a {} that hangs will not be noticed: {error}", daemon.program());
+            });
+            let (running, start_at, deaths) = (None, Some(now), Deaths::default());
+            wards.push(Ward { daemon, recipe, pulse: pulse.ok(), running, start_at, deaths });
+        }
         Ok(Self {
             reactor,
             reading: reading.clone(),
@@ -262,6 +273,7 @@ impl Supervisor {
             let now = sys::clock::now();
             self.start_due(now);
             self.stop_next(now);
+            self.end_who_hangs(now);
             if let Some(result) = self.stopping
                 && self.wards.iter().all(|ward| ward.running.is_none())
             {
@@ -281,7 +293,7 @@ impl Supervisor {
                     Ready::Signal(_) => {
                         service::reload::coordinate_in_a_thread(&self.runtime_dir, &self.reloads);
                     }
-                    Ready::Token { token, .. } => self.reap(token, sys::clock::now()),
+                    Ready::Token { token, .. } => self.on_ready(token, sys::clock::now()),
                     Ready::Timer => {}
                 }
             }
@@ -317,6 +329,7 @@ impl Supervisor {
             });
             match watched {
                 Ok(child) => {
+                    ward.pulse.iter_mut().for_each(|pulse| pulse.begin_anew(now));
                     log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
                     ward.running = Some(Running { child, since: now, kill_at: None });
                 }
@@ -324,6 +337,34 @@ impl Supervisor {
                     let remedy = ward.deaths.not_started();
                     self.heal(number, remedy, &format!("can't be started: {error}"), now);
                 }
+            }
+        }
+    }
+
+    /// A daemon has said that it lives, or has ended.
+    fn on_ready(&mut self, token: Token, now: Instant) {
+        let speaker = token.0.checked_sub(FIRST_PULSE).map(|number| self.wards.get_mut(number));
+        match speaker {
+            Some(ward) => ward.into_iter().filter_map(|it| it.pulse.as_mut()).for_each(|it| it.hear(now)),
+            None => self.reap(token, now),
+        }
+    }
+
+    /// A loop that doesn't turn answers nobody, and nothing of it can be mended from here: its successor does better.
+    fn end_who_hangs(&mut self, now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        for ward in &mut self.wards {
+            let (Some(pulse), Some(running)) = (&mut ward.pulse, &ward.running) else { continue };
+            pulse.hear(now);
+            if !pulse.is_over(now) {
+                continue;
+            }
+            log::error!("{} hangs, and is killed", ward.daemon.program());
+            pulse.begin_anew(now);
+            if let Err(error) = running.child.signal(Signal::KILL) {
+                log::warn!("signal {}: {error}", ward.daemon.program());
             }
         }
     }
@@ -418,8 +459,10 @@ impl Supervisor {
     fn next_deadline(&self) -> Option<Instant> {
         let kills = self.wards.iter().filter_map(|ward| ward.running.as_ref()?.kill_at);
         let starts = self.wards.iter().filter_map(|ward| ward.start_at);
+        let pulses = self.wards.iter().filter(|ward| ward.running.is_some() && self.stopping.is_none());
+        let pulses = pulses.filter_map(|ward| ward.pulse.as_ref()?.deadline());
         let poll = (!self.announced).then(|| sys::clock::now() + READY_POLL);
-        kills.chain(starts).chain(poll).min()
+        kills.chain(starts).chain(pulses).chain(poll).min()
     }
 
     /// Once every daemon serves its socket, the service manager (if there is one) hears it.
