@@ -318,6 +318,7 @@ impl Daemon {
                 self.drop_core("it says hello again");
             }
             Order::Beat => {}
+            Order::Standing => self.claims.expect_nobody(now),
             Order::Prepare => self.on_prepare(now),
             Order::Adopt { fingerprint } => self.on_adopt(fingerprint, now),
             Order::Install { instance, order } => {

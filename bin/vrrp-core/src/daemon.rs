@@ -90,6 +90,8 @@ struct Daemon {
     preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
+    /// ipmgr waits to hear that it has all our orders.
+    standing_due: bool,
     /// What ipmgr says works against it.
     troubles: Troubles,
     backlog: Backlog,
@@ -143,6 +145,7 @@ impl Daemon {
             })?,
             preludes: Preludes::new(),
             held: Vec::new(),
+            standing_due: false,
             troubles: Troubles::default(),
             backlog: Backlog::default(),
             lull: Lull::new(now),
@@ -230,6 +233,7 @@ impl Daemon {
             Report::Ready => {
                 self.manager.greeted();
                 self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
+                self.standing_due = true;
             }
             Report::Placed { instance, order, places } => {
                 if let Some(instance) = self.setup.instance(&instance) {
@@ -339,6 +343,9 @@ impl Daemon {
             } else {
                 self.backlog.push(output);
             }
+        }
+        if std::mem::take(&mut self.standing_due) {
+            self.manager.send(&Order::Standing, now);
         }
         for _ in 0..self.backlog.turn() {
             if let Some(output) = self.backlog.pop() {
