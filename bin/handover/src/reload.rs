@@ -82,6 +82,7 @@ fn render_line(line: &Planned) -> String {
         Kind::InstanceHooks => "hooks of",
         Kind::GroupHooks => "hooks of group",
         Kind::Mail => "mail to",
+        Kind::OuterScript => "command of",
     };
     let fate = match line.fate {
         Fate::Keep => "keep",

@@ -7,6 +7,7 @@
 //! long is told, and elections begin.
 
 mod marker;
+mod plan;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -20,6 +21,7 @@ use runner::{Crew, Job, Runner};
 
 use crate::ledger::Entry;
 use marker::Marker;
+pub(crate) use plan::plan;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,14 @@ impl Side {
         match self {
             Self::Startup => "startup_script",
             Self::Shutdown => "shutdown_script",
+        }
+    }
+
+    /// The word that limits it.
+    const fn limit_word(self) -> &'static str {
+        match self {
+            Self::Startup => "startup_script_timeout",
+            Self::Shutdown => "shutdown_script_timeout",
         }
     }
 
@@ -222,8 +232,7 @@ impl Outer {
     /// Ends by and by what has run too long.
     pub(crate) fn on_time(&mut self, now: Instant) {
         for side in self.crew.on_time(now) {
-            let word = side.word();
-            log::warn!("{word} takes longer than its {word}_timeout; it is ended");
+            log::warn!("{} takes longer than its {}; it is ended", side.word(), side.limit_word());
         }
     }
 

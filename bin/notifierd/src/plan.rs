@@ -1,8 +1,9 @@
-//! What another configuration means for the hooks, and for mail. Pure.
+//! What another configuration means for the hooks, for mail, and for what runs before and after everything. Pure.
 //!
 //! Hooks run for what happens, so a change of theirs makes nothing run: the next state finds the new ones.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use config::{Config, Delivery, Hook, Hooks, UserSpec};
 use ipc::reload::{Fate, Kind, Planned};
@@ -10,6 +11,7 @@ use ipc::reload::{Fate, Kind, Planned};
 use crate::board::subjects;
 use crate::mail;
 use crate::occasion::Subject;
+use crate::outer;
 
 /// From old names to new ones.
 pub(crate) fn renames(old: &Config, new: &Config) -> HashMap<Subject, Subject> {
@@ -54,6 +56,7 @@ pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
     left.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
     plan.extend(left);
     plan.extend(mail::plan(old, new, &renames));
+    plan.extend(outer::plan(old, new));
     plan
 }
 
@@ -77,19 +80,22 @@ fn manner(before: &Delivery, after: &Delivery) -> impl Iterator<Item = String> {
     words.into_iter().filter(|(_, differs)| *differs).map(|(word, _)| word.to_owned())
 }
 
+/// What is run, and as whom, where `user` is the default; not where it stands.
+pub(crate) fn meaning<'a>(
+    hook: &'a Hook,
+    user: Option<&'a UserSpec>,
+) -> (&'a Path, &'a [String], Option<&'a UserSpec>) {
+    (&hook.command.program, &hook.command.arguments, hook.user.as_ref().or(user))
+}
+
 fn differences(
     (before, old_user): (&Hooks, Option<&UserSpec>),
     (after, new_user): (&Hooks, Option<&UserSpec>),
 ) -> Vec<String> {
-    let meaning = |hook: Option<&Hook>, user: Option<&UserSpec>| {
-        hook.map(|hook| {
-            let user = hook.user.as_ref().or(user).cloned();
-            (hook.command.program.clone(), hook.command.arguments.clone(), user)
-        })
-    };
     let pairs = before.by_word().into_iter().zip(after.by_word());
-    let differing =
-        pairs.filter(|((_, before), (_, after))| meaning(*before, old_user) != meaning(*after, new_user));
+    let differing = pairs.filter(|((_, before), (_, after))| {
+        before.map(|hook| meaning(hook, old_user)) != after.map(|hook| meaning(hook, new_user))
+    });
     let mut changed: Vec<_> = differing.map(|((word, _), _)| word.to_owned()).collect();
     if before.says_deleted != after.says_deleted && before.deleted == after.deleted {
         changed.push("notify_deleted".to_owned());

@@ -97,6 +97,8 @@ pub enum Kind {
     GroupHooks,
     /// Mail about states.
     Mail,
+    /// What runs before or after everything: `startup_script`, `shutdown_script`.
+    OuterScript,
 }
 
 /// What becomes of something.
