@@ -108,8 +108,24 @@ impl Node {
     /// # Panics
     /// It isn't running, or doesn't stop, or not with status 0.
     pub fn stop(&self) {
+        self.ask_to_stop();
+        self.wait_for_end();
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Panics
+    /// It isn't running.
+    pub fn ask_to_stop(&self) {
+        self.run.borrow().as_ref().expect("handover run was started").kill(Signal::TERM).expect("signal");
+    }
+
+    /// Waits until it has stopped as it was asked to.
+    ///
+    /// # Panics
+    /// It doesn't, or not with status 0.
+    pub fn wait_for_end(&self) {
         let run = self.run.borrow_mut().take().expect("handover run was started");
-        run.kill(Signal::TERM).expect("signal");
         let exit = run.wait(LIMIT);
         assert_eq!(exit, Some(lab::Exit::Code(0)), "handover run didn't stop well:\n{}", lines(&run));
     }

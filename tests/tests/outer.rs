@@ -12,12 +12,19 @@ use lab::{Host, Spec};
 const SLOW: &str = "/usr/local/bin/slow";
 /// Remembers its arguments, and hears no TERM.
 const DEAF: &str = "/usr/local/bin/deaf";
+/// Ends once this file is there.
+const UNTIL_ASKED: &str = "/usr/local/bin/until-asked";
+const ASKED: &str = "/tmp/asked";
+/// What notifierd asks for beyond what `shutdown_script` may take is less, in seconds.
+const MARGIN: u64 = 30;
 
 fn prepare(host: &Host) {
     let slow = format!("#!/bin/sh\n{HOOK} \"$@\"\nsleep 2\n{HOOK} \"$1\" is done\n");
     host.write_file(SLOW, &slow, 0o755).expect("write a script");
     let deaf = format!("#!/bin/sh\ntrap '' TERM\n{HOOK} \"$@\"\nwhile :; do sleep 1; done\n");
     host.write_file(DEAF, &deaf, 0o755).expect("write a script");
+    let until_asked = format!("#!/bin/sh\nwhile [ ! -e {ASKED} ]; do sleep 0.1; done\n");
+    host.write_file(UNTIL_ASKED, &until_asked, 0o755).expect("write a script");
 }
 
 fn node(lab: &lab::Lab, global: &str) -> Node {
@@ -149,6 +156,52 @@ fn a_script_that_hangs_or_is_missing_is_told_and_keeps_nobody() {
     let log = node.log();
     assert_eq!(log.matches("startup_script failed: ").count(), 1, "{log}");
     node.stop();
+}
+
+/// The file may say what it likes: what runs, and how long it may, is what was loaded last.
+#[test]
+fn a_changed_limit_counts_once_it_is_loaded() {
+    let lab = start_lab();
+    let limit = |seconds: u8| {
+        let script = format!("shutdown_script {UNTIL_ASKED}\n shutdown_script_timeout {seconds}");
+        format!("global_defs {{\n script_user root\n {script}\n}}\n{}", api_vip(100, ""))
+    };
+    let node = Node::new(&lab, "ours", &["192.168.1.12/24"], &limit(30));
+    prepare(node.host());
+    let reload = |more: &[&str]| {
+        let handover = on_host("handover");
+        let command = [&[handover.as_str(), "reload", "--runtime-dir", RUNTIME_DIR], more].concat();
+        let reloaded = node.host().run(command).expect("reload");
+        assert!(reloaded.success(), "{}{}", reloaded.stdout, reloaded.stderr);
+        reloaded.stdout
+    };
+    // The margin is notifierd's, for what it does after the script.
+    let stops_within = |seconds: u64| {
+        node.ask_to_stop();
+        let asked = || {
+            let log = node.log();
+            let (_, rest) = log.split_once("notifierd may take ")?;
+            rest.split_once(" s more to stop")?.0.parse::<u64>().ok()
+        };
+        eventually(&lab, &[&node], "it asks for time", || asked().is_some());
+        assert!(asked().is_some_and(|it| (seconds..seconds + MARGIN).contains(&it)), "{}", node.story());
+        let _ = node.sh(&format!("touch {ASKED}"));
+        node.wait_for_end();
+        let _ = node.sh(&format!("rm {ASKED}"));
+    };
+    let planned = "retune   command of shutdown_script: shutdown_script_timeout\n";
+    node.start();
+    eventually(&lab, &[&node], "MASTER", || node.state() == "MASTER");
+    node.configure(&limit(90));
+    assert!(reload(&["--plan"]).contains(planned), "{}", node.story());
+    stops_within(30);
+
+    node.start();
+    eventually(&lab, &[&node], "MASTER", || node.state() == "MASTER");
+    node.configure(&limit(60));
+    assert!(reload(&[]).contains(planned), "{}", node.story());
+    node.configure(&limit(90));
+    stops_within(60);
 }
 
 /// It is waited for no longer than it may take and a little more, whoever should run it.

@@ -1,7 +1,8 @@
-//! Whether a daemon's loop still turns: each says so to a socket of its own, in the words that systemd understands as well
-//! (sd_notify(3), systemd.service(5) `WatchdogSec=`).
+//! Whether a daemon's loop still turns, and how much longer it needs to stop: each says so to a socket of its own, in the words
+//! that systemd understands as well (sd_notify(3), systemd.service(5) `WatchdogSec=`).
 //!
 //! It must never end a daemon for a pause of the whole machine: whoever is found silent has some seconds more to say something.
+//! Nor does it let one put off its end for good: what it may ask for is bounded.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -16,6 +17,12 @@ use model::Instant;
 const LIMIT: Duration = Duration::from_secs(15);
 /// How long a daemon that was found silent has to say something.
 const RESPITE: Duration = Duration::from_secs(5);
+/// The most that a daemon can ask for: the longest `shutdown_script_timeout` is 1000 s.
+const MAX_EXTENSION: Duration = Duration::from_secs(1100);
+/// By this word it does, in microseconds.
+const EXTENSION: &[u8] = b"EXTEND_TIMEOUT_USEC=";
+/// Of a datagram, what is read: the word is all there is in the one that has it.
+const MAX_READ: usize = 64;
 /// Datagrams that are taken in one turn.
 const MAX_BATCH: usize = 64;
 
@@ -28,6 +35,8 @@ pub(crate) struct Pulse {
     heard_at: Option<Instant>,
     /// It was silent for too long when it was looked at then.
     silent_since: Option<Instant>,
+    /// Until when it has asked not to be ended.
+    extended_to: Option<Instant>,
 }
 
 impl Pulse {
@@ -44,7 +53,7 @@ impl Pulse {
         socket.set_nonblocking(true)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         chown(&path, owner, None)?;
-        Ok(Self { socket, path, heard_at: None, silent_since: None })
+        Ok(Self { socket, path, heard_at: None, silent_since: None, extended_to: None })
     }
 
     /// What the daemon has to be told in its environment.
@@ -56,17 +65,24 @@ impl Pulse {
     /// Another one is started.
     pub(crate) fn begin_anew(&mut self, now: Instant) {
         self.hear(now);
-        (self.heard_at, self.silent_since) = (None, None);
+        (self.heard_at, self.silent_since, self.extended_to) = (None, None, None);
     }
 
-    /// Takes what it has said: that is all that matters of it.
-    pub(crate) fn hear(&mut self, now: Instant) {
+    /// Takes what it has said. That it did is what matters, and the time that it asks for, which is given.
+    pub(crate) fn hear(&mut self, now: Instant) -> Option<Duration> {
+        let (mut buffer, mut given) = ([0; MAX_READ], None);
         for _ in 0..MAX_BATCH {
-            if self.socket.recv(&mut [0; 16]).is_err() {
-                return;
-            }
+            let Ok(length) = self.socket.recv(&mut buffer) else { break };
             (self.heard_at, self.silent_since) = (Some(now), None);
+            given = buffer.get(..length).and_then(extension).or(given);
         }
+        self.extended_to = given.map(|time| now + time).or(self.extended_to);
+        given
+    }
+
+    /// Until when it has asked not to be ended, if it has.
+    pub(crate) const fn extended_to(&self) -> Option<Instant> {
+        self.extended_to
     }
 
     /// Whether it has been silent for too long, also after its respite.
@@ -85,6 +101,13 @@ impl Pulse {
     }
 }
 
+/// What it asks for in this datagram, within what it may.
+fn extension(message: &[u8]) -> Option<Duration> {
+    let digits = std::str::from_utf8(message.strip_prefix(EXTENSION)?).ok()?;
+    let time = Duration::from_micros(digits.trim_end().parse().ok()?);
+    Some(time.min(MAX_EXTENSION))
+}
+
 impl Drop for Pulse {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -96,6 +119,18 @@ mod tests {
     use super::*;
 
     const START: Instant = Instant::from_nanos(1_000_000_000);
+
+    #[test]
+    fn more_time_is_given_within_bounds() {
+        let asked = |text: &str| extension(text.as_bytes()).map(|it| it.as_secs());
+        assert_eq!(asked("EXTEND_TIMEOUT_USEC=37000000\n"), Some(37));
+        assert_eq!(asked("EXTEND_TIMEOUT_USEC=99999999999999\n"), Some(MAX_EXTENSION.as_secs()));
+        for text in
+            ["WATCHDOG=1\n", "EXTEND_TIMEOUT_USEC=\n", "EXTEND_TIMEOUT_USEC=-1", "EXTEND_TIMEOUT_USEC=1x\n"]
+        {
+            assert_eq!(asked(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn who_has_spoken_must_go_on_and_has_a_respite() {
@@ -116,7 +151,12 @@ mod tests {
         let later = late + LIMIT;
         assert!(!pulse.is_over(later));
         assert!(pulse.is_over(later + RESPITE), "it hangs");
+        assert_eq!(pulse.extended_to(), None);
+        speaker.send_to(b"EXTEND_TIMEOUT_USEC=5000000\n", &path).unwrap();
+        let time = Duration::from_secs(5);
+        assert_eq!((pulse.hear(later), pulse.extended_to()), (Some(time), Some(later + time)));
         pulse.begin_anew(later + RESPITE);
+        assert_eq!(pulse.extended_to(), None);
         assert!(!pulse.is_over(later + RESPITE));
         drop(pulse);
         assert!(!path.exists());

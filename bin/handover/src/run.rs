@@ -195,18 +195,32 @@ struct Ward {
     deaths: Deaths,
 }
 
+impl Ward {
+    /// When it is killed, once it has been asked to stop: when its time is over, and what it has asked for beyond that.
+    fn kill_at(&self) -> Option<Instant> {
+        let at = self.running.as_ref()?.asked_at? + self.daemon.stop_limit();
+        self.pulse.as_ref().and_then(Pulse::extended_to).max(Some(at))
+    }
+
+    /// Takes what it has said since.
+    fn hear(&mut self, now: Instant) {
+        if let Some(time) = self.pulse.as_mut().and_then(|pulse| pulse.hear(now)) {
+            log::info!("{} may take {} s more to stop", self.daemon.program(), time.as_secs());
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Running {
     child: Child,
     since: Instant,
-    /// When it is killed; set once it has been asked to stop.
-    kill_at: Option<Instant>,
+    /// When it was asked to stop, or killed.
+    asked_at: Option<Instant>,
 }
 
 /// The supervisor's whole state.
 struct Supervisor {
     reactor: Reactor,
-    reading: Reading,
     wards: Vec<Ward>,
     runtime_dir: PathBuf,
     /// Set once everything is to stop; an error if it is a daemon's doing.
@@ -216,8 +230,6 @@ struct Supervisor {
     announced: bool,
     /// SIGHUPs that haven't been answered.
     reloads: Arc<AtomicUsize>,
-    /// What `shutdown_script` may take, once everything is to stop.
-    last_script: Option<Duration>,
 }
 
 /// A socket's file: another one has another number, or was made at another time.
@@ -256,14 +268,12 @@ impl Supervisor {
         }
         Ok(Self {
             reactor,
-            reading: reading.clone(),
             wards,
             runtime_dir: directories.runtime.clone(),
             leftovers: Daemon::ALL.map(|daemon| socket_id(&directories.runtime, daemon)).to_vec(),
             stopping: None,
             announced: false,
             reloads: Arc::default(),
-            last_script: None,
         })
     }
 
@@ -304,16 +314,8 @@ impl Supervisor {
         if self.stopping.is_none() {
             log::info!("stopping: {why}");
             service::notify_stopping();
-            self.begin_stop(Ok(()));
+            self.stopping = Some(Ok(()));
         }
-    }
-
-    fn begin_stop(&mut self, why: Result<(), Exit>) {
-        self.stopping = Some(why);
-        // As the file has it now, which is what notifierd runs unless nobody has reloaded.
-        let config = config::load_as(&self.reading.path, &self.reading.id).config;
-        let script = config.and_then(|config| config.global.shutdown_script);
-        self.last_script = script.map(|script| script.timeout);
     }
 
     fn start_due(&mut self, now: Instant) {
@@ -331,7 +333,7 @@ impl Supervisor {
                 Ok(child) => {
                     ward.pulse.iter_mut().for_each(|pulse| pulse.begin_anew(now));
                     log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
-                    ward.running = Some(Running { child, since: now, kill_at: None });
+                    ward.running = Some(Running { child, since: now, asked_at: None });
                 }
                 Err(error) => {
                     let remedy = ward.deaths.not_started();
@@ -345,7 +347,7 @@ impl Supervisor {
     fn on_ready(&mut self, token: Token, now: Instant) {
         let speaker = token.0.checked_sub(FIRST_PULSE).map(|number| self.wards.get_mut(number));
         match speaker {
-            Some(ward) => ward.into_iter().filter_map(|it| it.pulse.as_mut()).for_each(|it| it.hear(now)),
+            Some(ward) => ward.into_iter().for_each(|ward| ward.hear(now)),
             None => self.reap(token, now),
         }
     }
@@ -356,8 +358,8 @@ impl Supervisor {
             return;
         }
         for ward in &mut self.wards {
+            ward.hear(now);
             let (Some(pulse), Some(running)) = (&mut ward.pulse, &ward.running) else { continue };
-            pulse.hear(now);
             if !pulse.is_over(now) {
                 continue;
             }
@@ -421,7 +423,7 @@ impl Supervisor {
             }
             Remedy::GiveUp(exit) => {
                 log::error!("{name} {what}: a restart won't help, see its last message");
-                self.begin_stop(Err(exit));
+                self.stopping = Some(Err(exit));
             }
         }
     }
@@ -437,19 +439,18 @@ impl Supervisor {
             return;
         };
         for ward in self.wards.iter_mut().filter(|ward| ward.daemon.stop_turn() == turn) {
+            ward.hear(now);
+            let kill_at = ward.kill_at();
             let Some(running) = &mut ward.running else { continue };
-            let signal = match running.kill_at {
-                None => {
-                    running.kill_at = Some(now + ward.daemon.stop_limit(self.last_script));
-                    Signal::TERM
-                }
+            let signal = match kill_at {
+                None => Signal::TERM,
                 Some(at) if at <= now => {
                     log::error!("{} didn't stop in time and is killed", ward.daemon.program());
-                    running.kill_at = Some(now + ward.daemon.stop_limit(self.last_script));
                     Signal::KILL
                 }
                 Some(_) => continue,
             };
+            running.asked_at = Some(now);
             if let Err(error) = running.child.signal(signal) {
                 log::warn!("signal {}: {error}", ward.daemon.program());
             }
@@ -457,7 +458,7 @@ impl Supervisor {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let kills = self.wards.iter().filter_map(|ward| ward.running.as_ref()?.kill_at);
+        let kills = self.wards.iter().filter_map(Ward::kill_at);
         let starts = self.wards.iter().filter_map(|ward| ward.start_at);
         let pulses = self.wards.iter().filter(|ward| ward.running.is_some() && self.stopping.is_none());
         let pulses = pulses.filter_map(|ward| ward.pulse.as_ref()?.deadline());

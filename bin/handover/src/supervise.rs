@@ -13,9 +13,6 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 /// A daemon that lived this long is healthy: its next death is a first one again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
-/// How much longer than it may take `shutdown_script` may be there: whoever doesn't go at TERM is killed by notifierd.
-const LAST_SCRIPT_MARGIN: Duration = Duration::from_secs(5);
-
 /// The daemons, in the order in which they are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Daemon {
@@ -57,14 +54,12 @@ impl Daemon {
         }
     }
 
-    /// How long it may take to stop before it is killed; each is longer than the daemon's own bound. `last_script` is what
-    /// `shutdown_script` may take.
-    pub(crate) fn stop_limit(self, last_script: Option<Duration>) -> Duration {
+    /// How long it may take to stop before it is killed, unless it asks for more; each is longer than the daemon's own bound.
+    pub(crate) const fn stop_limit(self) -> Duration {
         match self {
             Self::Ipmgr | Self::Checkerd => Duration::from_secs(6),
-            Self::Notifierd => {
-                Duration::from_secs(15) + last_script.map_or(Duration::ZERO, |it| it + LAST_SCRIPT_MARGIN)
-            }
+            // Its last hooks; for `shutdown_script` it asks.
+            Self::Notifierd => Duration::from_secs(15),
             // It may wait for a prelude, and then for a successor.
             Self::VrrpCore => Duration::from_secs(25),
         }
@@ -155,13 +150,6 @@ mod tests {
         let mut deaths = Deaths::default();
         assert_eq!(deaths.ended(Ended::Code(78), NOW, NOW, false), Remedy::RestartAfter(LONGEST_DELAY));
         assert_eq!(Deaths::default().not_started(), Remedy::RestartAfter(FIRST_DELAY));
-    }
-
-    #[test]
-    fn the_last_script_may_take_its_time() {
-        let minute = Duration::from_secs(60);
-        assert!(Daemon::Notifierd.stop_limit(Some(minute)) > Daemon::Notifierd.stop_limit(None) + minute);
-        assert_eq!(Daemon::Ipmgr.stop_limit(Some(minute)), Daemon::Ipmgr.stop_limit(None));
     }
 
     #[test]
