@@ -9,6 +9,9 @@ side by side, MAX_HOOKS at most, each for HOOK_LIMIT seconds at most. Where it s
 restart where it was: every transition is told at least once, none out of order. If vrrp-core has forgotten what was missed, or
 is another one, the hook runs for each object that is in another state than told last.
 
+Where $HANDOVER_ALONE is set, there is no notifierd: then it also lets elections begin that wait for `startup_script`, which it
+doesn't run. It takes no part in preludes, so nothing waits for them.
+
 It needs nothing but Python's standard library. Whoever ends it by force has to end its children, too, as systemd does.
 """
 
@@ -153,6 +156,23 @@ class Site:
             self.memory.mark = self.steps.popleft().mark
         self.memory.save()
 
+    async def begin(self):
+        """Who asks for preludes is told that vrrp-core waits for `startup_script`; who leaves is asked for none."""
+        reader, writer = await asyncio.open_unix_connection(self.socket, limit=MAX_LINE)
+        try:
+            writer.write(b'{"request":"preludes"}\n')
+            async for line in reader:
+                message = json.loads(line)
+                if message["type"] == "startup":
+                    writer.write(b'{"request":"startup-done"}\n')
+                    await writer.drain()
+                elif message["type"] == "error":
+                    return complain(f"vrrp-core: {message['error']}")
+                elif message["type"] == "done":
+                    return
+        finally:
+            writer.close()
+
     async def follow(self):
         reader, writer = await asyncio.open_unix_connection(self.socket, limit=MAX_LINE)
         request = {"request": "subscribe"}
@@ -171,6 +191,8 @@ class Site:
     async def serve(self):
         while not self.stopping:
             try:
+                if os.environ.get("HANDOVER_ALONE"):
+                    await self.begin()
                 await self.follow()
             except OSError:
                 pass  # vrrp-core is away; it will be back, and then says how things are

@@ -8,6 +8,9 @@
 # so that it goes on after a restart where it was: every transition is told at least once, none out of order. If vrrp-core
 # has forgotten what was missed, or is another one, the hook runs for each object that is in another state than told last.
 #
+# Where $HANDOVER_ALONE is set, there is no notifierd: then it also lets elections begin that wait for startup_script, which it
+# doesn't run. It takes no part in preludes, so nothing waits for them.
+#
 # It needs socat, jq, and flock and timeout. Whoever ends it by force has to end its children, too, as systemd does.
 set -u
 
@@ -64,6 +67,13 @@ request() {
     fi
 }
 
+# Who has asked for preludes may say that startup_script is done; who leaves is asked for none.
+begin() {
+    printf '%s\n' '{"request":"preludes"}' '{"request":"startup-done"}' |
+        socat -t 0.3 - "UNIX-CONNECT:$socket" 2>/dev/null |
+        jq -r 'select(.type == "error") | "vrrp-core: " + .error' >&2
+}
+
 # INIT is no state to act on, and who has heard of a state needn't hear of it again.
 run() {
     local kind=$1 name=$2 state=$3 previous=$4 priority=$5 cause=$6 number=$7 event=$8
@@ -101,6 +111,7 @@ flock -n 9 || { echo "another notifier uses $memory" >&2; exit 1; }
 recall
 trap stop TERM INT
 while [ -z "$stopping" ]; do
+    [ -z "${HANDOVER_ALONE-}" ] || begin 9>&-
     exec 7< <(exec socat -t 1000000000 - "UNIX-CONNECT:$socket" < <(request) 2>/dev/null 9>&-)
     socat=$!
     while IFS= read -r -u 7 line; do

@@ -12,7 +12,9 @@ use handover_tests::node::{Node, RUNTIME_DIR, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Lab, Proc, Spec};
 
+/// Whoever waits for `startup_script` to be over waits longer than any test.
 const CONFIG: &str = "
+global_defs { script_user root \n startup_script \"/usr/bin/touch /tmp/startup\" \n startup_script_timeout 1000 }
 vrrp_sync_group pair { group { lan wan } }
 vrrp_instance lan {
   version 3 \n interface eth0 \n virtual_router_id 5 \n priority 150 \n advert_int 0.5
@@ -69,7 +71,8 @@ impl Site {
     fn notifier(&self) -> Proc {
         let start = "echo $$ >/tmp/notifier; exec \"$@\"";
         let spec = Spec::new(["setsid", "sh", "-c", start, "-", &self.program, HOOK]);
-        self.node.host().spawn(spec.variable("STATE_DIRECTORY", "/run/site")).expect("the notifier")
+        let spec = spec.variable("STATE_DIRECTORY", "/run/site").variable("HANDOVER_ALONE", "yes");
+        self.node.host().spawn(spec).expect("the notifier")
     }
 
     fn kill_notifier(&self) {
@@ -117,8 +120,12 @@ fn works(program: &str) {
             return;
         }
     }
-    let (_ipmgr, mut core, mut notifier) = (site.daemon("ipmgr"), site.daemon("vrrp-core"), site.notifier());
+    let (_ipmgr, mut core) = (site.daemon("ipmgr"), site.daemon("vrrp-core"));
+    // Elections begin when it is there, and not when `startup_script` might have ended.
+    site.wait("somebody is waited for", || site.node.at("/instances/0/cause/code") == "startup-script");
+    let mut notifier = site.notifier();
     site.all_end_with("from the beginning", &["BACKUP", "MASTER"]);
+    assert_eq!(site.node.sh("ls /tmp/startup 2>/dev/null"), "", "startup_script isn't its to run");
 
     // vrrp-core dies and is back: whatever that leads to, nobody is told twice.
     site.node.kill("vrrp-core");
