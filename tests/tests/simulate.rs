@@ -308,6 +308,27 @@ fn programs_read_json() {
     assert_eq!(of("partition", "a")["outcome"], "split");
 }
 
+/// Another priority is told when it is, with its number before; and what runs before the addresses come.
+#[test]
+fn priorities_and_preludes_are_shown() {
+    let more = "pre_master /bin/first";
+    let pair = pair("told", &node(103, "chk_web weight -2", more), &node(100, "", more));
+    let files = ["a.conf", "b.conf"];
+    let told = told(&pair.0, &[&files[..], &["--fail", "chk_web@a", "--crash", "a"]].concat());
+    let before = |one: &str, other: &str| {
+        let [one, other] =
+            [one, other].map(|it| told.find(it).unwrap_or_else(|| panic!("no {it:?}:\n{told}")));
+        assert!(one < other, "{told}");
+    };
+    before("b  runs /bin/first", "b  + 10.0.0.5/32");
+    let json = self::told(&pair.0, &[&files[..], &["--fail", "chk_web@a", "--json"]].concat());
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let timeline = json["timeline"].as_array().expect("a timeline");
+    let priority = timeline.iter().find(|line| line["kind"] == "priority").expect("the priority");
+    assert_eq!(priority["text"], "priority of web falls from 103 to 101");
+    assert_eq!((&priority["node"], &priority["priority"]), (&"a".into(), &101.into()));
+}
+
 #[test]
 fn bad_input_gets_an_answer_that_helps() {
     let other = node(100, "chk_web", "").replace("virtual_router_id 5", "virtual_router_id 7");

@@ -45,6 +45,7 @@ pub use rng::Rng;
 pub use scenario::{Fault, HostDelays, NodeId, Scenario, Watched, Weather};
 pub use settle::settling_time;
 pub use shrink::Shrunk;
+pub use vrrp::{InstanceId, Prelude};
 
 /// Runs the random scenario of a seed.
 ///

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use model::{Cause, Instant, Priority, State};
-use vrrp::{GroupId, InstanceId};
+use vrrp::{GroupId, InstanceId, Prelude};
 
 use crate::oracle::Violation;
 use crate::scenario::{Described, Fault, NodeId, Scenario};
@@ -52,6 +52,10 @@ pub enum Happening {
     Told(Told),
     /// A state of a sync group was told, after those of its members.
     GroupTold(GroupTold),
+    /// The effective priority of an instance is another, in the same state.
+    Priority(NodeId, InstanceId, Priority),
+    /// Something is to be done before addresses come or go.
+    Prelude(NodeId, InstanceId, Prelude),
 }
 
 /// How an instance stood in the end, seen from outside of its core.
@@ -190,6 +194,8 @@ pub(crate) enum Line {
     Announced(NodeId, InstanceId),
     Told(Told, State),
     GroupTold(GroupTold, State),
+    Priority(NodeId, InstanceId, Priority),
+    Prelude(NodeId, InstanceId, Prelude),
     Noticed(NodeId, String),
     Woken(NodeId),
 }
@@ -227,6 +233,12 @@ impl fmt::Display for Named<'_> {
                 let group = group.map_or("?", |group| group.name.as_str());
                 write!(f, "{} group {group}: {from} -> {to} ({})", name(&told.node), told.cause.code)
             }
+            Line::Priority(node, id, priority) => {
+                write!(f, "{} {}: priority {priority}", name(node), instance(node, id))
+            }
+            Line::Prelude(node, id, prelude) => {
+                write!(f, "{} {}: {} first", name(node), instance(node, id), prelude.word())
+            }
             Line::Noticed(node, text) => write!(f, "{} notes: {text}", name(node)),
             Line::Woken(node) => write!(f, "{} wakes", name(node)),
         }
@@ -250,7 +262,11 @@ impl Chronicle {
                 self.told.push(told.clone());
                 self.story.push((at, line.clone()));
             }
-            Line::Fault(_) | Line::Held(..) | Line::GroupTold(..) => self.story.push((at, line.clone())),
+            Line::Fault(_)
+            | Line::Held(..)
+            | Line::GroupTold(..)
+            | Line::Priority(..)
+            | Line::Prelude(..) => self.story.push((at, line.clone())),
             Line::Heard(..) => self.delivered += 1,
             Line::Lost(..) => self.lost += 1,
             Line::Sent(..) | Line::Said(..) | Line::Announced(..) | Line::Noticed(..) | Line::Woken(_) => {}
@@ -267,6 +283,8 @@ impl Chronicle {
             Line::Held(node, instance, held) => Some(Happening::Held(*node, *instance, *held)),
             Line::Told(told, _) => Some(Happening::Told(told.clone())),
             Line::GroupTold(told, _) => Some(Happening::GroupTold(told.clone())),
+            Line::Priority(node, id, priority) => Some(Happening::Priority(*node, *id, *priority)),
+            Line::Prelude(node, id, prelude) => Some(Happening::Prelude(*node, *id, *prelude)),
             Line::Sent(..)
             | Line::Heard(..)
             | Line::Lost(..)

@@ -474,7 +474,8 @@ impl World {
                 self.chronicle.note(self.now, Line::Announced(node, instance));
                 Ok(())
             }
-            Output::Prelude { instance, order, .. } => {
+            Output::Prelude { instance, order, prelude } => {
+                self.chronicle.note(self.now, Line::Prelude(node, instance, prelude));
                 self.play_prelude(node, instance, order);
                 Ok(())
             }
@@ -489,8 +490,12 @@ impl World {
                 self.chronicle.note(self.now, Line::GroupTold(told, from));
                 Ok(())
             }
-            // Adverts tell both to everybody who is on the LAN.
-            Output::LowerMaster(_) | Output::Priority { .. } => Ok(()),
+            // Adverts tell it to everybody who is on the LAN.
+            Output::LowerMaster(_) => Ok(()),
+            Output::Priority { instance, priority } => {
+                self.chronicle.note(self.now, Line::Priority(node, instance, priority));
+                Ok(())
+            }
             Output::Notice(notice) => {
                 self.chronicle.note(self.now, Line::Noticed(node, notice.text));
                 Ok(())

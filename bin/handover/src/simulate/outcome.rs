@@ -82,7 +82,11 @@ pub(crate) fn outcome(router: &Router, before: &Report, report: &Report, struck:
                 let own = router.member(*node).is_some_and(|member| member.place == instance.0);
                 own.then_some((at.since(struck), *node, *held))
             }
-            Happening::Told(_) | Happening::GroupTold(_) | Happening::Fault(_) => None,
+            Happening::Told(_)
+            | Happening::GroupTold(_)
+            | Happening::Fault(_)
+            | Happening::Priority(..)
+            | Happening::Prelude(..) => None,
         })
         .collect();
     let arrivals: Vec<_> = moves.iter().filter(|(_, _, held)| *held).collect();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::{Hook, Hooks, Instance, SyncGroup};
 use model::{Cause, Priority, State};
 use serde_json::{Value, json};
-use sim::{Fault, Happening, NodeId};
+use sim::{Fault, Happening, InstanceId, NodeId, Prelude, Told};
 
 use super::mishap::{Kind, Mishap, Range};
 use super::plan::{Node, Plan};
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     /// From time 0 of the story.
     pub(crate) at: Duration,
     pub(crate) node: String,
-    /// For programs: `failure`, `check`, `state`, `address` or `hook`.
+    /// For programs: `failure`, `check`, `state`, `priority`, `address` or `hook`.
     pub(crate) kind: &'static str,
     pub(crate) text: String,
     /// What the text says, as far as a program may want it, by name.
@@ -81,18 +81,22 @@ pub(crate) fn entries(stage: &Stage<'_>, story: &Story) -> Vec<Entry> {
     let plan = stage.plan;
     let names = Names::new(stage);
     let mut entries: Vec<Entry> = story.mishaps.iter().map(|(at, mishap)| struck(*at, mishap)).collect();
-    for (at, happening) in story.report.happenings.iter().filter(|(at, _)| *at >= story.zero) {
+    let mut priorities = HashMap::new();
+    for (at, happening) in &story.report.happenings {
+        let before =
+            priority_told(happening).and_then(|(whose, priority)| priorities.insert(whose, priority));
+        if *at < story.zero {
+            continue;
+        }
         let at = at.since(story.zero);
         match happening {
             Happening::Fault(fault) => entries.extend(noticed(plan, at, fault)),
             Happening::Held(node, instance, held) => {
-                let Some(node) = find(plan, *node) else { continue };
-                let Some(instance) = node.config.instances.get(instance.0) else { continue };
+                let Some((node, instance)) = find_instance(plan, *node, *instance) else { continue };
                 entries.extend(moved(node, instance, at, *held));
             }
             Happening::Told(told) => {
-                let Some(node) = find(plan, told.node) else { continue };
-                let Some(instance) = node.config.instances.get(told.instance.0) else { continue };
+                let Some((node, instance)) = find_instance(plan, told.node, told.instance) else { continue };
                 let subject = Subject::Instance(instance, told.priority);
                 entries.push(state(node, subject, at, (told.to, &told.cause), &names));
                 entries.extend(hooks(node, subject, at, told.to));
@@ -103,6 +107,20 @@ pub(crate) fn entries(stage: &Stage<'_>, story: &Story) -> Vec<Entry> {
                 let subject = Subject::Group(group);
                 entries.push(state(node, subject, at, (told.to, &told.cause), &names));
                 entries.extend(hooks(node, subject, at, told.to));
+            }
+            Happening::Priority(node, instance, priority) => {
+                let Some((node, instance)) = find_instance(plan, *node, *instance) else { continue };
+                entries.push(another_priority(node, (instance, *priority), at, before));
+            }
+            Happening::Prelude(node, instance, prelude) => {
+                let Some((node, instance)) = find_instance(plan, *node, *instance) else { continue };
+                let (own, base) = (&instance.preludes, instance.priority);
+                let own = match prelude {
+                    Prelude::Master => &own.master,
+                    Prelude::Backup => &own.backup,
+                };
+                entries
+                    .extend(own.iter().map(|it| hook(node, Subject::Instance(instance, base), at, it, &[])));
             }
         }
     }
@@ -122,6 +140,20 @@ pub(crate) fn render(entries: &[Entry]) -> String {
 
 fn find(plan: &Plan, id: NodeId) -> Option<&Node> {
     plan.nodes.iter().find(|node| node.id == id)
+}
+
+fn find_instance(plan: &Plan, node: NodeId, id: InstanceId) -> Option<(&Node, &Instance)> {
+    let node = find(plan, node)?;
+    Some((node, node.config.instances.get(id.0)?))
+}
+
+/// Whose effective priority this tells.
+const fn priority_told(happening: &Happening) -> Option<((NodeId, InstanceId), Priority)> {
+    match happening {
+        Happening::Told(Told { node, instance, priority, .. })
+        | Happening::Priority(node, instance, priority) => Some(((*node, *instance), *priority)),
+        Happening::Fault(_) | Happening::Held(..) | Happening::GroupTold(_) | Happening::Prelude(..) => None,
+    }
 }
 
 fn entry(at: Duration, node: &str, kind: &'static str, text: String) -> Entry {
@@ -176,6 +208,23 @@ fn state(
     Entry { facts, ..entry(at, &node.name, "state", text) }
 }
 
+/// Another effective priority, in the same state.
+fn another_priority(
+    node: &Node,
+    (instance, priority): (&Instance, Priority),
+    at: Duration,
+    before: Option<Priority>,
+) -> Entry {
+    let name = &instance.name;
+    let text = match before {
+        Some(before) if before < priority => format!("priority of {name} rises from {before} to {priority}"),
+        Some(before) => format!("priority of {name} falls from {before} to {priority}"),
+        None => format!("priority of {name} is {priority}"),
+    };
+    let facts = Subject::Instance(instance, priority).facts();
+    Entry { facts, ..entry(at, &node.name, "priority", text) }
+}
+
 pub(crate) fn state_word(state: Option<State>) -> String {
     state.map_or_else(|| "STOP".to_owned(), |state| state.to_string())
 }
@@ -190,17 +239,19 @@ fn hooks(node: &Node, subject: Subject<'_>, at: Duration, to: Option<State>) -> 
         None => &hooks.stop,
     };
     let general = subject.arguments(state_word(to));
-    let line = |hook: &Hook, more: &[String]| {
-        let program = std::iter::once(hook.command.program.display().to_string());
-        let words: Vec<String> = program.chain(hook.command.arguments.iter().chain(more).cloned()).collect();
-        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let mut facts = subject.facts();
-        facts.push(("command", json!(words)));
-        Entry { facts, ..entry(at, &node.name, "hook", format!("runs {}", shown.join(" "))) }
-    };
-    let own = own.as_ref().map(|hook| line(hook, &[]));
-    let any = hooks.any.as_ref().map(|hook| line(hook, &general));
+    let own = own.as_ref().map(|it| hook(node, subject, at, it, &[]));
+    let any = hooks.any.as_ref().map(|it| hook(node, subject, at, it, &general));
     own.into_iter().chain(any).collect()
+}
+
+/// One that runs, with `more` arguments than its own.
+fn hook(node: &Node, subject: Subject<'_>, at: Duration, hook: &Hook, more: &[String]) -> Entry {
+    let program = std::iter::once(hook.command.program.display().to_string());
+    let words: Vec<String> = program.chain(hook.command.arguments.iter().chain(more).cloned()).collect();
+    let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let mut facts = subject.facts();
+    facts.push(("command", json!(words)));
+    Entry { facts, ..entry(at, &node.name, "hook", format!("runs {}", shown.join(" "))) }
 }
 
 /// An argument as a shell would need it, so that it can be seen where one ends.
