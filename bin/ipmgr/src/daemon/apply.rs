@@ -6,7 +6,8 @@ use std::fmt;
 use model::Instant;
 use sys::netlink::{Change, KernelError, MAX_BATCH};
 
-use super::{AFTER_REPAIR, Answer, Daemon, LOOK_AGAIN};
+use super::answers::Answer;
+use super::{AFTER_REPAIR, Daemon, LOOK_AGAIN};
 use crate::claims::InstanceId;
 use crate::core_link::CoreLink;
 use crate::paths::{Cause, ORIGIN, Paths};
