@@ -10,6 +10,8 @@ use service::client::status_of;
 
 /// The most characters of a script's output that are shown; `--json` has them all.
 const MAX_OUTPUT: usize = 200;
+/// How often somebody has to undo our work until it is more than a command or two: from then on ipmgr takes its time.
+const KEEPS_REMOVING: u64 = 8;
 /// Who can be asked, and what is taken from whose answer under which name. ipmgr answers nobody but vrrp-core, which
 /// tells how it is; vrrp-core has a view of the checks, too, but checkerd knows them better.
 const ASKED: [(&str, &[(&str, &str)]); 3] = [
@@ -327,13 +329,16 @@ fn render_dropped(dropped: &Value, out: &mut String) {
     }
 }
 
-/// Pain D1: two programs undo each other's work, and a person has to end one of them.
+/// Pain D1: two programs undo each other's work, and a person has to end one of them. A few times may be one command, as of `ip
+/// address flush`.
 fn render_contested(contested: &Value) -> String {
+    let count = number(contested, &["count"]);
+    let what = if count < KEEPS_REMOVING { "removed it" } else { "keeps removing it" };
     format!(
-        "contested: {} of {}: somebody on this host keeps removing it, put back {} times (`ip monitor`, or a network manager's log, may say who)\n",
+        "contested: {} of {}: somebody on this host {what}, put back {count} times, at last at {} (`ip monitor`, or a network manager's log, may say who)\n",
         text(contested, &["thing"]),
         text(contested, &["instance"]),
-        number(contested, &["count"]),
+        text(contested, &["last"]),
     )
 }
 
@@ -466,10 +471,15 @@ mod tests {
     /// D1.
     #[test]
     fn a_feud_and_a_refusal_of_nobodys_are_shown() {
-        let feud = json!({"instance": "api_vip", "thing": "192.0.2.5/24 on eth0", "count": 9});
-        let text = render(&json!({"contested": [feud], "static_refused": ["add 10.0.0.0/8: EINVAL"]}));
-        assert!(text.contains("contested: 192.0.2.5/24 on eth0 of api_vip: "), "{text}");
-        assert!(text.contains("put back 9 times"), "{text}");
+        let feud = |count| json!({"instance": "api_vip", "thing": "192.0.2.5/24 on eth0", "count": count, "last": "08:15"});
+        let text = render(&json!({"contested": [feud(9)], "static_refused": ["add 10.0.0.0/8: EINVAL"]}));
+        let begin = "contested: 192.0.2.5/24 on eth0 of api_vip: somebody on this host";
+        assert!(
+            text.contains(&format!("{begin} keeps removing it, put back 9 times, at last at 08:15 ")),
+            "{text}"
+        );
+        let flushed = render(&json!({"contested": [feud(2)]}));
+        assert!(flushed.contains(&format!("{begin} removed it, put back 2 times")), "{flushed}");
         assert!(
             text.contains("refused by the kernel, of what is static: add 10.0.0.0/8: EINVAL\n"),
             "{text}"

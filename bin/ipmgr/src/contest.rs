@@ -31,6 +31,8 @@ struct Feud {
     /// How often we have put it back.
     count: u32,
     last: Instant,
+    /// The same as a clock on the wall shows it.
+    last_at: String,
     not_before: Instant,
     /// It is missing, and we hold back.
     waits: bool,
@@ -49,12 +51,14 @@ impl Contest {
         instance: &InstanceName,
         thing: Thing,
         now: Instant,
+        wall: String,
     ) -> (u32, Duration) {
         self.feuds.retain(|_, feud| now.since(feud.last) < PEACE);
         let feud = self.feuds.entry(thing).or_insert_with(|| Feud {
             instance: instance.clone(),
             count: 0,
             last: now,
+            last_at: String::new(),
             not_before: now,
             waits: false,
         });
@@ -65,7 +69,8 @@ impl Contest {
                 FIRST_PAUSE.saturating_mul(1_u32.checked_shl(over - 1).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
             }
         };
-        (feud.last, feud.not_before, feud.waits) = (now, now + pause, false);
+        (feud.last, feud.last_at) = (now, wall);
+        (feud.not_before, feud.waits) = (now + pause, false);
         (feud.count, pause)
     }
 
@@ -78,11 +83,17 @@ impl Contest {
                 instance: feud.instance.clone(),
                 thing: core_ipmgr::cut(thing.to_string()),
                 count: feud.count,
+                last: feud.last_at.clone(),
             })
             .collect();
         told.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.thing.cmp(&b.thing)));
         told.truncate(core_ipmgr::MAX_FEUDS);
         told
+    }
+
+    /// Another configuration runs: whoever is not in it has nothing to fight over.
+    pub(crate) fn forget_all_but(&mut self, is_there: impl Fn(&InstanceName) -> bool) {
+        self.feuds.retain(|_, feud| is_there(&feud.instance));
     }
 
     /// Whether that has to wait. [`Self::next_deadline`] then says for how long.
@@ -113,7 +124,7 @@ mod tests {
     use super::*;
 
     fn put_back(contest: &mut Contest, thing: Thing, now: Instant) -> (u32, Duration) {
-        contest.put_back(&InstanceName::new("api_vip").unwrap(), thing, now)
+        contest.put_back(&InstanceName::new("api_vip").unwrap(), thing, now, String::new())
     }
 
     fn thing(text: &str) -> Thing {
@@ -172,5 +183,9 @@ mod tests {
             contest.told(now).into_iter().map(|feud| (feud.thing, feud.count)).collect();
         assert_eq!(told, [("192.0.2.5".to_owned(), 4), ("192.0.2.6".to_owned(), 3)]);
         assert_eq!(contest.told(now + PEACE), []);
+        contest.forget_all_but(|name| name.as_str() == "api_vip");
+        assert_eq!(contest.told(now).len(), 2);
+        contest.forget_all_but(|_| false);
+        assert_eq!(contest.told(now), [], "the instance is gone");
     }
 }

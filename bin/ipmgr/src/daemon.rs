@@ -70,6 +70,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const AFTER_REPAIR: Duration = Duration::from_millis(50);
 /// How many refusals of the kernel's are logged in ten seconds; the status has them, too.
 const MAX_REFUSALS: u32 = 64;
+/// How many comings and goings of a vrrp-core are logged in ten seconds.
+const MAX_VISITS: u32 = 20;
 /// How long we wait at the end for a vrrp-core to say goodbye to its peers and withdraw.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -127,6 +129,8 @@ struct Daemon {
     rest_until: Instant,
     /// The indices of the links that are to have `promote_secondaries`, and whether that is to be put back.
     promoted: HashMap<u32, bool>,
+    /// The interfaces of virtual MACs that we have made, and not deleted.
+    made: HashSet<LinkName>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
@@ -140,6 +144,10 @@ struct Daemon {
     blindness: Limiter,
     /// The kernel refused something.
     refusals: Limiter,
+    /// What vrrp-core ordered.
+    orders: Limiter,
+    /// Who comes and goes.
+    visits: Limiter,
     gate: Gate,
     /// Somebody may still wait whom we could not take when they came.
     accept_again: bool,
@@ -219,6 +227,7 @@ impl Daemon {
             alive_at: now + ALIVE_EVERY,
             rest_until: now,
             promoted: HashMap::new(),
+            made: HashSet::new(),
             no_virtual_link: HashMap::new(),
             adopted: false,
             contest: Contest::default(),
@@ -227,6 +236,8 @@ impl Daemon {
             complaints: Limiter::default(),
             blindness: Limiter::default(),
             refusals: Limiter::of(MAX_REFUSALS),
+            orders: Limiter::default(),
+            visits: Limiter::of(MAX_VISITS),
             accept_again: false,
             core: None,
             newcomer: None,
@@ -258,7 +269,7 @@ impl Daemon {
 
     fn drop_core(&mut self, why: &str) {
         if self.core.take().is_some() {
-            log::warn!("vrrp-core is gone: {why}");
+            self.visits.mention(sys::clock::now(), || log::warn!("vrrp-core is gone: {why}"));
             self.answers.clear();
             self.answered.clear();
             self.reload.forget(&());
@@ -388,9 +399,10 @@ impl Daemon {
         if told_otherwise {
             self.answer_again(&self.asked());
         }
-        self.answer();
-        self.progress = Progress::default();
+        // A link that is gone explains what is said of its addresses.
         self.tell(now);
+        self.answer(now);
+        self.progress = Progress::default();
         self.tell_troubles(now);
     }
 

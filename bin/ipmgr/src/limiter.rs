@@ -23,6 +23,11 @@ impl Limiter {
         Self { most, ..Self::default() }
     }
 
+    /// From now on.
+    pub(crate) const fn allow(&mut self, most: u32) {
+        self.most = most;
+    }
+
     /// Makes the remark, unless enough of its kind were made just now; the next one says how many were held back.
     pub(crate) fn mention(&mut self, now: Instant, remark: impl FnOnce()) {
         if self.until <= now {

@@ -38,7 +38,7 @@ pub(crate) struct Paths {
     /// After routes have changed.
     pub(crate) rules: Vec<(RuleChange, Option<Cause>)>,
     /// What can't be done, with a sentence about it.
-    pub(crate) impossible: Vec<(Thing, String)>,
+    pub(crate) impossible: Vec<(Cause, String)>,
 }
 
 /// Whether that configuration has any route or rule.
@@ -62,7 +62,7 @@ pub(crate) fn paths(config: &Config, claims: &Claims, world: &World) -> Paths {
                     None if is_wanted => new_routes.push((path, Cause { instance, thing })),
                     None => {}
                 },
-                (Err(sentence), true) => paths.impossible.push((thing, sentence)),
+                (Err(sentence), true) => paths.impossible.push((Cause { instance, thing }, sentence)),
                 (Err(_), false) => {}
             }
         }
@@ -370,7 +370,7 @@ static_routes {
     #[test]
     fn a_link_that_is_not_there_is_a_sentence() {
         let plan = paths(&two(), &claims(&[SECOND]), &world(vec![], vec![]));
-        let (thing, sentence) = &plan.impossible[0];
+        let (Cause { thing, .. }, sentence) = &plan.impossible[0];
         let route = "route 203.0.113.0/24 dev eth9 table 254 metric 0 scope 253";
         assert_eq!(*thing, Thing::Path(route.into()));
         assert_eq!(*sentence, format!("add {route}: there is no interface eth9"));

@@ -108,7 +108,7 @@ pub(crate) struct Plan {
     /// The changes, in the order in which they are to be made.
     pub(crate) changes: Vec<(Change, Reason)>,
     /// Addresses that have nowhere to go, with a sentence about it.
-    pub(crate) impossible: Vec<(Spot, String)>,
+    pub(crate) impossible: Vec<(Option<InstanceId>, Spot, String)>,
 }
 
 /// Every place that a configuration may use.
@@ -178,7 +178,7 @@ impl Plan {
         let shape = shape(wanted);
         let Some(link) = world.link(name) else {
             let sentence = format!("add {address}/{prefix} on {name}: there is no such interface");
-            self.impossible.push((Spot::of(wanted), sentence));
+            self.impossible.push((instance, Spot::of(wanted), sentence));
             return;
         };
         let reason = match world.find(link.index, *address, *prefix) {
@@ -490,7 +490,7 @@ vrrp_instance third {
     fn a_link_that_is_not_there_is_a_sentence() {
         let plan = plan(&two(), &HashSet::new(), &claims(&[FIRST]), &World::default());
         assert!(plan.changes.is_empty());
-        let (spot, sentence) = &plan.impossible[0];
+        let (_, spot, sentence) = &plan.impossible[0];
         assert_eq!(sentence, "add 192.0.2.5/24 on eth0: there is no such interface");
         assert_eq!(*spot, Spot::of(&two().instances[0].addresses[0]));
         assert_eq!(plan.impossible.len(), 2);

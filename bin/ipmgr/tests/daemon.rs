@@ -100,6 +100,7 @@ fn an_order_for_an_absent_interface_says_so_and_is_kept() {
         Report::Link(fact) if fact.name.as_str() == "eth1" => fact.index,
         _ => None,
     });
+    ["eth1", "switch1"].iter().for_each(|it| host.route.set_up(it).unwrap());
     eventually("the address is on the new interface", || {
         core.beat();
         host.found("198.51.100.100").is_some_and(|it| it.link == first)

@@ -19,6 +19,8 @@ use sys::seqpacket::Connection;
 const CONNECTS: usize = 3_000;
 /// Far more than wait to be turned away, in far more time than this takes.
 const LOOKS: u32 = 100_000;
+/// More than are logged one by one in any time that this takes.
+const FLIPS: u64 = 500;
 const ORDERS: u64 = 20_000;
 /// What ipmgr may have grown by afterwards, in KiB: twice what it lets wait for a vrrp-core that doesn't read.
 const MAX_GROWTH: u64 = 32 << 10;
@@ -125,6 +127,14 @@ fn names_that_are_not_configured_do_nothing_however_often() {
         assert!(now() < limit, "ipmgr is stalled");
     }
     core = host.core().0;
+    // Nor does it fill the disk with what it is told of orders that are as they should be.
+    let lines = host.log().lines().count();
+    for order in 0..FLIPS {
+        let _ = core.install("api_vip", order * 2);
+        core.withdraw("api_vip", order * 2 + 1);
+    }
+    let more = host.log().lines().count() - lines;
+    assert!(more < 200, "{more} lines for {FLIPS} flips");
     let after = cost(&core);
     assert!(after.0 <= before.0 + MAX_GROWTH, "KiB before {}, after {}", before.0, after.0);
     assert_eq!(addresses(&mut host), there);

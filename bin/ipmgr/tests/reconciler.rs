@@ -153,3 +153,23 @@ fn routes_that_churn_beside_disturb_nobody() {
     }
     assert!(host.found(VIP).is_some());
 }
+
+/// D2: what goes with its interface is no fight and no failure. The one thing to know is that the interface is off or gone, and
+/// vrrp-core hears it first.
+#[test]
+fn a_link_that_goes_is_the_only_news() {
+    let Some((mut host, mut core)) = holding() else { return };
+    assert_eq!(core.install("six", 7), [""; 0]);
+    let log = host.log();
+    host.route.set_down("eth0").unwrap();
+    let first = core.find(|(report, _)| (!matches!(report, Report::Alive)).then_some(report));
+    assert!(matches!(&first, Report::Link(fact) if !fact.up && fact.index.is_some()), "{first:?}");
+    host.route.delete_link("eth0").unwrap();
+    let next = core.find(|(report, _)| (!matches!(report, Report::Alive)).then_some(report));
+    assert_eq!(next, Report::Link(LinkFact::absent(link("eth0"))));
+    core.beat();
+    // Whatever was to be said has been when that is answered.
+    assert_eq!(core.install("elsewhere", 8).len(), 1);
+    let said = host.log().replacen(&log, "", 1);
+    assert!(!said.contains("put back") && !said.contains("add 192.0.2.100"), "{said}");
+}

@@ -127,7 +127,8 @@ fn penalty(view: PenaltyView, now: Instant) -> Penalty {
 }
 
 fn contested(feud: &Feud) -> Contested {
-    Contested { instance: feud.instance.clone(), thing: feud.thing.clone(), count: feud.count }
+    let Feud { instance, thing, count, last } = feud.clone();
+    Contested { instance, thing, count, last }
 }
 
 fn remark(view: RemarkView) -> Remark {

@@ -188,6 +188,8 @@ pub struct Feud {
     pub thing: String,
     /// How often it was put back since it was last left alone for a minute.
     pub count: u32,
+    /// When that was the last time (RFC 3339, UTC).
+    pub last: String,
 }
 
 /// The numbers as [`Report::Placed`] messages, each of which fits a frame.
@@ -332,10 +334,10 @@ mod tests {
             ),
             (
                 Report::Troubles(Troubles {
-                    feuds: vec![Feud { instance: instance(), thing: "x".into(), count: 9 }],
+                    feuds: vec![Feud { instance: instance(), thing: "x".into(), count: 9, last: "x".into() }],
                     standing: vec!["x".into()],
                 }),
-                format!("0c000000{text}{VI_1}{text}7809000000{text}{text}78"),
+                format!("0c000000{text}{VI_1}{text}7809000000{text}78{text}{text}78"),
             ),
             (Report::Alive, "0d000000".to_owned()),
         ];

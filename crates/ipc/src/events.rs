@@ -350,6 +350,8 @@ pub struct Contested {
     pub thing: String,
     /// How often ipmgr has put it back since it was last left alone for a minute.
     pub count: u32,
+    /// When that was the last time (RFC 3339, UTC).
+    pub last: String,
 }
 
 /// A sibling as seen from vrrp-core.

@@ -4,12 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use config::{Address, Instance};
 use ipc::core_ipmgr::{self, Report};
-use model::InstanceName;
+use model::{InstanceName, Instant};
 
 use super::Daemon;
 use crate::claims::{Claim, InstanceId};
 use crate::core_link::CoreLink;
 use crate::plan::{Spot, Thing};
+
+/// How many lines about each instance's orders are logged in ten seconds, and how many beside.
+const LINES_PER_INSTANCE: u32 = 4;
+const MORE_LINES: u32 = 20;
 
 /// Something that vrrp-core is told once the next comparison is done.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Daemon {
     }
 
     /// Answers the orders that the comparison was for.
-    pub(super) fn answer(&mut self) {
+    pub(super) fn answer(&mut self, now: Instant) {
         let mut lines = Vec::with_capacity(self.answers.len());
         for answer in std::mem::take(&mut self.answers) {
             let id = answer.instance();
@@ -95,9 +99,12 @@ impl Daemon {
             lines.push(line);
         }
         self.with_core(CoreLink::flush);
-        // The announcements wait for the answers, and nobody for the log.
+        // The announcements wait for the answers, and nobody for the log. A few lines for each instance are more than a vrrp-core in
+        // its right mind gives cause for.
+        let instances = u32::try_from(self.config.instances.len()).unwrap_or(u32::MAX);
+        self.orders.allow(instances.saturating_mul(LINES_PER_INSTANCE).saturating_add(MORE_LINES));
         for line in lines {
-            log::info!("{line}");
+            self.orders.mention(now, || log::info!("{line}"));
         }
     }
 

@@ -20,12 +20,11 @@ impl Daemon {
     /// addresses that they may need, and come after them.
     pub(super) fn make(&mut self, mut plan: Plan, mut paths: Paths, now: Instant) {
         let asked = self.asked();
-        self.hold_back(&mut plan, &mut paths, &asked, now);
-        let mut failures: HashMap<Thing, String> = std::mem::take(&mut plan.impossible)
-            .into_iter()
-            .map(|(spot, sentence)| (Thing::Address(spot), sentence))
-            .collect();
-        failures.extend(paths.impossible);
+        let mut failures = self.hold_back(&mut plan, &mut paths, &asked, now);
+        let impossible = std::mem::take(&mut plan.impossible);
+        failures.extend(impossible.into_iter().map(|(_, spot, sentence)| (Thing::Address(spot), sentence)));
+        let impossible = std::mem::take(&mut paths.impossible);
+        failures.extend(impossible.into_iter().map(|(cause, sentence)| (cause.thing, sentence)));
         failures.extend(self.no_virtual_link.clone());
         self.leave_out_foreign(&mut plan, &mut failures);
         self.switch_virtual_links(false, &mut failures);
@@ -77,11 +76,37 @@ impl Daemon {
         });
     }
 
-    /// Leaves out what somebody takes away again and again, for a while; not what was ordered just now.
-    fn hold_back(&mut self, plan: &mut Plan, paths: &mut Paths, asked: &HashSet<InstanceId>, now: Instant) {
-        let contest = &mut self.contest;
+    /// Leaves out what somebody takes away again and again, for a while, and what is gone with an instance's interface: without that
+    /// nobody is master, so it is wanted no longer, or comes back with the interface. Not what was ordered just now. Returns what
+    /// could not be done before, and isn't tried.
+    fn hold_back(
+        &mut self,
+        plan: &mut Plan,
+        paths: &mut Paths,
+        asked: &HashSet<InstanceId>,
+        now: Instant,
+    ) -> HashMap<Thing, String> {
+        let mut failed = HashMap::new();
+        let (contest, world, config) = (&mut self.contest, &self.world, &self.config);
+        let is_off = |id: InstanceId| {
+            let link = config.instances.get(id.0).and_then(|instance| world.link(&instance.link));
+            link.is_none_or(|link| !link.up)
+        };
+        // What was told before stays so.
+        let is_told = |id: Option<InstanceId>, thing: &Thing| {
+            id.is_none_or(|id| asked.contains(&id) || !is_off(id)) || self.failures.contains_key(thing)
+        };
+        plan.impossible.retain(|(instance, spot, _)| is_told(*instance, &Thing::Address(spot.clone())));
+        paths.impossible.retain(|(cause, _)| is_told(cause.instance, &cause.thing));
         let mut waits = |instance: InstanceId, thing: &Thing| {
-            !asked.contains(&instance) && contest.holds_back(thing, now)
+            if asked.contains(&instance) {
+                false
+            } else if is_off(instance) {
+                failed.extend(self.failures.get(thing).map(|why| (thing.clone(), why.clone())));
+                true
+            } else {
+                contest.holds_back(thing, now)
+            }
         };
         plan.changes.retain(|(change, reason)| match reason {
             Reason::Missing(Some(instance)) => !waits(*instance, &Thing::Address(Spot::changed_by(change))),
@@ -93,6 +118,7 @@ impl Daemon {
         };
         paths.routes.retain(|(_, cause)| goes(cause));
         paths.rules.retain(|(_, cause)| goes(cause));
+        failed
     }
 
     fn make_addresses(
@@ -192,7 +218,7 @@ impl Daemon {
     }
 
     /// Something that was ordered before had to be added again.
-    fn remark_on_repair(
+    pub(super) fn remark_on_repair(
         &mut self,
         instance: InstanceId,
         thing: Thing,
@@ -209,7 +235,8 @@ impl Daemon {
             log::info!("({name}) added {what} at last, which the kernel had refused");
             return;
         }
-        let (count, pause) = self.contest.put_back(name, thing, now);
+        let wall = service::stamp::rfc3339(sys::clock::wall());
+        let (count, pause) = self.contest.put_back(name, thing, now, wall);
         self.repairs.mention(now, || {
             log::warn!("({name}) put back {what}: it was gone, and not by our doing");
             if !pause.is_zero() {

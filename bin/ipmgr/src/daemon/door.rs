@@ -126,7 +126,9 @@ impl Daemon {
         self.claims.hear(now);
         let held = self.held();
         self.with_core(|core| core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None)));
-        log::info!("vrrp-core has connected; it holds the addresses of {} instances", held.len());
+        self.visits.mention(now, || {
+            log::info!("vrrp-core has connected; it holds the addresses of {} instances", held.len());
+        });
         service::notify_status("vrrp-core is connected");
         self.dirty = true;
         Ok(())

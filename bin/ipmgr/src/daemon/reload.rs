@@ -112,6 +112,7 @@ impl Daemon {
         let gone = self.former.drain().chain(plan::spots(&old));
         self.former = gone.filter(|spot| spot.is_there(&self.world)).collect();
         self.instances = by_name(&new);
+        self.contest.forget_all_but(|name| self.instances.contains_key(name));
         self.configured = Configured::of(&new);
         self.uses = uses;
         self.evidence.reconfigure(self.uses.keys(), &self.reactor);

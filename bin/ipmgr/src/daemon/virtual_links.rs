@@ -5,10 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use config::Instance;
 use model::{Instant, LinkName, MacAddress};
 use sys::netlink::{self, KernelError};
 
 use super::Daemon;
+use crate::claims::InstanceId;
 use crate::plan::Thing;
 use crate::virtual_links::{self, Step};
 
@@ -25,22 +27,41 @@ impl Daemon {
         for step in steps {
             match step {
                 Step::Make { base, link, mac } => {
+                    let thing = Thing::Link(link.clone());
+                    let is_repair = self.made.contains(&link);
+                    if is_repair && self.contest.holds_back(&thing, now) {
+                        continue;
+                    }
                     match self.make_virtual_link(base, &link, mac, &mut quietened) {
-                        Ok(()) => log::info!("{link} is made, with the hardware address {mac}"),
+                        Ok(()) if is_repair => self.remark_on_remade(&link, now),
+                        Ok(()) => {
+                            log::info!("{link} is made, with the hardware address {mac}");
+                            self.made.insert(link);
+                        }
                         Err(error) => {
-                            self.no_virtual_link.insert(Thing::Link(link), error.to_string());
+                            self.no_virtual_link.insert(thing, error.to_string());
                         }
                     }
                 }
-                Step::Delete { index, link } => match self.route.delete_virtual(index, &link) {
-                    Ok(()) => log::info!("{link} is deleted"),
-                    Err(error) if error.is_absent() => {}
-                    Err(error) => self.complaints.mention(now, || log::error!("{error}")),
-                },
+                Step::Delete { index, link } => {
+                    self.made.remove(&link);
+                    match self.route.delete_virtual(index, &link) {
+                        Ok(()) => log::info!("{link} is deleted"),
+                        Err(error) if error.is_absent() => {}
+                        Err(error) => self.complaints.mention(now, || log::error!("{error}")),
+                    }
+                }
             }
         }
         self.look(now);
         self.give_back(&before, now);
+    }
+
+    fn remark_on_remade(&mut self, link: &LinkName, now: Instant) {
+        let owns = |it: &Instance| it.virtual_mac.as_ref().is_some_and(|own| own.link == *link);
+        if let Some(number) = self.config.instances.iter().position(owns) {
+            self.remark_on_repair(InstanceId(number), Thing::Link(link.clone()), link, now);
+        }
     }
 
     fn make_virtual_link(
