@@ -126,7 +126,7 @@ impl Daemon {
             preludes: Preludes::new(runner(), PRELUDES),
             outer,
             pipes,
-            post: Post::new(&start.config, MAIL, cursor.states()),
+            post: Post::new(&start.config, (MAIL, &start.state_dir), cursor.states(), sys::clock::now()),
             ledger: Ledger::default(),
             history,
             board,

@@ -2,18 +2,19 @@
 //!
 //! What it must never do: let a mail server hold up anything else. A letter is handed in by a process of its own ([`child`]), which
 //! resolves names, connects and waits as it likes, has no rights and little memory, and is ended when its time is up. What waits
-//! meanwhile is bounded ([`queue`]). Whoever is as last told is not mailed again, also after a restart; but letters that
-//! wait are lost with this process.
+//! meanwhile is bounded ([`queue`]), and on disk for whoever comes after us ([`store`]). Whoever is as last told is not mailed
+//! again, also after a restart.
 
 pub(crate) mod child;
 mod letter;
 pub(crate) mod once;
 mod plan;
 mod queue;
+mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use config::{Config, Mail};
@@ -29,6 +30,7 @@ pub(crate) use self::plan::plan;
 use self::child::{Envelope, Fate};
 use self::letter::{Letter, Writer};
 use self::queue::Queue;
+use self::store::Store;
 use crate::occasion::{Occasion, Subject};
 
 /// How many times as long as one answer the whole conversation may take: it has six, and one more for each recipient.
@@ -54,6 +56,7 @@ pub(crate) struct Post {
     seen: HashMap<Subject, Told>,
     written: u64,
     queue: Queue,
+    store: Store,
     crew: Crew<()>,
     /// Why the last letter was not, or not altogether, taken.
     trouble: Option<String>,
@@ -64,8 +67,14 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// Uses `first` and all tokens above it. Who was `seen` in which state before isn't news.
-    pub(crate) fn new(config: &Config, first: Token, seen: impl Iterator<Item = (Subject, Told)>) -> Self {
+    /// Uses `first` and all tokens above it. Who was `seen` in which state before isn't news; what waited then waits still.
+    pub(crate) fn new(
+        config: &Config,
+        (first, state_dir): (Token, &Path),
+        seen: impl Iterator<Item = (Subject, Told)>,
+        now: Instant,
+    ) -> Self {
+        let (store, left) = Store::open(state_dir);
         let program = std::env::current_exe();
         if let Err(error) = &program {
             log::warn!("mail can't be sent: where this program is isn't known: {error}");
@@ -79,6 +88,7 @@ impl Post {
             seen: seen.collect(),
             written: 0,
             queue: Queue::new(),
+            store,
             crew: Crew::new(Runner::new(None), first),
             trouble: None,
             last: None,
@@ -86,7 +96,33 @@ impl Post {
             leave_at: None,
         };
         post.configure(config);
+        post.take_over(left, now);
         post
+    }
+
+    /// What an earlier notifierd has left.
+    fn take_over(&mut self, left: Vec<Letter>, now: Instant) {
+        let count = left.len();
+        let today = since_1970().as_secs();
+        for letter in left {
+            let age = Duration::from_secs(today.saturating_sub(letter.date));
+            self.queue.put(letter, age, now);
+        }
+        if count > 0 && self.settings.is_some() {
+            log::info!("mail: {count} letters of before our start wait");
+        }
+        self.lose_without_server();
+    }
+
+    /// Without a server what waits is lost.
+    fn lose_without_server(&mut self) {
+        if self.settings.is_none() {
+            self.trouble = None;
+            let lost = self.queue.clear();
+            if lost > 0 {
+                log::warn!("mail: {lost} letters are lost: the configuration sends no mail");
+            }
+        }
     }
 
     fn configure(&mut self, config: &Config) {
@@ -109,13 +145,8 @@ impl Post {
         self.seen = seen.filter(|(subject, _)| known(subject)).collect();
         let before = self.settings.take();
         self.configure(config);
-        if self.settings.is_none() {
-            self.trouble = None;
-            let lost = self.queue.clear();
-            if lost > 0 {
-                log::warn!("mail: {lost} letters are lost: the new configuration sends no mail");
-            }
-        } else if before != self.settings {
+        self.lose_without_server();
+        if before != self.settings {
             self.queue.hurry(now);
         }
     }
@@ -138,15 +169,15 @@ impl Post {
             return;
         }
         self.written = self.written.saturating_add(1);
-        let since_1970 = sys::clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let written = since_1970();
         let writer = Writer {
             label: &self.label,
             host: &self.host,
-            id: &format!("{}.{}.{}", since_1970.as_micros(), std::process::id(), self.written),
-            date: since_1970.as_secs(),
+            id: &format!("{}.{}.{}", written.as_micros(), std::process::id(), self.written),
+            date: written.as_secs(),
         };
         let Some(letter) = Letter::new(occasion, before.unwrap_or(occasion.from()), writer) else { return };
-        if self.queue.put(letter, now) {
+        if self.queue.put(letter, Duration::ZERO, now) {
             self.overflows &= self.queue.len() > 1;
         } else if !std::mem::replace(&mut self.overflows, true) {
             log::warn!("mail: {} letters wait; the oldest are lost from now on", queue::MAX_WAITING);
@@ -162,6 +193,13 @@ impl Post {
     /// Has the next letter handed in, by a process that writes itself into `register`.
     pub(crate) fn on_time(&mut self, now: Instant, reactor: &Reactor, register: Option<BorrowedFd<'_>>) {
         self.crew.on_time(now);
+        self.hand_in(now, reactor, register);
+        if let Some(waiting) = self.queue.changed() {
+            self.store.keep(waiting);
+        }
+    }
+
+    fn hand_in(&mut self, now: Instant, reactor: &Reactor, register: Option<BorrowedFd<'_>>) {
         let (Some(settings), Some(program)) = (&self.settings, &self.program) else { return };
         let Some(letter) = self.queue.poll(now) else { return };
         let envelope = envelope(settings, &self.host);
@@ -231,11 +269,12 @@ impl Post {
         if waiting > 0 && is_hopeful && at > now {
             return false;
         }
-        if waiting > 0 {
-            log::warn!("mail: {waiting} letters are lost: they weren't sent before the end");
-            self.queue.clear();
-        }
         self.crew.abort(|()| true);
+        match self.store.close() {
+            _ if waiting == 0 => {}
+            None => log::info!("mail: {waiting} letters wait for the next notifierd"),
+            Some(trouble) => log::warn!("mail: {waiting} letters are lost at our end: {trouble}"),
+        }
         true
     }
 
@@ -284,6 +323,11 @@ fn envelope(settings: &Mail, host: &str) -> Envelope {
         sender: settings.sender.clone().unwrap_or_else(|| format!("handover@{domain}")),
         recipients: settings.recipients.clone(),
     }
+}
+
+/// By the wall clock.
+fn since_1970() -> Duration {
+    sys::clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn host_name() -> String {

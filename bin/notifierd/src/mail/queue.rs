@@ -35,29 +35,47 @@ pub(crate) struct Tally {
 /// All letters.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    /// Each with when it is too old.
     waiting: VecDeque<(Letter, Instant)>,
     under_way: Option<(Letter, Instant)>,
     try_at: Instant,
     pause: Duration,
     tally: Tally,
+    /// Other letters wait than when somebody asked.
+    is_changed: bool,
 }
 
 impl Queue {
     /// Empty.
     pub(crate) const fn new() -> Self {
         let tally = Tally { sent: 0, refused: 0, dropped: 0, expired: 0 };
-        Self { waiting: VecDeque::new(), under_way: None, try_at: Instant::ZERO, pause: FIRST_RETRY, tally }
+        Self {
+            waiting: VecDeque::new(),
+            under_way: None,
+            try_at: Instant::ZERO,
+            pause: FIRST_RETRY,
+            tally,
+            is_changed: false,
+        }
     }
 
-    /// One more. False if the oldest had to go for it.
-    pub(crate) fn put(&mut self, letter: Letter, now: Instant) -> bool {
-        self.waiting.push_back((letter, now));
+    /// One more, which was written so long ago. False if the oldest had to go for it.
+    pub(crate) fn put(&mut self, letter: Letter, age: Duration, now: Instant) -> bool {
+        self.is_changed = true;
+        self.waiting.push_back((letter, now + MAX_AGE.saturating_sub(age)));
         self.make_room()
+    }
+
+    /// All letters in their order, if they are others than when this was last asked.
+    pub(crate) fn changed(&mut self) -> Option<impl Iterator<Item = &Letter>> {
+        let all = self.under_way.iter().chain(&self.waiting).map(|(letter, _)| letter);
+        std::mem::take(&mut self.is_changed).then_some(all)
     }
 
     fn make_room(&mut self) -> bool {
         let fits = self.waiting.len() <= MAX_WAITING;
         if !fits {
+            self.is_changed = true;
             self.waiting.pop_front();
             self.tally.dropped = self.tally.dropped.saturating_add(1);
         }
@@ -69,7 +87,8 @@ impl Queue {
         if self.under_way.is_some() || self.try_at > now {
             return None;
         }
-        while self.waiting.front().is_some_and(|(_, since)| now.since(*since) >= MAX_AGE) {
+        while self.waiting.front().is_some_and(|(_, until)| *until <= now) {
+            self.is_changed = true;
             self.waiting.pop_front();
             self.tally.expired = self.tally.expired.saturating_add(1);
         }
@@ -84,16 +103,18 @@ impl Queue {
 
     /// The server has it.
     pub(crate) fn sent(&mut self) {
-        self.under_way = None;
-        self.pause = FIRST_RETRY;
+        self.done();
         self.tally.sent = self.tally.sent.saturating_add(1);
     }
 
     /// The server doesn't want it, now or ever.
     pub(crate) fn refused(&mut self) {
-        self.under_way = None;
-        self.pause = FIRST_RETRY;
+        self.done();
         self.tally.refused = self.tally.refused.saturating_add(1);
+    }
+
+    fn done(&mut self) {
+        (self.under_way, self.pause, self.is_changed) = (None, FIRST_RETRY, true);
     }
 
     /// It couldn't be handed in this time.
@@ -115,6 +136,7 @@ impl Queue {
     pub(crate) fn clear(&mut self) -> usize {
         let lost = self.waiting.len();
         self.waiting.clear();
+        self.is_changed = true;
         self.tally.dropped = self.tally.dropped.saturating_add(u64::try_from(lost).unwrap_or(u64::MAX));
         lost
     }
@@ -146,7 +168,7 @@ mod tests {
     #[test]
     fn one_at_a_time_in_their_order() {
         let (mut queue, now) = (Queue::new(), Instant::ZERO);
-        assert!(queue.put(letter(1), now) && queue.put(letter(2), now));
+        assert!(queue.put(letter(1), Duration::ZERO, now) && queue.put(letter(2), Duration::ZERO, now));
         assert_eq!(queue.poll(now).map(|it| it.id.as_str()), Some("1"));
         assert_eq!(queue.poll(now), None, "the first is under way");
         queue.refused();
@@ -157,9 +179,45 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_told_in_its_order_when_it_is_other_than_before() {
+        let (mut queue, now) = (Queue::new(), Instant::ZERO);
+        let changed = |queue: &mut Queue| {
+            Some(queue.changed()?.map(|letter| letter.id.clone()).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(changed(&mut queue), None);
+        for number in 1..=3 {
+            queue.put(letter(number), Duration::ZERO, now);
+        }
+        assert_eq!(changed(&mut queue).as_deref(), Some("1 2 3"));
+        queue.poll(now);
+        queue.failed(now);
+        assert_eq!(changed(&mut queue), None, "it was tried, and waits as before");
+        let now = queue.next_deadline().unwrap();
+        queue.poll(now);
+        queue.put(letter(4), Duration::ZERO, now);
+        assert_eq!(changed(&mut queue).as_deref(), Some("1 2 3 4"));
+        queue.sent();
+        assert_eq!(changed(&mut queue).as_deref(), Some("2 3 4"));
+        queue.clear();
+        assert_eq!(changed(&mut queue).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn who_has_waited_before_waits_for_the_rest() {
+        let (mut queue, now) = (Queue::new(), Instant::ZERO);
+        let second = Duration::from_secs(1);
+        queue.put(letter(1), MAX_AGE - second, now);
+        queue.put(letter(2), MAX_AGE * 2, now);
+        assert!(queue.poll(now).is_some());
+        queue.failed(now);
+        assert_eq!(queue.poll(now + LAST_RETRY), None);
+        assert_eq!((queue.tally().expired, queue.len()), (2, 0));
+    }
+
+    #[test]
     fn attempts_get_rarer_and_end() {
         let mut queue = Queue::new();
-        queue.put(letter(1), Instant::ZERO);
+        queue.put(letter(1), Duration::ZERO, Instant::ZERO);
         let (mut now, mut pauses) = (Instant::ZERO, Vec::new());
         while queue.poll(now).is_some() {
             queue.failed(now);
@@ -179,23 +237,23 @@ mod tests {
     #[test]
     fn success_and_another_server_end_the_pause() {
         let (mut queue, now) = (Queue::new(), Instant::ZERO);
-        queue.put(letter(1), now);
+        queue.put(letter(1), Duration::ZERO, now);
         queue.poll(now);
         queue.failed(now);
         queue.hurry(now);
         assert!(queue.poll(now).is_some());
         queue.sent();
-        queue.put(letter(2), now);
+        queue.put(letter(2), Duration::ZERO, now);
         assert!(queue.poll(now).is_some());
     }
 
     #[test]
     fn the_oldest_goes_when_it_is_full() {
         let (mut queue, now) = (Queue::new(), Instant::ZERO);
-        assert!((0..MAX_WAITING).all(|number| queue.put(letter(number), now)));
+        assert!((0..MAX_WAITING).all(|number| queue.put(letter(number), Duration::ZERO, now)));
         queue.poll(now);
-        assert!(queue.put(letter(MAX_WAITING), now), "one is under way");
-        assert!(!queue.put(letter(MAX_WAITING + 1), now));
+        assert!(queue.put(letter(MAX_WAITING), Duration::ZERO, now), "one is under way");
+        assert!(!queue.put(letter(MAX_WAITING + 1), Duration::ZERO, now));
         queue.failed(now);
         assert_eq!((queue.len(), queue.tally().dropped), (MAX_WAITING, 2));
         assert_eq!(queue.clear(), MAX_WAITING);

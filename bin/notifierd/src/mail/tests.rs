@@ -29,8 +29,12 @@ fn is(name: &str, to: Told) -> Occasion {
     })
 }
 
+fn begin(config: &Config, state_dir: &Path, seen: impl Iterator<Item = (Subject, Told)>) -> Post {
+    Post::new(config, (Token(1), state_dir), seen, Instant::ZERO)
+}
+
 fn post(global: &str) -> Post {
-    Post::new(&config(global), Token(1), std::iter::empty())
+    begin(&config(global), Path::new("/nonexistent"), std::iter::empty())
 }
 
 fn waiting(post: &Post) -> u64 {
@@ -54,7 +58,7 @@ fn each_state_is_mailed_once_to_who_asked() {
 #[test]
 fn what_was_told_before_is_not_news() {
     let seen = [(is("a", Told::Master).subject(), Told::Master)];
-    let mut post = Post::new(&config(""), Token(1), seen.into_iter());
+    let mut post = begin(&config(""), Path::new("/nonexistent"), seen.into_iter());
     post.tell(&is("a", Told::Master), Instant::ZERO);
     assert_eq!(waiting(&post), 0);
 }
