@@ -120,15 +120,6 @@ impl Claims {
         self.set(instance, |grace| Claim::LeftOver(now + grace));
     }
 
-    /// Whoever could have claimed what was there when we started has not.
-    pub(crate) fn expect_nobody(&mut self, now: Instant) {
-        for entry in &mut self.entries {
-            if let Claim::LeftOver(until) = &mut entry.claim {
-                *until = now;
-            }
-        }
-    }
-
     fn set(&mut self, instance: InstanceId, claim: impl FnOnce(Duration) -> Claim) {
         if let Some(entry) = self.entries.get_mut(instance.0) {
             entry.claim = claim(entry.grace);

@@ -309,7 +309,6 @@ impl Daemon {
                 self.drop_core("it says hello again");
             }
             Order::Beat => {}
-            Order::Standing => self.claims.expect_nobody(now),
             Order::Prepare => self.on_prepare(now),
             Order::Adopt { fingerprint } => self.on_adopt(fingerprint, now),
             Order::Install { instance, order } => {
@@ -322,9 +321,10 @@ impl Daemon {
             Order::Withdraw { instance, order } => {
                 if let Some(instance) = self.known(&instance) {
                     self.dirty = true;
+                    let held = self.claims.of(instance) != Claim::Nobody;
                     self.claims.withdraw(instance);
                     let why = "as ordered".to_owned();
-                    self.answers.push(Answer::Withdrawn { instance, order: Some(order), why });
+                    self.answers.push(Answer::Withdrawn { instance, order: Some(order), why, held });
                 }
             }
         }
@@ -368,7 +368,12 @@ impl Daemon {
                 Claim::Ordered => {
                     let why = format!("nothing was heard of vrrp-core for {} ms", over.silence.as_millis());
                     log::warn!("({name}) removing the addresses: {why}");
-                    self.answers.push(Answer::Withdrawn { instance: over.instance, order: None, why });
+                    self.answers.push(Answer::Withdrawn {
+                        instance: over.instance,
+                        order: None,
+                        why,
+                        held: true,
+                    });
                 }
             }
             self.dirty = true;

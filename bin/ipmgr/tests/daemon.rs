@@ -187,24 +187,6 @@ fn a_silent_vrrp_core_loses_what_would_be_somebody_elses_soon() {
     assert!(host.found(VIP).is_some(), "an instance with a longer interval can wait longer");
 }
 
-/// An ipmgr that finds what its predecessor has left waits for a vrrp-core that wants it; and no longer than until that has said so.
-#[test]
-fn what_a_vrrp_core_does_not_claim_goes_before_its_time() {
-    let Some(mut host) = Host::started() else { return };
-    let (mut core, _) = host.core();
-    assert_eq!((core.install("api_vip", 1), core.install("six", 2)), (vec![], vec![]));
-    host.signal(Signal::KILL);
-    host.ended();
-    host.start();
-    let (mut core, told) = host.core();
-    assert_eq!(held(&told), [""; 0]);
-    assert!(host.found(VIP).is_some(), "for a minute, two intervals, if nobody says anything");
-    core.say(&Order::Standing);
-    assert_eq!(core.install("six", 3), [""; 0]);
-    assert_eq!(host.found(VIP), None, "{}", host.log());
-    assert!(host.found("fe80::100").is_some());
-}
-
 /// What is true of vrrp-core is true of ipmgr: its silence has a meaning, so it may not be silent for nothing.
 #[test]
 fn an_ipmgr_that_has_nothing_to_say_says_that_it_lives() {

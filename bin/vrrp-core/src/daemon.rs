@@ -90,8 +90,6 @@ struct Daemon {
     preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
-    /// ipmgr waits to hear that it has all our orders.
-    standing_due: bool,
     /// What ipmgr says works against it.
     troubles: Troubles,
     backlog: Backlog,
@@ -145,7 +143,6 @@ impl Daemon {
             })?,
             preludes: Preludes::new(),
             held: Vec::new(),
-            standing_due: false,
             troubles: Troubles::default(),
             backlog: Backlog::default(),
             lull: Lull::new(now),
@@ -233,7 +230,6 @@ impl Daemon {
             Report::Ready => {
                 self.manager.greeted();
                 self.core.handle(now, Input::ManagerPresent { held: &std::mem::take(&mut self.held) });
-                self.standing_due = true;
             }
             Report::Placed { instance, order, places } => {
                 if let Some(instance) = self.setup.instance(&instance) {
@@ -343,9 +339,6 @@ impl Daemon {
             } else {
                 self.backlog.push(output);
             }
-        }
-        if std::mem::take(&mut self.standing_due) {
-            self.manager.send(&Order::Standing, now);
         }
         for _ in 0..self.backlog.turn() {
             if let Some(output) = self.backlog.pop() {

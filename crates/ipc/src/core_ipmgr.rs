@@ -5,8 +5,7 @@
 //! no more than what the administrator wrote into the configuration (ARCHITECTURE.md, "Five promises").
 //!
 //! The conversation: vrrp-core connects and says [`Order::Hello`]; ipmgr answers with [`Report::Hello`], what it still
-//! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]; vrrp-core
-//! orders what it wants, and says [`Order::Standing`]. From then on both speak
+//! holds ([`Report::Held`], as often as it takes), every link and socket, then [`Report::Ready`]. From then on both speak
 //! when there is something to say (ipmgr several reports in one datagram where there are many), and vrrp-core sends [`Order::Beat`] so that its silence has a meaning, as has ipmgr's
 //! ([`Report::Alive`]). Both run the same
 //! configuration: [`Order::Prepare`] and [`Order::Adopt`] replace it on both sides.
@@ -65,8 +64,6 @@ pub enum Order {
     },
     /// "I am here, and what I ordered stands."
     Beat,
-    /// "Since [`Report::Ready`] I have ordered all that I want": what else an ipmgr before this one has left, nobody is going to claim.
-    Standing,
     /// Read the configuration and keep what it says; answered by [`Report::Prepared`].
     Prepare,
     /// Run the configuration that was prepared, if it has this fingerprint. What follows names instances by their names in
@@ -268,9 +265,8 @@ mod tests {
             (Order::Install { instance: name(), order: 2 }, format!("01000000{VI_1}0200000000000000")),
             (Order::Withdraw { instance: name(), order: 3 }, format!("02000000{VI_1}0300000000000000")),
             (Order::Beat, "03000000".to_owned()),
-            (Order::Standing, "04000000".to_owned()),
-            (Order::Prepare, "05000000".to_owned()),
-            (Order::Adopt { fingerprint: 0xfeed }, "06000000edfe000000000000".to_owned()),
+            (Order::Prepare, "04000000".to_owned()),
+            (Order::Adopt { fingerprint: 0xfeed }, "05000000edfe000000000000".to_owned()),
         ];
         for (order, expected) in all {
             assert_eq!(hex(&order), expected, "{order:?}");
@@ -339,7 +335,6 @@ mod tests {
                 }),
                 format!("0c000000{text}{VI_1}{text}7809000000{text}78{text}{text}78"),
             ),
-            (Report::Alive, "0d000000".to_owned()),
         ];
         for (report, expected) in all {
             assert_eq!(hex(&report), expected, "{report:?}");

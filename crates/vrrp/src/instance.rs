@@ -81,6 +81,8 @@ pub(crate) struct Instance {
     pub(crate) keeping: Option<Keeping>,
     /// The order to remove addresses that hasn't been answered.
     pub(crate) withdrawing: Option<OrderNumber>,
+    /// ipmgr may keep for a while what it has found of a life before, and isn't told yet that nobody claims it.
+    pub(crate) unclaimed: bool,
     pub(crate) refusals: Refusals,
     /// Which checks count, and what it failed as master.
     pub(crate) roles: RoleChecks,
@@ -120,6 +122,7 @@ impl Instance {
             decided: false,
             keeping: None,
             withdrawing: None,
+            unclaimed: false,
             refusals: Refusals::none(),
             roles: RoleChecks::new(now),
             refused: Vec::new(),
@@ -282,6 +285,7 @@ impl Instance {
         let order = turn.out.order();
         turn.out.outputs.push_back(Output::Withdraw { instance: self.id, order });
         self.refused.clear();
+        self.unclaimed = false;
         // Nobody answers who isn't there; its successor removes what nobody orders.
         self.withdrawing = (turn.facts.manager == Manager::Present).then_some(order);
     }

@@ -181,6 +181,14 @@ impl Instance {
         }
     }
 
+    /// Somebody is master: whatever is left here of a life before is on both hosts, and ipmgr would keep it for a grace in case we
+    /// claim it.
+    fn leave_to_the_master(&mut self, turn: &mut Turn<'_>) {
+        if self.unclaimed && !self.held {
+            self.withdraw(turn);
+        }
+    }
+
     /// Master of nothing: the kernel or ipmgr said no.
     fn refuse(&mut self, turn: &mut Turn<'_>, holding: Holding, failures: Vec<String>) {
         self.refusals.begin(turn.now, failures, turn.facts.link.fact.as_ref());
@@ -243,6 +251,7 @@ impl Instance {
             answered: None,
             lower_told: None,
         };
+        self.unclaimed = false;
         self.transition(turn, State::Active(holding), cause);
         self.advertise(turn);
         self.open(turn, holding, in_place);

@@ -19,7 +19,7 @@ const MORE_LINES: u32 = 20;
 #[derive(Debug)]
 pub(super) enum Answer {
     Installed { instance: InstanceId, order: u64 },
-    Withdrawn { instance: InstanceId, order: Option<u64>, why: String },
+    Withdrawn { instance: InstanceId, order: Option<u64>, why: String, held: bool },
 }
 
 impl Answer {
@@ -87,16 +87,16 @@ impl Daemon {
                         Some(_) | None => format!("({name}) setting VIPs."),
                     };
                     let failures = core_ipmgr::bounded(failures);
-                    (Report::Installed { instance: name, order, failures, nothing, places: last }, line)
+                    (Report::Installed { instance: name, order, failures, nothing, places: last }, Some(line))
                 }
-                Answer::Withdrawn { order, why, .. } => {
+                Answer::Withdrawn { order, why, held, .. } => {
                     self.answered.remove(&id);
-                    let line = format!("({name}) removing VIPs.");
+                    let line = held.then(|| format!("({name}) removing VIPs."));
                     (Report::Withdrawn { instance: name, order, why }, line)
                 }
             };
             self.with_core(|core| core.queue(&report));
-            lines.push(line);
+            lines.extend(line);
         }
         self.with_core(CoreLink::flush);
         // The announcements wait for the answers, and nobody for the log. A few lines for each instance are more than a vrrp-core in

@@ -44,11 +44,7 @@ impl Daemon {
             let (instance, is_wanted) = match order {
                 Order::Install { instance, .. } => (instance, true),
                 Order::Withdraw { instance, .. } => (instance, false),
-                Order::Hello { .. }
-                | Order::Beat
-                | Order::Standing
-                | Order::Prepare
-                | Order::Adopt { .. } => continue,
+                Order::Hello { .. } | Order::Beat | Order::Prepare | Order::Adopt { .. } => continue,
             };
             let Some(id) = self.instances.get(instance) else { continue };
             if is_wanted {

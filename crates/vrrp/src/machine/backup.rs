@@ -31,6 +31,7 @@ impl Instance {
             self.withdraw(turn);
         } else {
             self.withdrawing = None;
+            self.unclaimed = true;
         }
         self.lose_kept(turn);
     }
@@ -50,6 +51,7 @@ impl Instance {
             self.keep_listening(Listening { down_at, accepted: sign, ..listening });
             return;
         }
+        self.leave_to_the_master(turn);
         self.notice_successor(turn.now, heard.advert.interval);
         // V3-FSM-16: an owner preempts whatever the configuration says.
         let preempt = self.config.preempt || self.effective == Priority::OWNER;

@@ -42,6 +42,7 @@ impl Instance {
         } else {
             self.held = held;
             self.withdrawing = None;
+            self.unclaimed = !held;
         }
         self.lose_kept(turn);
         self.on_facts_in_initialize(turn);
@@ -50,6 +51,7 @@ impl Instance {
     pub(super) fn on_advert_in_initialize(&mut self, turn: &mut Turn<'_>, heard: &Heard<'_>) {
         self.count_received(turn, heard);
         if heard.advert.priority != Priority::STOP {
+            self.leave_to_the_master(turn);
             self.notice_successor(turn.now, heard.advert.interval);
         }
     }

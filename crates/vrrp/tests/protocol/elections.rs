@@ -482,7 +482,7 @@ fn packets_that_waited_are_heard_before_timers_fire() {
     // A2: a slow process is not a silent master
     let mut host = Host::new(v3(100));
     host.freeze(ms(5000));
-    assert!(host.hear(&message(&v3(100), GREATER, 120)).is_empty());
+    assert_eq!(told(&host.hear(&message(&v3(100), GREATER, 120))), []);
     assert!(host.give(Input::Wake).is_empty());
     assert_eq!(host.state(), Some(State::Backup));
 }

@@ -324,12 +324,30 @@ fn an_order_that_was_lost_with_a_manager_is_not_waited_for() {
     }
 }
 
+/// D3: an ipmgr that has started again keeps what it found for a grace, in case it is ours. Once somebody else is heard to be master
+/// it is on both hosts.
+#[test]
+fn what_may_be_left_is_given_up_when_a_master_is_heard_and_not_before() {
+    let mut host = Host::new(v3(100));
+    assert_eq!(withdraws(&host.pass(ms(1000))).len(), 0);
+    assert_eq!(withdraws(&host.hear(&message(&v3(100), GREATER, 0))).len(), 0, "somebody who goes");
+    assert_eq!(withdraws(&host.hear(&message(&v3(100), GREATER, 90))).len(), 1, "a lower one, too");
+    assert_eq!(withdraws(&host.hear(&message(&v3(100), GREATER, 200))).len(), 0, "once");
+    // And again for another ipmgr; not what it says that is ours.
+    host.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(withdraws(&host.hear(&message(&v3(100), GREATER, 200))).len(), 1);
+    let mut resumes = Host::cold(vec![v3(100)]);
+    resumes.give(Input::ManagerPresent { held: &[ONE] });
+    assert_eq!(withdraws(&resumes.hear(&message(&v3(100), GREATER, 90))).len(), 0);
+}
+
 #[test]
 fn stopping_ends_every_instance_and_starts_none() {
     let second = InstanceConfig { vrid: Vrid::new(6).unwrap(), ..v3(90) };
     let third = InstanceConfig { vrid: Vrid::new(7).unwrap(), checks: vec![tracked("chk", 0)], ..v3(90) };
     let mut host = Host::with(vec![v3(100), second.clone(), third]);
-    host.hear(&message(&second, GREATER, 200));
+    let outputs = host.hear(&message(&second, GREATER, 200));
+    host.answer(outputs);
     host.pass(ms(3000));
     host.hear(&message(&second, GREATER, 200));
     host.pass(ms(2000));

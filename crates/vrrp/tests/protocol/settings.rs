@@ -203,7 +203,7 @@ fn nothing_takes_part_before_the_startup_delay_is_over() {
     host.give(Input::Link(&eth0()));
     host.give(Input::ManagerPresent { held: &[] });
     assert_eq!(host.view().reasons[0].code, "startup-delay");
-    assert!(host.hear(&message(&v3(100), GREATER, 50)).is_empty(), "heard, and of no consequence");
+    assert_eq!(told(&host.hear(&message(&v3(100), GREATER, 50))), [], "heard, and of no consequence");
     assert_eq!(told(&host.pass(ms(19_999))), []);
     assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
     assert_eq!(told(&host.pass(ms(3609))), []);
