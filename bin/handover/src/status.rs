@@ -1,7 +1,6 @@
 //! `handover status`: what state everything is in, and why, from the daemons' own mouths.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use service::{Exit, Failure};
@@ -115,7 +114,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn render(status: &Value) -> String {
     let mut out = String::new();
     for instance in list(status, "instances") {
-        render_instance(instance, Duration::from_millis(number(status, &["running_ms"])), &mut out);
+        render_instance(instance, &mut out);
     }
     for group in list(status, "groups") {
         render_group(group, &mut out);
@@ -272,7 +271,7 @@ fn render_group(group: &Value, out: &mut String) {
     *out += &format!("    since {}: {}\n", text(group, &["since"]), text(group, &["cause", "text"]));
 }
 
-fn render_instance(instance: &Value, running: Duration, out: &mut String) {
+fn render_instance(instance: &Value, out: &mut String) {
     let addresses: Vec<&str> = list(instance, "addresses").iter().filter_map(Value::as_str).collect();
     *out += &format!(
         "{}  {}  {}  vrid {}  priority {}/{}  {}\n",
@@ -312,7 +311,7 @@ fn render_instance(instance: &Value, running: Duration, out: &mut String) {
         );
     }
     let (sent, heard) = (number(instance, &["adverts_sent"]), number(instance, &["adverts_received"]));
-    *out += &format!("    adverts: {sent} sent, {heard} heard{}\n", silence(instance, heard, running));
+    *out += &format!("    adverts: {sent} sent, {heard} heard{}\n", silence(instance, heard));
     for remark in list(instance, "remarks") {
         render_remark(remark, out);
     }
@@ -369,11 +368,11 @@ fn render_penalty(penalty: &Value) -> String {
 }
 
 /// Pain A1: a master that hears nobody has silent backups, or is deaf, and can't know which; a person can.
-fn silence(instance: &Value, heard: u64, running: Duration) -> String {
+fn silence(instance: &Value, heard: u64) -> String {
     if heard > 0 || text(instance, &["state"]) != "MASTER" {
         return String::new();
     }
-    let seconds = running.as_secs();
+    let seconds = number(instance, &["counted_ms"]) / 1000;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     let since = match (hours, minutes) {
         (0, 0) => format!("{seconds} s"),
@@ -445,9 +444,9 @@ mod tests {
     /// A1.
     #[test]
     fn a_master_that_hears_nobody_says_for_how_long() {
-        let line = |state: &str, heard: u64, running: u64| {
-            let instance = json!({"name": "x", "state": state, "adverts_sent": 9, "adverts_received": heard});
-            let text = render(&json!({ "instances": [instance], "running_ms": running }));
+        let line = |state: &str, heard: u64, counted: u64| {
+            let sent = json!({"name": "x", "state": state, "adverts_sent": 9, "adverts_received": heard, "counted_ms": counted});
+            let text = render(&json!({ "instances": [sent] }));
             text.lines().find_map(|line| line.trim().strip_prefix("adverts: ").map(str::to_owned)).unwrap()
         };
         let advice = "(backups are silent; but if another node is MASTER, too: is IP protocol 112 let in?)";

@@ -68,6 +68,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
                 silent_ms: milliseconds(now.since(master.heard)),
             }),
             awaits_frames_ms: view.awaits_frames.map(|until| milliseconds(until.since(now))),
+            counted_ms: milliseconds(now.since(view.counted_since)),
             adverts_sent: view.adverts_sent,
             adverts_received: view.adverts_received,
             remarks: view.remarks.into_iter().map(remark).collect(),

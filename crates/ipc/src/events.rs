@@ -395,9 +395,12 @@ pub struct InstanceStatus {
     /// Milliseconds until it becomes master at the latest, while it waits for the first frame on a link that came up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits_frames_ms: Option<u64>,
-    /// Adverts sent since start.
+    /// Milliseconds for which adverts are counted: since the start, or the reload that has brought the instance.
+    #[serde(default)]
+    pub counted_ms: u64,
+    /// Adverts sent since then.
     pub adverts_sent: u64,
-    /// Valid adverts heard since start.
+    /// Valid adverts heard since then.
     pub adverts_received: u64,
     /// Packets that were dropped, or remarked on, by reason.
     pub remarks: Vec<Remark>,

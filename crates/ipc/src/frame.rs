@@ -9,6 +9,7 @@
 use std::fmt;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::error::DecodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -72,6 +73,16 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
+/// A decoder's complaint for a person; its own words are those of its source.
+fn words(error: DecodeError) -> String {
+    match error {
+        DecodeError::OtherString(why) => why,
+        DecodeError::LimitExceeded => "it promises more than a frame holds".to_owned(),
+        DecodeError::UnexpectedEnd { .. } => "it ends too early".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// The frame that holds `message`.
 ///
 /// # Errors
@@ -129,7 +140,7 @@ pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, FrameError> {
         return Err(FrameError::Length { promised, found: payload.len() });
     }
     let (message, consumed) = bincode::serde::decode_from_slice(payload, CODEC)
-        .map_err(|error| FrameError::Payload(error.to_string()))?;
+        .map_err(|error| FrameError::Payload(words(error)))?;
     match payload.len().checked_sub(consumed) {
         Some(0) => Ok(message),
         left_over => Err(FrameError::LeftOver(left_over.unwrap_or_default())),
@@ -184,6 +195,16 @@ mod tests {
             assert!(matches!(decode::<Vec<u8>>(&frame), Err(FrameError::Payload(_))));
             assert!(matches!(decode::<String>(&frame), Err(FrameError::Payload(_))));
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_a_sentence() {
+        let refused =
+            |bytes: &[u8]| decode::<model::InstanceName>(&enveloped(bytes)).unwrap_err().to_string();
+        let begin = "not a message of this link: ";
+        assert_eq!(refused(&[0; 8]), format!("{begin}a name can't be empty"));
+        assert_eq!(refused(&[9, 0, 0, 0, 0, 0, 0, 0, b'x']), format!("{begin}it ends too early"));
+        assert_eq!(refused(&[0xff; 8]), format!("{begin}it promises more than a frame holds"));
     }
 
     #[test]

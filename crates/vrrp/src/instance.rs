@@ -94,6 +94,8 @@ pub(crate) struct Instance {
     pub(crate) spoke: Instant,
     sent: u64,
     received: u64,
+    /// Since when both are counted.
+    counted_since: Instant,
     /// Where it is in the row of AH's sequence numbers.
     sequence: Sequence,
     remarks: Remarks,
@@ -131,6 +133,7 @@ impl Instance {
             spoke: now,
             sent: 0,
             received: 0,
+            counted_since: now,
             sequence: Sequence::default(),
             remarks: Remarks::default(),
         }
@@ -465,6 +468,7 @@ impl Instance {
             reasons: self.reasons.iter().map(Reason::cause).collect(),
             master: self.master,
             awaits_frames: self.awaits_frames(),
+            counted_since: self.counted_since,
             adverts_sent: self.sent,
             adverts_received: self.received,
             remarks: self.remarks.view(),

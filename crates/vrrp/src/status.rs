@@ -39,9 +39,11 @@ pub struct InstanceView {
     pub master: Option<MasterView>,
     /// Until when it listens at the latest, because its link came up and has carried no frame since; `None` otherwise.
     pub awaits_frames: Option<Instant>,
-    /// Adverts sent since start, one per destination.
+    /// Since when adverts are counted: the start, or the reload that has brought the instance.
+    pub counted_since: Instant,
+    /// Adverts sent since then, one per destination.
     pub adverts_sent: u64,
-    /// Valid adverts heard since start.
+    /// Valid adverts heard since then.
     pub adverts_received: u64,
     /// Packets that were dropped or remarked on, by reason.
     pub remarks: Vec<RemarkView>,

@@ -391,6 +391,8 @@ fn what_was_told_stays_known() {
     assert_eq!(transitions(&outputs)[0].instance, ONE);
     let state = |host: &Host, id| host.core.instance(id).unwrap().state;
     assert_eq!(state(&host, TWO), Some(State::Master));
+    let counted = |host: &Host, id| host.now.since(host.core.instance(id).unwrap().counted_since);
+    assert_eq!((counted(&host, ONE), counted(&host, TWO)), (ms(0), ms(10_000)), "each since it is there");
     // Drained is drained, wherever its place is.
     host.give(Input::Drain { instance: Some(TWO), text: "by root" });
     reload(&mut host, of(vec![config("one")]));
