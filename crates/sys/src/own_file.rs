@@ -9,6 +9,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+/// `rw-r-----`, and less by the umask.
+const MODE: u32 = 0o640;
+
 /// A regular file that belongs to us, to be read.
 ///
 /// # Errors
@@ -65,7 +68,8 @@ fn strange(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-/// A new file of that name, to be written at its end; what is there before is removed.
+/// A new file of that name, to be written at its end; what is there before is removed. Nobody but its user and group may read it: what a
+/// daemon keeps for its successor is nobody else's.
 ///
 /// # Errors
 /// As unlink(2), for what isn't ours to remove, and open(2).
@@ -74,7 +78,7 @@ pub fn create(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    File::options().append(true).create_new(true).open(path)
+    File::options().append(true).create_new(true).mode(MODE).open(path)
 }
 
 /// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other (a power
@@ -130,6 +134,7 @@ mod tests {
         let directory = scratch("open");
         let (file, link, fifo) = (directory.join("file"), directory.join("link"), directory.join("fifo"));
         create(&file).unwrap().write_all(b"ours").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o037, 0, "nobody else may read it");
         let mut text = String::new();
         open(&file).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "ours");
