@@ -131,6 +131,8 @@ struct Daemon {
     promoted: HashMap<u32, bool>,
     /// The interfaces of virtual MACs that we have made, and not deleted.
     made: HashSet<LinkName>,
+    /// Those of them that somebody keeps deleting, and that are not there until their time has come.
+    held_back: HashSet<LinkName>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
@@ -228,6 +230,7 @@ impl Daemon {
             rest_until: now,
             promoted: HashMap::new(),
             made: HashSet::new(),
+            held_back: HashSet::new(),
             no_virtual_link: HashMap::new(),
             adopted: false,
             contest: Contest::default(),

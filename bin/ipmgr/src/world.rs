@@ -26,9 +26,9 @@ pub(crate) struct World {
 impl World {
     /// Asks the kernel; for our routes and rules only if there may be any, since it looks through all that it has.
     pub(crate) fn look(route: &mut Route, has_paths: bool) -> Result<Self, KernelError> {
-        // Links first: an address of a link that was made in between is seen the next time, as its link is.
-        let links = route.links()?;
-        let mut world = Self::new(links, route.addresses()?);
+        // Links last: one that is switched off takes addresses along, and what is missing on it then is nobody's doing.
+        let addresses = route.addresses()?;
+        let mut world = Self::new(route.links()?, addresses);
         if has_paths {
             world.paths = route.paths(ORIGIN)?;
             world.rules = route.rules(ORIGIN)?;

@@ -89,8 +89,10 @@ impl Daemon {
         let mut failed = HashMap::new();
         let (contest, world, config) = (&mut self.contest, &self.world, &self.config);
         let is_off = |id: InstanceId| {
-            let link = config.instances.get(id.0).and_then(|instance| world.link(&instance.link));
-            link.is_none_or(|link| !link.up)
+            let Some(instance) = config.instances.get(id.0) else { return true };
+            let own = instance.virtual_mac.as_ref();
+            world.link(&instance.link).is_none_or(|link| !link.up)
+                || own.is_some_and(|own| self.held_back.contains(&own.link))
         };
         // What was told before stays so.
         let is_told = |id: Option<InstanceId>, thing: &Thing| {

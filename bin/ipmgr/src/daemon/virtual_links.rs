@@ -19,6 +19,7 @@ impl Daemon {
     pub(super) fn keep_virtual_links(&mut self, now: Instant) {
         let (steps, impossible) = virtual_links::steps(&self.config, &self.world);
         self.no_virtual_link = impossible.into_iter().map(|(link, text)| (Thing::Link(link), text)).collect();
+        self.held_back.clear();
         if steps.is_empty() {
             return;
         }
@@ -29,7 +30,8 @@ impl Daemon {
                 Step::Make { base, link, mac } => {
                     let thing = Thing::Link(link.clone());
                     let is_repair = self.made.contains(&link);
-                    if is_repair && self.contest.holds_back(&thing, now) {
+                    if is_repair && !self.is_asked_for(&link) && self.contest.holds_back(&thing, now) {
+                        self.held_back.insert(link);
                         continue;
                     }
                     match self.make_virtual_link(base, &link, mac, &mut quietened) {
@@ -58,10 +60,19 @@ impl Daemon {
     }
 
     fn remark_on_remade(&mut self, link: &LinkName, now: Instant) {
-        let owns = |it: &Instance| it.virtual_mac.as_ref().is_some_and(|own| own.link == *link);
-        if let Some(number) = self.config.instances.iter().position(owns) {
-            self.remark_on_repair(InstanceId(number), Thing::Link(link.clone()), link, now);
+        if let Some(owner) = self.owner(link) {
+            self.remark_on_repair(owner, Thing::Link(link.clone()), link, now);
         }
+    }
+
+    /// What is ordered just now doesn't wait.
+    fn is_asked_for(&self, link: &LinkName) -> bool {
+        self.owner(link).is_some_and(|owner| self.asked().contains(&owner))
+    }
+
+    fn owner(&self, link: &LinkName) -> Option<InstanceId> {
+        let owns = |it: &Instance| it.virtual_mac.as_ref().is_some_and(|own| own.link == *link);
+        self.config.instances.iter().position(owns).map(InstanceId)
     }
 
     fn make_virtual_link(
