@@ -67,6 +67,27 @@ fn daemons_that_hang_are_replaced_and_nothing_moves() {
     assert!(!hooks.iter().any(|line| line.contains("FAULT")), "{hooks:?}\n{}", node.story());
 }
 
+/// The last hook run is that of the final state, also if notifierd dies while everything stops: vrrp-core has not told it yet.
+#[test]
+fn a_notifierd_that_dies_during_the_stop_is_there_for_the_last_hooks() {
+    let lab = start_lab();
+    let node = Node::new(
+        &lab,
+        "a",
+        &["192.168.1.11/24"],
+        &api_vip(150, "").replace("advert_int 0.3", "advert_int 1"),
+    );
+    node.start();
+    eventually(&lab, &[&node], "a is MASTER", || node.state() == "MASTER" && node.holds(VIP));
+    eventually(&lab, &[&node], "its hook ran", || node.hooks().iter().any(|hook| hook.contains("MASTER")));
+    node.signal("handover", "TERM");
+    node.kill("notifierd");
+    eventually(&lab, &[&node], "everything has stopped", || node.pids("handover").is_empty());
+    let hooks = node.hooks();
+    assert!(hooks.last().is_some_and(|hook| hook.contains("STOP")), "{hooks:?}\n{}", node.log());
+    assert!(node.log().contains("notifierd has ended (signal 9)"), "{}", node.log());
+}
+
 /// A log shim that hangs, a terminal that was stopped: nobody may wait for whoever reads the log.
 #[test]
 fn a_log_that_nobody_reads_keeps_nobody_from_working() {

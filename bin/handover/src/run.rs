@@ -16,7 +16,7 @@ use reactor::{Interest, Reactor, Ready, Token};
 use service::{Exit, Failure};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use sys::privilege::{self, Capability};
-use sys::process::{Child, Signal, spawn};
+use sys::process::{Child, Exit as Exited, Signal, spawn};
 
 use crate::pulse::Pulse;
 use crate::recipe::Recipe;
@@ -318,10 +318,18 @@ impl Supervisor {
         }
     }
 
+    /// While everything stops: as long as others run that stop before it, and have something to tell it yet.
+    fn is_wanted(&self, number: usize) -> bool {
+        let turn = self.wards.get(number).map(|ward| ward.daemon.stop_turn());
+        let runs_before = |ward: &Ward| ward.running.is_some() && Some(ward.daemon.stop_turn()) < turn;
+        self.stopping.is_none() || self.wards.iter().any(runs_before)
+    }
+
     fn start_due(&mut self, now: Instant) {
         for number in 0..self.wards.len() {
+            let may_start = self.is_wanted(number);
             let Some(ward) = self.wards.get_mut(number) else { continue };
-            if self.stopping.is_some() || ward.start_at.is_none_or(|at| at > now) {
+            if !may_start || ward.start_at.is_none_or(|at| at > now) {
                 continue;
             }
             ward.start_at = None;
@@ -376,14 +384,16 @@ impl Supervisor {
         let Some(ward) = self.wards.get_mut(token.0) else { return };
         let Some(running) = &mut ward.running else { return };
         let Ok(Some(how)) = running.child.try_wait() else { return };
-        let since = running.since;
+        let (since, was_asked) = (running.since, running.asked_at.is_some());
         if let Err(error) = self.reactor.deregister(&running.child) {
             log::warn!("forget a daemon's descriptor: {error}");
         }
         ward.running = None;
         let name = ward.daemon.program();
-        if self.stopping.is_some() {
-            log::debug!("{name} has stopped ({how})");
+        if self.stopping.is_some() && was_asked {
+            if how != Exited::Code(0) {
+                log::error!("{name} has ended ({how}) before it had done all that there is to do at a stop");
+            }
             return;
         }
         let remedy = ward.deaths.ended(how, since, now, !self.announced);
@@ -423,7 +433,7 @@ impl Supervisor {
             }
             Remedy::GiveUp(exit) => {
                 log::error!("{name} {what}: a restart won't help, see its last message");
-                self.stopping = Some(Err(exit));
+                self.stopping.get_or_insert(Err(exit));
             }
         }
     }
@@ -459,7 +469,8 @@ impl Supervisor {
 
     fn next_deadline(&self) -> Option<Instant> {
         let kills = self.wards.iter().filter_map(Ward::kill_at);
-        let starts = self.wards.iter().filter_map(|ward| ward.start_at);
+        let starts = self.wards.iter().enumerate().filter(|(number, _)| self.is_wanted(*number));
+        let starts = starts.filter_map(|(_, ward)| ward.start_at);
         let pulses = self.wards.iter().filter(|ward| ward.running.is_some() && self.stopping.is_none());
         let pulses = pulses.filter_map(|ward| ward.pulse.as_ref()?.deadline());
         let poll = (!self.announced).then(|| sys::clock::now() + READY_POLL);
