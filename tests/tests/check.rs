@@ -209,6 +209,14 @@ fn a_host_is_looked_at_and_not_changed() {
         exit == lab::Exit::Code(1) && said.contains("error[cannot-run]: /tmp/plain.sh: not executable"),
         "{said}"
     );
+    node.host().write_file("/tmp/windows.sh", "#!/bin/sh\r\nexit 0\r\n", 0o755).expect("written");
+    let (said, _) = on_node(&node, &hooked("/tmp/windows.sh"));
+    assert!(
+        said.contains(
+            "error[cannot-run]: /tmp/windows.sh: its first line names /bin/sh with a carriage return"
+        ),
+        "{said}"
+    );
     let (said, _) = on_node(&node, &hooked("\"/tmp/secret/hook.sh\" no-such-user-here"));
     assert!(said.contains("error[cannot-run]: no such user: no-such-user-here"), "{said}");
 

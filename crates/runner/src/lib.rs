@@ -24,6 +24,7 @@
 mod access;
 mod account;
 mod crew;
+mod interpreter;
 mod ladder;
 mod quote;
 mod refusal;

@@ -39,6 +39,8 @@ pub enum Refusal {
     },
     /// A part of its path can't be looked at, so nobody can say whether root may run it.
     Unreadable(PathBuf, io::Error),
+    /// A script whose first line names something that isn't there.
+    Interpreter(PathBuf, PathBuf),
     /// More symbolic links than an honest path has.
     Links(PathBuf),
     /// The configuration names a user who doesn't exist.
@@ -84,6 +86,14 @@ impl fmt::Display for Refusal {
                 if component.is_dir() { "enter" } else { "execute" }
             ),
             Self::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Interpreter(path, interpreter) => {
+                let name = interpreter.display().to_string();
+                let (name, ends) = match name.strip_suffix('\r') {
+                    Some(name) => (name, " with a carriage return (the lines of the file end as on Windows)"),
+                    None => (name.as_str(), ""),
+                };
+                write!(f, "{}: its first line names {name}{ends}, which does not exist", path.display())
+            }
             Self::Links(path) => write!(f, "{}: too many symbolic links", path.display()),
             Self::NoSuchUser(name) => write!(f, "no such user: {name}"),
             Self::NoSuchGroup(name) => write!(f, "no such group: {name}"),

@@ -14,7 +14,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sys::process::{Rights, Spec, Stdio, spawn};
 
 use crate::account::{Account, Accounts};
-use crate::{Refusal, Run, access, trust};
+use crate::{Refusal, Run, access, interpreter, trust};
 
 /// PATH where the daemon itself has none.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -109,12 +109,13 @@ impl Runner {
         let program = trust::find(program, &self.path)?;
         if !self.accounts.is_chosen(user) && account.credentials.is_none() {
             // Nobody says who it will be: this process is another one than the daemon.
-            return Ok(());
+            return interpreter::check(&program);
         }
         if account.uid == 0 || account.gid == 0 {
             trust::check(&program)?;
         }
-        access::check(&program, &account)
+        access::check(&program, &account)?;
+        interpreter::check(&program)
     }
 
     /// Documented at the top of this crate; nothing is inherited but PATH.
