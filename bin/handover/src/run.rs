@@ -333,13 +333,14 @@ impl Supervisor {
                 continue;
             }
             ward.start_at = None;
+            // Before it can have said anything.
+            ward.pulse.iter_mut().for_each(|pulse| pulse.begin_anew(now));
             let watched = spawn(&ward.recipe.spec()).map_err(|error| error.to_string()).and_then(|child| {
                 let watched = self.reactor.register(Token(number), &child, Interest::READABLE);
                 watched.map(|()| child).map_err(|error| format!("watch it: {error}"))
             });
             match watched {
                 Ok(child) => {
-                    ward.pulse.iter_mut().for_each(|pulse| pulse.begin_anew(now));
                     log::debug!("started {} as process {}", ward.daemon.program(), child.pid());
                     ward.running = Some(Running { child, since: now, asked_at: None });
                 }
