@@ -46,21 +46,30 @@ fn the_feed_ends_with_its_reader() {
     assert_eq!(status, "0\n", "124 is the time limit's");
 }
 
-/// All places are taken by connections that ask nothing.
+/// All places are taken by programs that have one connection each, as hung ones do: whoever asks is still answered, and so is
+/// a notifierd that comes back.
 #[test]
-fn who_finds_no_place_is_told_why() {
+fn no_number_of_clients_keeps_the_operator_or_notifierd_out() {
     let lab = start_lab();
     let node = Node::new(&lab, "a", &["10.0.0.11/24"], CONFIG);
     node.start();
     eventually(&lab, &[&node], "it answers", || !node.state().is_empty());
     let mut holders = String::new();
-    for _ in 0..64 {
-        writeln!(holders, "{} events >/dev/null 2>&1 &", on_host("handover")).expect("a string grows");
+    for _ in 0..80 {
+        writeln!(holders, "{} events >/dev/null 2>>/tmp/sent-away &", on_host("handover"))
+            .expect("a string grows");
     }
     let script = format!("{holders} echo started");
     assert!(node.sh(&script).contains("started"));
-    eventually(&lab, &[&node], "no place is left", || {
-        let said = shell(&node, "handover status 2>&1");
-        said.contains("64 clients are connected, and more are not served: try again later")
+    eventually(&lab, &[&node], "who has no place is told why", || {
+        node.sh("cat /tmp/sent-away").contains("64 clients are connected, and this one gives way to another")
+    });
+    let said = shell(&node, "handover status 2>&1");
+    assert!(!said.contains("64 clients"), "{said}");
+
+    node.kill("notifierd");
+    eventually(&lab, &[&node], "notifierd is connected again", || {
+        node.log().matches("notifierd: connected to vrrp-core").count() == 2
+            && !node.at("/hook_troubles").contains("not connected")
     });
 }

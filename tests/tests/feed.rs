@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use handover_tests::programs::program;
-use ipc::events::{Message, Snapshot};
+use ipc::events::{Message, Snapshot, Status};
 use ipc::json;
 
 /// Longer than any healthy machine needs for anything here.
@@ -127,6 +127,14 @@ impl Client {
         match self.next() {
             Message::Snapshot(snapshot) => snapshot,
             other => panic!("no snapshot: {other:?}"),
+        }
+    }
+
+    fn status(&mut self) -> Status {
+        self.send(r#"{"request":"status"}"#);
+        match self.next() {
+            Message::Status(status) => *status,
+            other => panic!("no status: {other:?}"),
         }
     }
 
@@ -314,6 +322,17 @@ fn readers_that_are_slow_silent_or_mad_cost_nobody_anything() {
         sipper.thread().unpark();
         assert!(madman.join().expect("it raves on") > 0, "nobody raved");
     });
+    let (mut garbler, _) = core.connect();
+    garbler.send("what?");
+    assert!(matches!(garbler.next(), Message::Error { .. }));
+    let us = format!("process {} of user ", std::process::id());
+    let told = operator.status().clients;
+    for conduct in ["reads too slowly (", "sends what isn't a request (1 lines)"] {
+        let of_whom =
+            told.iter().find(|it| it.contains(conduct)).unwrap_or_else(|| panic!("{conduct}: {told:?}"));
+        assert!(of_whom.starts_with(&us), "{of_whom}");
+    }
+    drop(garbler);
     let cost = core.resident().saturating_sub(before);
     assert!(cost < 3 * COST_OF_A_READER, "{cost} KiB more than before");
 

@@ -146,7 +146,12 @@ fn a_stop_says_goodbye_and_leaves_nothing() {
     let lab = start_lab();
     let (a, b) = pair(&lab);
     let capture = lab.capture().expect("capture");
+    let before = a.log().lines().count();
     a.stop();
+    let log = a.log();
+    let alarming =
+        log.lines().skip(before).find(|line| line.contains("warning: ") || line.contains("error: "));
+    assert_eq!(alarming, None, "whoever is woken by warnings sleeps through a planned stop");
     // Stopped means: the address is gone, priority 0 was on the wire, and the stop hook has run.
     assert!(!a.holds(VIP), "{}", a.story());
     let goodbye = |frame: &lab::Frame| match &frame.packet {

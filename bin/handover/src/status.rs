@@ -25,6 +25,7 @@ const ASKED: [(&str, &[(&str, &str)]); 3] = [
             ("dropped", "dropped"),
             ("contested", "contested"),
             ("static_refused", "static_refused"),
+            ("clients", "clients"),
             ("ipmgr", "ipmgr"),
             ("checks", "checks"),
             ("last_reload", "last_reload"),
@@ -124,6 +125,9 @@ fn render(status: &Value) -> String {
     }
     for contested in list(status, "contested") {
         out += &render_contested(contested);
+    }
+    for client in list(status, "clients").iter().filter_map(Value::as_str) {
+        out += &format!("client: {}\n", printable(client));
     }
     for refused in list(status, "static_refused").iter().filter_map(Value::as_str) {
         out += &format!("refused by the kernel, of what is static: {refused}\n");
@@ -237,6 +241,9 @@ fn render_hook(hook: &Value, out: &mut String) {
     if !running.is_empty() {
         *out += &format!("hook of {name}: {running} is running, {} waiting\n", number(hook, &["queued"]));
     }
+    if running.is_empty() && number(hook, &["queued"]) > 0 {
+        *out += &format!("hook of {name}: waits for one of the many that run to end\n");
+    }
     let prelude = hook.get("prelude").unwrap_or(&Value::Null);
     let playing = text(prelude, &["running"]);
     if !playing.is_empty() {
@@ -271,6 +278,18 @@ fn render_group(group: &Value, out: &mut String) {
     *out += &format!("    since {}: {}\n", text(group, &["since"]), text(group, &["cause", "text"]));
 }
 
+/// Who was heard so lately is there now; adverts are rarely further apart.
+const RECENT_MS: u64 = 10_000;
+/// A master that gives way says so after it has heard of us, which is no claim.
+const GIVING_WAY_MS: u64 = 1_000;
+
+/// How long ago that moment is; 0 for what is none.
+fn milliseconds_since(moment: &str) -> u64 {
+    let moment = humantime::parse_rfc3339_weak(moment).ok();
+    let ago = moment.and_then(|moment| sys::clock::wall().duration_since(moment).ok());
+    ago.map_or(0, |ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn render_instance(instance: &Value, out: &mut String) {
     let addresses: Vec<&str> = list(instance, "addresses").iter().filter_map(Value::as_str).collect();
     *out += &format!(
@@ -293,7 +312,13 @@ fn render_instance(instance: &Value, out: &mut String) {
     if let Some(master) = instance.get("master") {
         let (address, priority) = (text(master, &["address"]), number(master, &["priority"]));
         let silent = number(master, &["silent_ms"]);
-        *out += &if text(instance, &["state"]) == "MASTER" {
+        let is_master = text(instance, &["state"]) == "MASTER";
+        let held = milliseconds_since(text(instance, &["since"]));
+        *out += &if is_master && silent < RECENT_MS && silent + GIVING_WAY_MS < held {
+            format!(
+                "    {address} claims to be master beside us, with priority {priority}; last heard {silent} ms ago\n"
+            )
+        } else if is_master {
             // It is the past: nobody should read of two masters here.
             format!(
                 "    before us {address} was master, with priority {priority}; last heard {} s ago\n",
@@ -436,6 +461,19 @@ mod tests {
         let line = |state| render(&json!({"instances": [{"name": "x", "state": state, "master": master}]}));
         let past = "    before us 192.168.1.12 was master, with priority 100; last heard 53 s ago\n";
         assert!(line("MASTER").contains(past), "{}", line("MASTER"));
+        let since = "2026-01-01T00:00:00.000Z";
+        let beside = |since: &str, silent: u64| {
+            let master = json!({"address": "192.168.1.12", "priority": 100, "silent_ms": silent});
+            render(
+                &json!({"instances": [{"name": "x", "state": "MASTER", "since": since, "master": master}]}),
+            )
+        };
+        let now =
+            "    192.168.1.12 claims to be master beside us, with priority 100; last heard 900 ms ago\n";
+        assert!(beside(since, 900).contains(now), "{}", beside(since, 900));
+        assert!(beside(since, 53_046).contains(past), "long ago, though in our time");
+        let just_now = humantime::format_rfc3339_millis(sys::clock::wall()).to_string();
+        assert!(beside(&just_now, 0).contains("before us"), "it gave way with that");
         assert!(
             line("BACKUP").contains("    master is 192.168.1.12 with priority 100, heard 53046 ms ago\n")
         );

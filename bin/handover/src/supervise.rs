@@ -38,7 +38,7 @@ impl Daemon {
     pub(crate) const fn user(self) -> &'static str {
         match self {
             Self::Ipmgr => service::sole::ADDRESS_USER,
-            Self::Checkerd => "_handover-check",
+            Self::Checkerd => service::sole::CHECK_USER,
             Self::Notifierd => "_handover-notify",
             Self::VrrpCore => "_handover-core",
         }

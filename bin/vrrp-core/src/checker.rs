@@ -118,7 +118,7 @@ impl Checker {
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.config = None;
-                    self.trouble.complain(format!("gone: {reason:?}; its last verdicts stand"));
+                    self.trouble.complain(format!("gone: {reason}; its last verdicts stand"));
                 }
             }
         }

@@ -22,6 +22,7 @@ use vrrp::{Core, CoreConfig, Input, InstanceId, LinkId, OrderNumber, Output};
 
 use crate::backlog::{Backlog, is_urgent};
 use crate::checker::Checker;
+use crate::conduct::Conduct;
 use crate::drains::Drains;
 use crate::feed::{Feed, Moment};
 use crate::in_place::InPlace;
@@ -86,6 +87,7 @@ struct Daemon {
     reactor: Reactor,
     server: LineServer,
     subscribers: Vec<ClientId>,
+    conduct: Conduct,
     drains: Drains,
     preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
@@ -129,7 +131,7 @@ impl Daemon {
         let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("vrrp-core.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, Token(SERVER))
-            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+            .map_err(|error| Failure::listen(&path, &error))?;
         let fingerprint = start.fingerprint.as_u64();
         let manager = Manager::new(&start.runtime_dir, fingerprint, setup.shortest_interval(), now);
         Ok(Self {
@@ -138,6 +140,7 @@ impl Daemon {
             checker: Checker::new(&start.runtime_dir, &setup.checks, CHECKER, now),
             wire: Wire::default(),
             subscribers: Vec::new(),
+            conduct: Conduct::default(),
             drains: Drains::load(&start.state_dir).map_err(|error| {
                 Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
             })?,

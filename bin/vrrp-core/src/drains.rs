@@ -4,14 +4,17 @@
 //! never while adverts depend on it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::{self, Write as _};
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use model::InstanceName;
 
 /// The file's name in the state directory.
 const FILE: &str = "drained.json";
+/// Where everything was run by root before, it may be root's.
+const ROOT: u32 = 0;
 /// More than any configuration has instances, with the longest names.
 const MAX_SIZE: u64 = 4 << 20;
 
@@ -23,22 +26,25 @@ pub(crate) struct Drains {
 }
 
 impl Drains {
-    /// What was remembered. A file that can't be understood is an error and not the same as none: whoever was drained
-    /// may not come back by a mistake.
+    /// What was remembered. A file of ours that can't be understood is an error and not the same as none: whoever was drained
+    /// may not come back by a mistake. What a sibling, or a hook of its user, has put in its place is told and ignored: it may keep
+    /// nobody from starting, nor drain anybody.
     ///
     /// # Errors
     /// The kernel's words, or where the file isn't as we write it.
     pub(crate) fn load(state_dir: &Path) -> io::Result<Self> {
         let path = state_dir.join(FILE);
-        let texts = match fs::metadata(&path).and_then(|about| {
-            if about.len() > MAX_SIZE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large to be ours"));
-            }
-            fs::read(&path)
-        }) {
-            Ok(bytes) => ipc::json::parse(&bytes)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?,
+        let texts = match sys::own_file::open_of_anybody(&path) {
+            Ok((file, ROOT)) => read(file)?,
+            Ok((file, user)) if user == sys::user::effective_uid() => read(file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Ok((_, user)) => ignored(&path, &format!("it belongs to the user with number {user}")),
+            // Ours would be a regular file, and readable for us.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied) =>
+            {
+                ignored(&path, &error)
+            }
             Err(error) => return Err(error),
         };
         Ok(Self { path, texts })
@@ -97,6 +103,21 @@ impl Drains {
     }
 }
 
+fn read(file: File) -> io::Result<BTreeMap<InstanceName, String>> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let mut bytes = Vec::new();
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SIZE {
+        return Err(invalid("it is too large to be ours".to_owned()));
+    }
+    ipc::json::parse(&bytes).map_err(|error| invalid(error.to_string()))
+}
+
+fn ignored(path: &Path, why: &dyn Display) -> BTreeMap<InstanceName, String> {
+    log::warn!("{}: {why}; what it says of who is drained is ignored: remove it", path.display());
+    BTreeMap::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +147,28 @@ mod tests {
         let directory = directory("broken");
         fs::write(directory.join(FILE), "{\"api_vip\":").unwrap();
         assert_eq!(Drains::load(&directory).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    /// By a sibling that was taken over. A FIFO would be waited for.
+    #[test]
+    fn what_somebody_put_in_its_place_is_ignored() {
+        let directory = directory("planted");
+        let path = directory.join(FILE);
+        let nobody = || Drains::load(&directory).unwrap().iter().count() == 0;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(nobody());
+        fs::remove_file(&path).unwrap();
+        fs::write(directory.join("elsewhere"), r#"{"api_vip":"by them"}"#).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(nobody());
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, r#"{"api_vip":"by us"}"#).unwrap();
+        assert!(!nobody());
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(65534), None).is_ok() {
+            assert!(nobody());
+        }
         fs::remove_dir_all(directory).unwrap();
     }
 

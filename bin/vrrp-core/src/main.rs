@@ -5,6 +5,7 @@
 
 mod backlog;
 mod checker;
+mod conduct;
 mod daemon;
 mod drains;
 mod feed;

@@ -28,6 +28,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) ipmgr: Peer,
     /// What it says works against it.
     pub(crate) troubles: &'a Troubles,
+    /// What clients do that they should not.
+    pub(crate) clients: Vec<String>,
     /// How checkerd is.
     pub(crate) checkerd: Peer,
     /// The last verdict of each tracked check.
@@ -91,6 +93,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         groups: groups.collect(),
         dropped: dropped.filter(|dropped| !dropped.remarks.is_empty()).collect(),
         contested: around.troubles.feuds.iter().map(contested).collect(),
+        clients: around.clients,
         static_refused: around.troubles.standing.clone(),
         checks: around.verdicts.into_iter().map(|(name, verdict)| CheckView { name, verdict }).collect(),
         at: around.at,

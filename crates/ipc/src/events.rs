@@ -339,6 +339,9 @@ pub struct Status {
     /// What the kernel refused of `static_ipaddress`, `static_routes` and `static_rules`, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub static_refused: Vec<String>,
+    /// Clients that don't read the feed, or send what isn't a request, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<String>,
 }
 
 /// An address, route or rule that two programs fight over.

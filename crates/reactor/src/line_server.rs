@@ -6,18 +6,25 @@
 use std::io::{self, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mio::{Interest, Token};
+use model::Instant;
 use sys::unix::{PeerCredentials, bind_stream, hung_up, peer_credentials};
 
 use crate::event_loop::Reactor;
 use crate::line_stream::{GoneReason, LineStream, Progress};
 use crate::output_queue::Sent;
+use places::{Resident, gives_way};
 
-/// Clients at a time; who comes on top is sent away at once.
+/// Clients at a time. Who comes on top takes the place of whoever has most, or is sent away at once.
 pub const MAX_CLIENTS: usize = 64;
-/// What it is told before, in the words of docs/events.md.
+/// What who is sent away is told before, in the words of docs/events.md.
 const FULL: &[u8] = b"{\"type\":\"error\",\"error\":\"64 clients are connected, and more are not served: try again later\"}\n";
+/// Likewise who gives way.
+const GIVES_WAY: &[u8] = b"{\"type\":\"error\",\"error\":\"64 clients are connected, and this one gives way to another: who has most connections goes first\"}\n";
+/// How often it is told that not everybody finds a place, and that somebody doesn't read.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Bytes in a line that a client sends, without the newline.
 pub const MAX_LINE: usize = 64 << 10;
 /// Connections accepted before everybody else gets a turn.
@@ -56,8 +63,10 @@ pub struct LineServer {
     first: Token,
     slots: Vec<Option<Client>>,
     next_serial: u64,
-    /// Since the last time that there was room, somebody was sent away: told once.
-    refusing: bool,
+    /// When it was last told that not everybody finds a place.
+    told: Option<Instant>,
+    /// Likewise that somebody doesn't read.
+    told_away: Option<Instant>,
 }
 
 impl LineServer {
@@ -79,7 +88,8 @@ impl LineServer {
             first: first_token,
             slots,
             next_serial: 0,
-            refusing: false,
+            told: None,
+            told_away: None,
         })
     }
 
@@ -122,6 +132,18 @@ impl LineServer {
         }
     }
 
+    /// The same for one that asks and asks and doesn't read; says in the log who that is, now and then.
+    pub fn send_away(&mut self, reactor: &Reactor, client: ClientId) {
+        let now = sys::clock::now();
+        if let Some(peer) = self.peer(client)
+            && self.told_away.is_none_or(|told| now >= told + TOLD_EVERY)
+        {
+            self.told_away = Some(now);
+            log::warn!("{peer} doesn't read what it asks for; it is sent away (told once a minute at most)");
+        }
+        self.close(reactor, client);
+    }
+
     /// Who that client is, while it is connected.
     #[must_use]
     pub fn peer(&self, client: ClientId) -> Option<PeerCredentials> {
@@ -144,8 +166,8 @@ impl LineServer {
         let mut events = Vec::new();
         for _ in 0..MAX_ACCEPTS_PER_TURN {
             match self.listener.accept() {
-                Ok((stream, _)) => match self.admit(reactor, stream) {
-                    Ok(event) => events.extend(event),
+                Ok((stream, _)) => match self.admit(reactor, stream, &mut events) {
+                    Ok(()) => {}
                     Err(error) => log::warn!("a client could not be served: {error}"),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return events,
@@ -165,26 +187,67 @@ impl LineServer {
         events
     }
 
-    fn admit(&mut self, reactor: &Reactor, stream: UnixStream) -> io::Result<Option<ClientEvent>> {
+    fn admit(
+        &mut self,
+        reactor: &Reactor,
+        stream: UnixStream,
+        events: &mut Vec<ClientEvent>,
+    ) -> io::Result<()> {
         let peer = peer_credentials(&stream)?;
-        let Some(slot) = self.slots.iter().position(Option::is_none) else {
-            if !self.refusing {
-                log::warn!("{MAX_CLIENTS} clients are connected; more are sent away (the first: {peer:?})");
-            }
-            self.refusing = true;
-            // Into the empty buffer of a new connection: it can't be full, and who doesn't want to know needn't.
-            stream.set_nonblocking(true)?;
-            let _ = (&stream).write_all(FULL);
-            return Ok(None);
-        };
         stream.set_nonblocking(true)?;
+        let free = self.slots.iter().position(Option::is_none);
+        let Some(slot) = free.or_else(|| self.make_room(reactor, peer, events)) else {
+            // Into the empty buffer of a new connection: it can't be full, and who doesn't want to know needn't.
+            let _ = (&stream).write_all(FULL);
+            return Ok(());
+        };
         reactor.register(self.token(slot), &stream, Interest::READABLE | Interest::WRITABLE)?;
         let serial = self.next_serial;
         self.next_serial += 1;
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(Client { serial, peer, lines: LineStream::new(stream, MAX_LINE) });
         }
-        Ok(Some(ClientEvent::Connected(ClientId { slot, serial }, peer)))
+        events.push(ClientEvent::Connected(ClientId { slot, serial }, peer));
+        Ok(())
+    }
+
+    /// The place of who gives way to `comer`, if anybody does.
+    fn make_room(
+        &mut self,
+        reactor: &Reactor,
+        comer: PeerCredentials,
+        events: &mut Vec<ClientEvent>,
+    ) -> Option<usize> {
+        let residents: Vec<_> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, client)| {
+                client.as_ref().map(|it| Resident { slot, serial: it.serial, peer: it.peer })
+            })
+            .collect();
+        let chosen = gives_way(&residents, comer);
+        let leaver = chosen.and_then(|slot| residents.into_iter().find(|it| it.slot == slot));
+        let now = sys::clock::now();
+        if self.told.is_none_or(|told| now >= told + TOLD_EVERY) {
+            self.told = Some(now);
+            match &leaver {
+                Some(leaver) => log::warn!(
+                    "{MAX_CLIENTS} clients are connected; a connection of {} gives way to one of {comer} (told once a \
+                     minute at most)",
+                    leaver.peer
+                ),
+                None => log::warn!(
+                    "{MAX_CLIENTS} clients are connected; {comer} is sent away (told once a minute at most)"
+                ),
+            }
+        }
+        let Resident { slot, serial, .. } = leaver?;
+        let id = ClientId { slot, serial };
+        let _ = self.send(id, GIVES_WAY);
+        self.remove(reactor, slot);
+        events.push(ClientEvent::Gone(id, GoneReason::GaveWay));
+        Some(slot)
     }
 
     fn serve(&mut self, reactor: &mut Reactor, slot: usize) -> Vec<ClientEvent> {
@@ -217,11 +280,10 @@ impl LineServer {
     }
 
     fn remove(&mut self, reactor: &Reactor, slot: usize) {
-        if let Some(client) = self.slots.get_mut(slot).and_then(Option::take) {
-            self.refusing = false;
-            if let Err(error) = reactor.deregister(&client.lines) {
-                log::debug!("a client that left was not watched: {error}");
-            }
+        if let Some(client) = self.slots.get_mut(slot).and_then(Option::take)
+            && let Err(error) = reactor.deregister(&client.lines)
+        {
+            log::debug!("a client that left was not watched: {error}");
         }
     }
 }
@@ -233,5 +295,6 @@ impl Drop for LineServer {
     }
 }
 
+mod places;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //!
 //! It must never wait for the peer, and never read or write more in one turn than a named bound.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,8 +24,22 @@ pub enum GoneReason {
     Closed,
     /// The peer sent, or began, a line longer than allowed.
     LineTooLong,
+    /// All places are taken, and this one was needed for somebody who had fewer of them.
+    GaveWay,
     /// Reading or writing failed.
     Failed(io::Error),
+}
+
+impl fmt::Display for GoneReason {
+    /// As the end of "it is gone: ".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("it has closed the connection"),
+            Self::LineTooLong => f.write_str("it sent a line that is too long"),
+            Self::GaveWay => f.write_str("it gave way to another"),
+            Self::Failed(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 /// How far reading got.

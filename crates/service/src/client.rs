@@ -64,9 +64,13 @@ impl Client {
     /// Sends one request.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// What the daemon said before it closed the connection; else what the kernel says.
     pub fn send(&mut self, request: &Value) -> Result<(), String> {
-        self.reader.get_mut().write_all(format!("{request}\n").as_bytes()).map_err(told)
+        let sent = self.reader.get_mut().write_all(format!("{request}\n").as_bytes());
+        sent.map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => self.line().err().unwrap_or_else(|| told(error)),
+            _ => told(error),
+        })
     }
 
     /// The next line; `None` when the daemon has closed the connection.

@@ -1,6 +1,7 @@
 //! Why a program ends, and the exit status that tells systemd what to do about it.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit statuses, few and documented in each man page. Those from sysexits.h mean "don't restart me".
@@ -54,6 +55,24 @@ impl Failure {
         let exit =
             if error.kind() == std::io::ErrorKind::PermissionDenied { Exit::Rights } else { Exit::Failed };
         Self::new(exit, format!("{doing}: {error}"))
+    }
+
+    /// A socket that couldn't be made there.
+    pub fn listen(path: &Path, error: &std::io::Error) -> Self {
+        let cure = match (error.kind(), path.parent()) {
+            (std::io::ErrorKind::NotFound, Some(directory)) => {
+                format!(
+                    " (make the directory, mkdir {}, or name another by --runtime-dir)",
+                    directory.display()
+                )
+            }
+            (std::io::ErrorKind::PermissionDenied, _) => {
+                " (a directory of your own can be named by --runtime-dir)".to_owned()
+            }
+            _ => String::new(),
+        };
+        let failure = Self::io(format!("listen on {}", path.display()), error);
+        Self { message: failure.message + &cure, ..failure }
     }
 }
 

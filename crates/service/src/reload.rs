@@ -370,7 +370,8 @@ impl<A: Clone + PartialEq, T: Send + 'static> Participant<A, T> {
             (Outcome::Adopted, _) => log::info!("another configuration runs from now on ({by})"),
             (Outcome::Unchanged, _) => log::info!("reload: the configuration is the same ({by})"),
             (Outcome::Refused, error) => {
-                log::error!("reload refused, nothing has changed ({by}): {}", error.unwrap_or_default());
+                let error = first_line(error.unwrap_or_default());
+                log::error!("reload refused, nothing has changed ({by}): {error}");
             }
         }
         self.last = Some(LastReload {
@@ -380,6 +381,16 @@ impl<A: Clone + PartialEq, T: Send + 'static> Participant<A, T> {
             config: config.to_string(),
             error: error.map(str::to_owned),
         });
+    }
+}
+
+/// A log has one line for each entry, and each daemon has an entry of its own: the first error, and where the others are.
+fn first_line(error: &str) -> String {
+    match error.split_once('\n') {
+        None => error.to_owned(),
+        Some((first, rest)) => {
+            format!("{first} (and {} more: 'handover check' shows all)", rest.lines().count())
+        }
     }
 }
 
@@ -420,7 +431,7 @@ pub fn coordinate_in_a_thread(runtime_dir: &Path, pending: &Arc<AtomicUsize>) {
                     log::info!("SIGHUP: all daemons run the new configuration")
                 }
                 Ok(Coordinated { changed: false, .. }) => log::info!("SIGHUP: the configuration is the same"),
-                Err(error) => log::error!("SIGHUP: {error}"),
+                Err(error) => log::error!("SIGHUP: {}", first_line(&error)),
             }
             if counter.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 return;

@@ -12,6 +12,8 @@ use crate::{Exit, Failure};
 
 /// The account of ipmgr where it exists.
 pub const ADDRESS_USER: &str = "_handover-ipmgr";
+/// As whom the services run checkerd, and so each check that names no user.
+pub const CHECK_USER: &str = "_handover-check";
 /// The name in the network namespace (unix(7), "Abstract").
 const NAME: &str = "handover/ipmgr";
 /// How long the one before us may take to end: ipmgr itself waits for a vrrp-core that says goodbye.

@@ -1,5 +1,8 @@
 //! What is wrong with a sibling: kept for status, and logged once however often it is tried again.
 
+/// Before anything was tried.
+const NOT_YET: &str = "not connected yet";
+
 /// What is wrong, if anything is.
 #[derive(Clone, Debug)]
 pub struct Trouble {
@@ -11,13 +14,24 @@ impl Trouble {
     /// Nothing has been tried yet, which is a trouble, too; `whose` begins each line of the log.
     #[must_use]
     pub fn new(whose: &'static str) -> Self {
-        Self { whose, text: Some("not connected yet".to_owned()) }
+        Self { whose, text: Some(NOT_YET.to_owned()) }
     }
 
-    /// Remembers what is wrong, and logs it when it is something new.
+    /// Remembers what is wrong, and logs it when it is something new. Siblings that start together don't find each other at
+    /// once: that a first attempt failed is no warning.
     pub fn complain(&mut self, text: String) {
-        if self.text.as_ref() != Some(&text) {
+        if self.text.as_deref() == Some(NOT_YET) {
+            self.expect(text);
+        } else if self.text.as_ref() != Some(&text) {
             log::warn!("{}: {text}", self.whose);
+            self.text = Some(text);
+        }
+    }
+
+    /// Remembers what is wrong, and had to be: it is news, and no warning.
+    pub fn expect(&mut self, text: String) {
+        if self.text.as_ref() != Some(&text) {
+            log::info!("{}: {text}", self.whose);
             self.text = Some(text);
         }
     }

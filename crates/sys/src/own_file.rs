@@ -74,11 +74,23 @@ fn strange(what: &str) -> io::Error {
 /// # Errors
 /// As unlink(2), for what isn't ours to remove, and open(2).
 pub fn create(path: &Path) -> io::Result<File> {
+    anew(path, File::options().append(true))
+}
+
+/// As [`create`], to be written anywhere.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_to_overwrite(path: &Path) -> io::Result<File> {
+    anew(path, File::options().write(true))
+}
+
+fn anew(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    File::options().append(true).create_new(true).mode(MODE).open(path)
+    how.create_new(true).mode(MODE).open(path)
 }
 
 /// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other (a power

@@ -11,8 +11,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, accept_with, recvmsg, sendmsg, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, accept_with, recvmsg, sendmsg, socketpair,
+    sockopt,
 };
 
 use crate::unix::{self, PeerCredentials};
@@ -99,6 +100,16 @@ impl Connection {
         Self::prepare(unix::connect_path(path, SocketType::SEQPACKET)?)
     }
 
+    /// Two ends that are connected with each other. Neither waits, and both are closed on exec.
+    ///
+    /// # Errors
+    /// socketpair(2), such as EMFILE.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let flags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+        let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        Ok((Self::prepare(one)?, Self::prepare(other)?))
+    }
+
     fn prepare(fd: OwnedFd) -> io::Result<Self> {
         match sockopt::set_socket_send_buffer_size_force(&fd, SEND_BUFFER) {
             // Without CAP_NET_ADMIN, net.core.wmem_max is the limit.
@@ -172,6 +183,19 @@ impl Connection {
             return Ok(Some(Received::Closed));
         }
         Ok(Some(Received::Frame(Frame { length: message.bytes, fd, truncated })))
+    }
+}
+
+impl From<OwnedFd> for Connection {
+    /// A socket of that kind that came from elsewhere, as it is.
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
+impl From<Connection> for OwnedFd {
+    fn from(connection: Connection) -> Self {
+        connection.fd
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here may ever wait: a peer that is stopped in a debugger must not stop us. Read unix(7) first, above all on
 //! the modes of socket files and on `SO_PEERCRED`.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::mem;
@@ -39,6 +40,16 @@ pub struct PeerCredentials {
     pub uid: u32,
     /// Its effective group.
     pub gid: u32,
+}
+
+impl fmt::Display for PeerCredentials {
+    /// As a log names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "process {pid} of user {}", self.uid),
+            None => write!(f, "a process of another PID namespace, of user {}", self.uid),
+        }
+    }
 }
 
 /// Who is at the other end of a connected socket.

@@ -56,10 +56,14 @@ impl Daemon {
                         "expected {{\"request\":\"status\"}}, \"subscribe\", \"resume\", \"drain\", \"undrain\", \"preludes\", \"prelude-done\", \"startup-done\" or \"reload\": {error}"
                     );
                     self.tell(client, &Message::Error { error });
+                    if let Some(peer) = self.server.peer(client) {
+                        self.conduct.garbled(client, peer, now);
+                    }
                 }
             },
             ClientEvent::Gone(client, reason) => {
-                log::debug!("a client has left: {reason:?}");
+                self.conduct.forget(client);
+                log::debug!("a client has left: {reason}");
                 self.subscribers.retain(|it| *it != client);
                 self.lose_player(client, now);
                 self.reload.forget(&client);
@@ -127,6 +131,7 @@ impl Daemon {
             losses: &losses,
             ipmgr: self.manager.peer(),
             troubles: &self.troubles,
+            clients: self.conduct.sentences(),
             checkerd: self.checker.peer(),
             verdicts: self.checker.verdicts(),
             config_path: self.config_path.display().to_string(),
@@ -163,6 +168,9 @@ impl Daemon {
             && let Ok(snapshot) = json::line(&self.snapshot())
         {
             self.server.send(client, &snapshot);
+            if let Some(peer) = self.server.peer(client) {
+                self.conduct.slow(client, peer, sys::clock::now());
+            }
             if let Some(end) = encoded(&Message::Stopping).filter(|_| self.stopping) {
                 self.server.send(client, &end);
             }

@@ -255,6 +255,34 @@ fn who_comes_when_all_places_are_taken_is_sent_away_until_one_is_free() {
     assert_eq!(host.server.send(leaver, b"x\n"), Sent::Gone, "the place is the same, the client is not");
 }
 
+/// This process has them all; another one, which has none, comes.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "any other program will do")]
+fn who_has_all_places_gives_way_to_another_process_and_is_told() {
+    let mut host = Host::new();
+    let mut streams: Vec<_> = (0..MAX_CLIENTS).map(|_| host.dial()).collect();
+    host.until(|events| events.len() == MAX_CLIENTS);
+    let oldest = host.server.clients().next().unwrap();
+    host.events.clear();
+
+    let mut other = std::process::Command::new("socat")
+        .arg("-")
+        .arg(format!("UNIX-CONNECT:{}", host.directory.path("s").display()))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert!(matches!(host.goodbye(oldest), GoneReason::GaveWay));
+    host.until(|events| events.iter().any(|it| matches!(it, ClientEvent::Connected(..))));
+    assert!(matches!(&host.events[..], [ClientEvent::Connected(id, peer)]
+        if peer.pid == Some(other.id()) && id.slot == oldest.slot));
+    let mut why = String::new();
+    streams[0].read_to_string(&mut why).unwrap();
+    assert!(why.ends_with('\n') && why.contains("gives way to another"), "{why}");
+    assert_eq!(host.server.clients().count(), MAX_CLIENTS);
+    drop(other.stdin.take());
+    assert!(other.wait().unwrap().success());
+}
+
 /// One that closes its reading side only would otherwise hold its place and silently lose all it is sent.
 #[test]
 fn a_client_that_stops_listening_is_gone() {
