@@ -10,6 +10,7 @@ complete -c checkerd -n __fish_use_subcommand -f -a run -d 'Run one check once, 
 complete -c checkerd -n '__fish_seen_subcommand_from run' -s h -l help -d 'help'
 complete -c checkerd -n '__fish_seen_subcommand_from run' -s f -l config -r -F -d 'the configuration file (default: as the daemon\'s)'
 complete -c checkerd -n '__fish_seen_subcommand_from run' -s i -l config-id -x -d 'the name that @NAME lines of the configuration are for (default: the host\'s)'
+complete -c checkerd -n '__fish_seen_subcommand_from run' -l runtime-dir -x -a '(__fish_complete_directories)' -d 'where the socket of a checkerd is whose place is taken (default: $RUNTIME_DIRECTORY, else /run/handover)'
 complete -c checkerd -n __fish_use_subcommand -f -a watch -d 'Show all checks of the running checkerd, anew each second on a terminal, once elsewhere.'
 complete -c checkerd -n '__fish_seen_subcommand_from watch' -s h -l help -d 'help'
 complete -c checkerd -n '__fish_seen_subcommand_from watch' -l runtime-dir -x -a '(__fish_complete_directories)' -d 'where the socket is (default: $RUNTIME_DIRECTORY, else /run/handover)'

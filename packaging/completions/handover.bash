@@ -32,7 +32,7 @@ _checkerd() {
         --runtime-dir | --state-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     esac
     case ${COMP_WORDS[1]} in
-        run) words='-h --help -f --config -i --config-id' ;;
+        run) words='-h --help -f --config -i --config-id --runtime-dir' ;;
         watch) words='-h --help --runtime-dir --once' ;;
         *) words='run watch -h --help --stdout -f --config -i --config-id --runtime-dir --state-dir -V --version' ;;
     esac

@@ -73,7 +73,7 @@ checkerd)
     run)
         shift words
         (( CURRENT-- ))
-        _arguments -s '(- *)'{-h,--help}'[help]' {-f,--config}'[the configuration file (default\: as the daemon'\''s)]:file:_files' {-i,--config-id}'[the name that @NAME lines of the configuration are for (default\: the host'\''s)]:id: ' '*:name: '
+        _arguments -s '(- *)'{-h,--help}'[help]' {-f,--config}'[the configuration file (default\: as the daemon'\''s)]:file:_files' {-i,--config-id}'[the name that @NAME lines of the configuration are for (default\: the host'\''s)]:id: ' '--runtime-dir[where the socket of a checkerd is whose place is taken (default\: $RUNTIME_DIRECTORY, else /run/handover)]:directory:_files -/' '*:name: '
         ;;
     watch)
         shift words

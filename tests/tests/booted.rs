@@ -10,6 +10,8 @@ use handover_tests::package::{self, Package};
 use lab::{Lab, Proc};
 
 const VIP: &str = "192.168.1.100";
+/// Starts a service that isn't closed off from what started it.
+const SERVES: &str = "/usr/local/bin/serves";
 /// Remembers starts, and ends at its leisure: until then notifierd is stopping.
 const ENDS: &str = "/usr/local/bin/ends";
 
@@ -29,6 +31,7 @@ vrrp_instance api_vip {{
   priority {priority}
   virtual_ipaddress {{ {VIP}/24 }}
   track_script {{ chk }}
+  notify_master {SERVES}
 }}
 ",
         port = mail_server::PORT
@@ -40,6 +43,11 @@ fn install(machine: &Machine, package: &Package, priority: u8) {
     machine.write("/etc/hosts", &format!("{} mail.example.org\n", mail_server::ADDRESS), 0o644);
     let _ = machine.must(&format!("dpkg -i {}", Machine::path_of(package)));
     machine.write("/etc/handover/handover.conf", &config(priority), 0o640);
+    machine.write(
+        SERVES,
+        "#!/bin/sh\n(while echo I serve; do sleep 0.2; done) &\necho $! >> /tmp/served\n",
+        0o755,
+    );
     machine.write(ENDS, "#!/bin/sh\n[ $1 = up ] || sleep 2\necho $1 >> /tmp/ends\n", 0o755);
     let _ =
         machine.must("chgrp _handover /etc/handover/handover.conf && systemctl enable --now handover.target");
@@ -67,6 +75,15 @@ fn nothing_moved(lab: &Lab, (a, b): (&Machine, &Machine), removed: &Proc, after:
     assert!(!gone, "after {after} a lost the address\n{}", a.story());
     let entered = b.sh("journalctl -b -u vrrp-core --no-pager | grep -c 'Entering MASTER'");
     assert_eq!(entered.trim(), "0", "after {after} b took over\n{}{}", a.story(), b.story());
+    assert_eq!(
+        a.sh("wc -l < /tmp/served").trim(),
+        "1",
+        "after {after} the hook was run again\n{}",
+        a.story()
+    );
+    // It would be over with its next line.
+    let serves = a.sh("sleep 0.5; test -d /proc/$(cat /tmp/served) && echo yes");
+    assert_eq!(serves.trim(), "yes", "after {after} what the hook had started was ended\n{}", a.story());
 }
 
 fn all_run(machine: &Machine) -> bool {
@@ -117,7 +134,7 @@ fn restarts_crashes_and_an_upgrade_on_the_master_move_nothing() {
     }
     for unit in UNITS {
         let before = a.unit(unit, "MainPID");
-        let _ = a.must(&format!("systemctl kill -s KILL {unit}"));
+        let _ = a.must(&format!("kill -KILL {before}"));
         eventually(&lab, &[&a], &format!("{unit} was started again"), || {
             let now = a.unit(unit, "MainPID");
             now != before && now != "0"
@@ -259,7 +276,20 @@ fn each_unit_is_useful_alone() {
         machine.sh("checkerd watch --once").contains("up")
     });
     assert_eq!(running(&machine), ["checkerd"]);
+    // Root's rights would hide what the service's user may not.
+    let told = machine.must("checkerd run chk");
+    assert!(told.contains(", as _handover-check"), "{told}");
+    let inside = "vrrp_script inside { script \"/bin/sh -c 'test ! -w /usr/bin && grep -q NoNewPrivs:.1 /proc/self/status \
+                  && grep -q CapBnd:.00000000000000e0 /proc/self/status'\" \n user root \n }\n";
+    machine.write("/tmp/inside.conf", inside, 0o644);
+    let told = machine.must("checkerd run inside -f /tmp/inside.conf");
+    assert!(told.contains("runs it: its files, its rights"), "{told}");
+    machine.write("/tmp/asks.conf", "vrrp_script asks { script \"/usr/bin/killall -0 systemd\" }\n", 0o644);
+    let told = machine.sh("handover check --host /tmp/asks.conf 2>&1");
+    assert!(told.contains("asks would run `killall` as _handover-check"), "{told}");
     let _ = machine.must("systemctl stop checkerd && systemctl start notifierd");
+    let told = machine.sh("checkerd run inside -f /tmp/inside.conf; echo status $?");
+    assert!(told.contains("status 1"), "nobody's place is taken: {told}");
     assert_eq!(running(&machine), ["notifierd"]);
     let _ = machine.must("systemctl stop notifierd && systemctl start ipmgr");
     assert_eq!(running(&machine), ["ipmgr"]);

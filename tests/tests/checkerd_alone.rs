@@ -55,6 +55,24 @@ impl Scene {
     }
 }
 
+#[test]
+fn the_directory_is_made_and_where_it_cannot_be_that_is_said() {
+    let scene = Scene::new("directory");
+    let start = |directory: &str| {
+        let mut command = scene.checkerd(&["-f", "checks.conf", "--runtime-dir", directory]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("checkerd starts")
+    };
+    let _daemon = Running(start("made"));
+    let begun = Instant::now();
+    while !scene.directory.join("made/checkerd.sock").exists() {
+        assert!(begun.elapsed() < PATIENCE, "no socket");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let Output { status, stderr, .. } = start("not/made").wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&stderr);
+    assert!(!status.success() && said.contains("make the directory, mkdir not/made, or"), "{said}");
+}
+
 impl Drop for Scene {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);

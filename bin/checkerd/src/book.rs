@@ -115,6 +115,8 @@ impl Book {
             }
             match verdict {
                 Verdict::Up => log::info!("check {} is up: {cause}", page.check.name),
+                // Told a moment ago, when it was tried.
+                Verdict::Unrunnable if page.told.as_ref() == Some(&cause.text) => {}
                 Verdict::Down | Verdict::Unknown | Verdict::Unrunnable => {
                     log::warn!(
                         "check {} is {verdict}: {cause}{}",

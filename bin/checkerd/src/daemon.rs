@@ -1,5 +1,7 @@
 //! The loop: what is due is started, what has ended is judged, what has changed is told. Nothing is decided here.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use ipc::reload::Request;
 use ipc::verdicts::Message;
 use model::{Cause, Instant, Verdict};
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
-use runner::{Crew, End, Job, Runner};
+use runner::{Crew, End, Job, Roster, Runner};
 use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
@@ -38,6 +40,10 @@ const SOCKET_MODE: u32 = 0o660;
 /// What is needed to run a script as another user, and to end it. The bounding set stays as it is, so that a script
 /// that the configuration runs as root is run as root.
 const RIGHTS: [Capability; 3] = [Capability::SetUid, Capability::SetGid, Capability::Kill];
+/// Of the runtime directory, where nobody has made it.
+const DIRECTORY_MODE: u32 = 0o755;
+/// Which scripts run, in the runtime directory.
+const RUNNING: &str = "checks.running";
 /// How long killed scripts have to be gone.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -70,9 +76,10 @@ struct Daemon {
 impl Daemon {
     fn new(start: Start, print: bool) -> Result<Self, Failure> {
         let reactor = service::event_loop()?;
+        make_directory(&start.runtime_dir);
         let path = start.runtime_dir.join("checkerd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
-            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+            .map_err(|error| Failure::listen(&path, &error))?;
         drop_rights()?;
         sys::process::raise_open_files()
             .map_err(|error| Failure::io("raise the limit of open files", &error))?;
@@ -81,7 +88,7 @@ impl Daemon {
         let runner = Runner::new(start.config.global.script_user.clone());
         Ok(Self {
             checks: Checks::new(sys::clock::now(), &book.configs()),
-            crew: Crew::new(runner, SCRIPTS),
+            crew: Crew::new(runner, SCRIPTS).written_down_in(take_over(&start.runtime_dir)),
             gate: Gate::new(),
             probes: Probes::new(PROBES, WATCHES),
             leave_at: None,
@@ -211,7 +218,7 @@ impl Daemon {
                 }
             },
             ClientEvent::Gone(client, reason) => {
-                log::debug!("a client has left: {reason:?}");
+                log::debug!("a client has left: {reason}");
                 self.reload.forget(&client);
             }
         }
@@ -260,8 +267,7 @@ impl Daemon {
         let all = self.book.pages().filter_map(|(check, _)| status::verdict(&self.book, &self.checks, check));
         let lines: Vec<u8> = all.filter_map(|message| json::line(&message).ok()).flatten().collect();
         if !lines.is_empty() && self.server.send(client, &lines) == Sent::Overflowed {
-            log::warn!("a client doesn't read; it is sent away");
-            self.server.close(&self.reactor, client);
+            self.server.send_away(&self.reactor, client);
         }
     }
 }
@@ -374,5 +380,31 @@ pub(crate) fn outcome_of(end: End) -> Outcome {
         End::Exited(Exit::Code(code)) => Outcome::Exited(code),
         End::Exited(Exit::Signal(signal)) => Outcome::Killed(signal),
         End::TimedOut => Outcome::TimedOut,
+    }
+}
+
+/// Alone, checkerd has nobody who would have made its directory. Where it can't be made, listening there says what is wrong.
+fn make_directory(runtime_dir: &Path) {
+    let made = DirBuilder::new().mode(DIRECTORY_MODE).create(runtime_dir);
+    if let Err(error) = made.or_else(|error| if runtime_dir.is_dir() { Ok(()) } else { Err(error) }) {
+        log::warn!("make {}: {error}", runtime_dir.display());
+    }
+}
+
+/// Ends the scripts that run since before the last checkerd was killed: two runs of one check would be in each other's way.
+fn take_over(runtime_dir: &Path) -> Option<Roster> {
+    let path = runtime_dir.join(RUNNING);
+    let begun = sys::clock::boot().and_then(|boot| Roster::take_over(&path, &boot));
+    match begun {
+        Ok((roster, ended)) => {
+            for pid in ended {
+                log::warn!("process {pid} of a check that the last checkerd had started is ended");
+            }
+            Some(roster)
+        }
+        Err(error) => {
+            log::warn!("{}: {error}; checks that outlive a killed checkerd won't be found", path.display());
+            None
+        }
     }
 }

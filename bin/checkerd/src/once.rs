@@ -3,21 +3,24 @@
 //! The same runner, probes, rights and environment as in the daemon, so that "it works when I run it by hand" can be
 //! looked into (pain B5). It must never talk to a daemon or change what one knows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::FromArgs;
 use checks::{CheckId, Outcome, RunNumber};
-use config::{Check, Config};
+use config::{Check, Config, UserSpec};
 use reactor::{Reactor, Ready, Token};
-use runner::{Crew, Finished, Runner};
+use runner::{Crew, Finished, Runner, TRADITIONAL_USER};
 use service::{Exit, Failure};
+use sys::likeness::Likeness;
 
 use crate::daemon::{PROBES, WATCHES, drop_rights, job, outcome_of};
 use crate::probe::Probes;
 
 /// What a daemon would count it as.
 const TAG: (CheckId, RunNumber) = (CheckId(0), RunNumber(0));
+/// Who may do as anybody.
+const ROOT: u32 = 0;
 /// The crew's.
 const SCRIPT: Token = Token(0);
 
@@ -32,6 +35,10 @@ struct Arguments {
     /// the name that @NAME lines of the configuration are for (default: the host's)
     #[argh(option, short = 'i', arg_name = "ID")]
     config_id: Option<String>,
+
+    /// where the socket of a checkerd is whose place is taken (default: $RUNTIME_DIRECTORY, else /run/handover)
+    #[argh(option, arg_name = "DIR")]
+    runtime_dir: Option<PathBuf>,
 
     /// the name of the vrrp_script
     #[argh(positional)]
@@ -56,9 +63,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     };
     let config = service::load(arguments.config, arguments.config_id)?;
     let check = find(&config, &arguments.name)?;
+    let service = running(&service::runtime_dir(arguments.runtime_dir));
+    if let Some((pid, likeness)) = &service {
+        likeness
+            .take_on()
+            .map_err(|error| Failure::io(format!("take the place of process {pid}"), &error))?;
+    }
     drop_rights()?;
-    say(&description(check));
-    let ended = attempt(&config, check)?;
+    say(&description(check, service.as_ref().map(|(pid, _)| *pid)));
+    let ended = attempt(&config, check, service.as_ref().map(|(_, likeness)| likeness))?;
     say(&explanation(check, &ended));
     Ok(if ended.outcome == Outcome::Passed { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
@@ -72,9 +85,11 @@ fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Check, Failure> {
 }
 
 /// Runs it, to its end.
-fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
+fn attempt(config: &Config, check: &Check, service: Option<&Likeness>) -> Result<Ended, Failure> {
     let mut reactor = Reactor::new().map_err(|error| Failure::io("make an event loop", &error))?;
-    let mut crew = Crew::new(Runner::new(config.global.script_user.clone()), SCRIPT);
+    let runner = Runner::new(config.global.script_user.clone().or_else(|| as_the_service(service)));
+    let runner = if service.is_some() { runner.with_usual_path() } else { runner };
+    let mut crew = Crew::new(runner, SCRIPT);
     let mut probes = Probes::new(PROBES, WATCHES);
     let now = sys::clock::now();
     let over = |outcome, took| Ended { outcome, output: String::new(), took, user: None };
@@ -111,15 +126,53 @@ fn attempt(config: &Config, check: &Check) -> Result<Ended, Failure> {
     }
 }
 
+/// The checkerd that runs here, for root: a check that passes with all of root's rights may fail with its. Whoever listens there has
+/// to be who may, since as root we do as it does.
+fn running(runtime_dir: &Path) -> Option<(u32, Likeness)> {
+    if sys::user::effective_uid() != ROOT {
+        return None;
+    }
+    let socket = sys::unix::connect_stream(&runtime_dir.join("checkerd.sock")).ok()?;
+    let peer = sys::unix::peer_credentials(&socket).ok()?;
+    let its_own = sys::user::lookup(service::sole::CHECK_USER).ok().flatten().map(|user| user.uid);
+    let pid = peer.pid.filter(|_| peer.uid == ROOT || Some(peer.uid) == its_own)?;
+    match Likeness::of(pid) {
+        Ok(likeness) => Some((pid, likeness)),
+        Err(error) => {
+            log::warn!("run it as checkerd (process {pid}) does: {error}; it is run with our own rights");
+            None
+        }
+    }
+}
+
+/// As whom a check runs that names nobody: as the checkerd that runs, else as the one that would.
+fn as_the_service(service: Option<&Likeness>) -> Option<UserSpec> {
+    let is_there = |name: &str| matches!(sys::user::lookup(name), Ok(Some(_)));
+    if sys::user::effective_uid() != ROOT || is_there(TRADITIONAL_USER) {
+        return None;
+    }
+    let user = match service {
+        Some(service) if service.uid() == ROOT => return None,
+        Some(service) => sys::user::by_id(service.uid()).ok().flatten()?.name,
+        None => Some(service::sole::CHECK_USER.to_owned()).filter(|user| is_there(user))?,
+    };
+    Some(UserSpec { user, group: None })
+}
+
 /// What a script is told beside what every script is.
 pub(crate) fn variables(check: &Check) -> [(&'static str, String); 1] {
     [("HANDOVER_CHECK", check.name.to_string())]
 }
 
-fn description(check: &Check) -> String {
+fn description(check: &Check, service: Option<u32>) -> String {
     let mut text = format!("check {}: {}\n", check.name, check.probe.words().join(" "));
     if check.probe.command().is_some() {
         text += "in /, with PATH, HOME, USER, LOGNAME, SHELL, LANG and HANDOVER_CHECK alone\n";
+        if let Some(pid) = service {
+            text += &format!(
+                "as checkerd (process {pid}) runs it: its files, its rights, its user where none is named\n"
+            );
+        }
     }
     text
 }

@@ -174,6 +174,38 @@ fn sigterm_takes_running_scripts_along() {
     );
 }
 
+/// A check that hangs, with a child that has left its session; neither hears SIGTERM.
+#[test]
+fn whoever_comes_after_a_killed_checkerd_ends_what_that_had_started() {
+    let scratch = Scratch::new("checkerd-killed");
+    let script = "#!/bin/sh\ncd DIRECTORY\ntrap '' TERM\n\
+        setsid sh -c 'trap \"\" TERM; echo $$ > far.new; mv far.new far; while true; do sleep 1000; done' &\n\
+        while test ! -e far; do sleep 0.01; done\n\
+        echo $$ > near.new; mv near.new near; while true; do sleep 1000; done\n";
+    let script = script.replace("DIRECTORY", scratch.path("").to_str().unwrap());
+    let script = scratch.write("script", &script, 0o755);
+    let config = check("chk", script.to_str().unwrap(), "timeout 500");
+    let number = |name: &str| scratch.read(name).trim().parse::<u32>().ok();
+    let both = || number("near").zip(number("far"));
+    let daemon = start(&scratch, &config);
+    let old = daemon.until("the script", both);
+    daemon.signal(Signal::KILL);
+    assert_eq!(daemon.ended().0, Exit::Signal(9));
+
+    let daemon = start(&scratch, &config);
+    let new = daemon.until("the next run", || both().filter(|now| now.0 != old.0 && now.1 != old.1));
+    let runs = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    };
+    daemon.until("the end of the last one's", || (!runs(old.0) && !runs(old.1)).then_some(()));
+    assert!(runs(new.0) && runs(new.1), "the next one's was ended, too");
+    let told = format!("process {} of a check that the last checkerd had started is ended", old.0);
+    assert!(daemon.log().contains(&told), "{}", daemon.log());
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().0, Exit::Code(0));
+}
+
 #[test]
 fn bad_clients_get_an_answer_or_are_sent_away_and_nobody_else_notices() {
     let scratch = Scratch::new("checkerd-clients");

@@ -75,6 +75,16 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     })?;
     let pick = Pick { name: arguments.name.as_deref(), since, count };
     let picked = pick.from(&lines.text);
+    let stranger = arguments.name.as_deref().filter(|name| !picked.names.contains(*name));
+    if let Some(name) = stranger
+        && let Some(known) = daemon.as_ref().ok().map(names).filter(|known| !known.contains(&name))
+    {
+        let known = known.join(", ");
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("there is no instance or group {name:?}, and the history knows none; there are: {known}"),
+        ));
+    }
     let mut text = String::new();
     if !arguments.json && picked.older > 0 {
         let _ = writeln!(text, "({} older entries: -n {})", picked.older, count.saturating_add(picked.older));
@@ -84,7 +94,9 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     }
     crate::say(&text);
     let mut missing = lines.missing;
-    if picked.records.is_empty() && !arguments.json {
+    if let Some(name) = stranger {
+        missing.push(format!("none of this is about {name} alone"));
+    } else if picked.records.is_empty() && !arguments.json {
         missing.push(format!("{} holds nothing about that", files.new.display()));
     }
     if picked.unknown > 0 {
@@ -101,6 +113,17 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     }
     missing.iter().for_each(|it| crate::complain(&format!("handover: {it}\n")));
     Ok(())
+}
+
+/// Of the instances and groups that notifierd knows.
+fn names(status: &Value) -> Vec<&str> {
+    let all = [("instances", "instance"), ("groups", "group")];
+    all.into_iter()
+        .flat_map(|(list, name)| {
+            status.get(list).and_then(Value::as_array).into_iter().flatten().map(move |it| (it, name))
+        })
+        .filter_map(|(it, name)| it.get(name)?.as_str())
+        .collect()
 }
 
 fn trouble_of(status: Option<&Value>) -> Option<&str> {

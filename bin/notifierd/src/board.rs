@@ -18,14 +18,17 @@ use crate::cursor::Mark;
 use crate::occasion::{Occasion, Subject};
 use waiting::Waiting;
 
-/// Hooks that run at the same time, for different instances and groups.
-pub(crate) const MAX_PARALLEL: usize = 32;
+/// Hooks of different instances and groups that may be young at the same time. One that has run for a while waits for something
+/// else than a CPU, and must not keep those of others from being run.
+pub(crate) const MAX_YOUNG: usize = 32;
+/// Hooks that run at the same time, whatever their age.
+pub(crate) const MAX_RUNNING: usize = 1024;
 /// States that wait in all lanes together, besides the newest of each.
 const MAX_WAITING: usize = 20_000;
 
 /// An instance or a sync group. Numbers are never given twice: first all instances, then all groups, in the order of the
 /// first configuration; then whoever came with a later one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LaneId(pub(crate) usize);
 
 /// One of the hooks of a lane.
@@ -392,9 +395,10 @@ impl Board {
         gone
     }
 
-    /// The next hook to start. To be asked until there is none, after each offer and each end.
-    pub(crate) fn poll_start(&mut self) -> Option<Start> {
-        if self.running >= MAX_PARALLEL {
+    /// The next hook to start, if so many of those that run are young. To be asked until there is none, after each offer, after
+    /// each end, and when one has grown old.
+    pub(crate) fn poll_start(&mut self, young: usize) -> Option<Start> {
+        if self.is_full() || young >= MAX_YOUNG {
             return None;
         }
         let (marks, waiting) = (&mut self.marks, &mut self.waiting);
@@ -428,6 +432,16 @@ impl Board {
         }
     }
 
+    /// That hook couldn't be started for the moment: it is the lane's next again, and other lanes come first.
+    pub(crate) fn put_back(&mut self, id: LaneId, kind: Kind) {
+        let active = self.lanes.get_mut(&id).and_then(|lane| lane.active.as_mut());
+        if let Some(active) = active.filter(|active| active.running.is_some()) {
+            active.running = None;
+            active.left.push_front(kind);
+            self.running = self.running.saturating_sub(1);
+        }
+    }
+
     /// What is to be remembered before any hook is started that was asked for meanwhile.
     pub(crate) fn poll_mark(&mut self) -> Option<(Subject, Mark)> {
         self.marks.pop_front()
@@ -445,6 +459,16 @@ impl Board {
     /// Whether the configuration that runs has hooks of that name.
     pub(crate) fn knows(&self, subject: &Subject) -> bool {
         self.by_subject.contains_key(subject)
+    }
+
+    /// Whether no more hooks may run, whatever the age of those that do.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.running >= MAX_RUNNING
+    }
+
+    /// Lanes that have something to run, and wait for their turn.
+    pub(crate) fn in_line(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.values().filter(|lane| !lane.is_idle() && lane.running().is_none())
     }
 
     /// Lanes in which a hook runs while a newer state waits for its end.

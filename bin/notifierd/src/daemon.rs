@@ -2,7 +2,9 @@
 
 mod ends;
 mod held;
+mod starts;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use ipc::json;
 use ipc::reload::Request;
 use model::Instant;
 use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
-use runner::{Crew, Job, Runner};
+use runner::{Crew, Keeper, Runner};
 use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
 use sys::privilege::{self, Capability};
@@ -31,7 +33,7 @@ use crate::outer::Outer;
 use crate::pipes::{self, Pipes};
 use crate::preludes::{Done, Preludes};
 use crate::status::Known;
-use crate::{plan, status};
+use crate::{KEEP, plan, status};
 
 const FEED: Token = Token(0);
 const SERVER: Token = Token(1);
@@ -101,6 +103,12 @@ struct Daemon {
     alone_at: Option<Instant>,
     /// The last hooks took too long: none is started any more.
     killed: bool,
+    /// When one of the hooks that run has grown old, while others wait for that.
+    turn_at: Option<Instant>,
+    /// When it was last told that hooks wait for others to end.
+    crowd_told: Option<Instant>,
+    /// Whose hook can't be run for the moment, and since when.
+    busy: HashMap<LaneId, Instant>,
 }
 
 impl Daemon {
@@ -108,7 +116,7 @@ impl Daemon {
         let reactor = service::event_loop()?;
         let path = start.runtime_dir.join("notifierd.sock");
         let server = LineServer::bind(&reactor, &path, SOCKET_MODE, SERVER)
-            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+            .map_err(|error| Failure::listen(&path, &error))?;
         // A pipe may have to be given to another user, and that takes rights that are given up next.
         let pipes = Pipes::new(&start.config, (PIPES, READERS), &reactor, sys::clock::now());
         privilege::limit(&RIGHTS).map_err(|error| Failure::io("drop capabilities", &error))?;
@@ -122,7 +130,7 @@ impl Daemon {
         let history = History::begin(&start.state_dir, cursor.states());
         Ok(Self {
             feed: Feed::new(&start.runtime_dir, FEED, sys::clock::now()),
-            crew: Crew::new(runner(), SCRIPTS),
+            crew: Crew::new(runner(), SCRIPTS).kept_by(Keeper::new(KEEP)),
             preludes: Preludes::new(runner(), PRELUDES),
             outer,
             pipes,
@@ -136,6 +144,9 @@ impl Daemon {
             leave_at: None,
             alone_at: None,
             killed: false,
+            turn_at: None,
+            crowd_told: None,
+            busy: HashMap::new(),
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
             config: start.config,
             reactor,
@@ -146,7 +157,7 @@ impl Daemon {
     fn next_deadline(&self) -> Option<Instant> {
         let scripts = [self.crew.next_deadline(), self.preludes.next_deadline(), self.pipes.next_deadline()];
         let scripts = scripts.into_iter().chain([self.post.next_deadline(), self.outer.next_deadline()]);
-        let scripts = scripts.chain([self.crew.next_held()]);
+        let scripts = scripts.chain([self.crew.next_held(), self.turn_at]);
         let ours = [self.feed.next_deadline(), self.leave_at, self.cut_at, self.alone_at];
         scripts.chain(ours).flatten().min()
     }
@@ -256,53 +267,6 @@ impl Daemon {
         self.history.skipped(subject, state, why.to_owned());
     }
 
-    fn start_hooks(&mut self, now: Instant) {
-        if self.killed {
-            return;
-        }
-        while let Some(start) = self.board.poll_start() {
-            self.remember(now);
-            let tag = Tag { lane: start.lane, kind: start.kind, state: start.occasion.to() };
-            if let Err(why) = self.start_hook(&start, tag, now) {
-                let entry = Entry::refused(tag.kind.word(), tag.state, why);
-                self.close_entry(tag.lane, entry);
-            }
-        }
-        self.remember(now);
-        self.orphans.tidy();
-    }
-
-    /// How far the telling has come, on disk.
-    fn remember(&mut self, now: Instant) {
-        while let Some((subject, mark)) = self.board.poll_mark() {
-            // What is killed at the end hasn't been told.
-            if !self.killed {
-                self.cursor.record(subject, mark, now);
-            }
-        }
-    }
-
-    fn start_hook(&mut self, start: &crate::board::Start, tag: Tag, now: Instant) -> Result<(), String> {
-        let lane = self.board.lane(start.lane).ok_or("not in the configuration")?;
-        let hook = start.kind.hook(lane.hooks()).ok_or("not in the configuration")?;
-        let occasion = &start.occasion;
-        let mut arguments = hook.command.arguments.clone();
-        if start.kind == Kind::Any {
-            arguments.extend(occasion.arguments());
-        }
-        let line = occasion.line();
-        let job = Job {
-            program: &hook.command.program,
-            arguments: &arguments,
-            user: hook.user.as_ref(),
-            variables: &occasion.variables(start.previous),
-            input: line.as_deref(),
-            register: self.orphans.register(),
-            timeout: lane.timeout(),
-        };
-        self.crew.start(&self.reactor, now, &job, tag).map_err(|refusal| refusal.to_string())
-    }
-
     /// A hook has ended, or couldn't be started: told, remembered, and the lane is free for the next.
     fn close_entry(&mut self, lane: LaneId, entry: Entry) {
         if let Some(lane) = self.board.lane(lane) {
@@ -326,12 +290,13 @@ impl Daemon {
                         outer: &self.outer,
                         config: &self.config,
                         cursor: &self.cursor,
+                        feed: &self.feed,
                         held: self.held(),
                         history: &self.history,
                         pipes: &self.pipes,
                         post: &self.post,
                     };
-                    let status = status::status(&known, running, last, self.feed.is_connected());
+                    let status = status::status(&known, running, last);
                     self.tell(client, &status);
                 }
                 Ok(Request::Reload(step)) => {
@@ -345,7 +310,7 @@ impl Daemon {
                 }
             },
             ClientEvent::Gone(client, reason) => {
-                log::debug!("a client has left: {reason:?}");
+                log::debug!("a client has left: {reason}");
                 self.reload.forget(&client);
                 self.follow(now);
             }
@@ -420,8 +385,7 @@ impl Daemon {
         match json::line(message) {
             Ok(line) => {
                 if self.server.send(client, &line) == Sent::Overflowed {
-                    log::warn!("a client doesn't read; it is sent away");
-                    self.server.close(&self.reactor, client);
+                    self.server.send_away(&self.reactor, client);
                 }
             }
             Err(error) => log::error!("a message can't be encoded: {error}"),

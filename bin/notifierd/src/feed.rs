@@ -70,6 +70,12 @@ impl Feed {
         self.client.is_some()
     }
 
+    /// Why no hook can run, while vrrp-core isn't there.
+    pub(crate) fn absence(&self) -> Option<String> {
+        let why = self.trouble.text().filter(|_| !self.is_connected())?;
+        Some(format!("not connected to vrrp-core, so that no hook runs: {why}"))
+    }
+
     /// For how long vrrp-core was away, if it has come back since the last call.
     pub(crate) const fn take_gap(&mut self) -> Option<Duration> {
         self.gap.take()
@@ -177,10 +183,15 @@ impl Feed {
                     self.client = None;
                     self.config = None;
                     self.awaits_startup = false;
-                    self.farewell |= std::mem::replace(&mut self.stopping, false);
+                    let text = format!("gone: {reason}; what was told last stands");
+                    if std::mem::replace(&mut self.stopping, false) {
+                        self.farewell = true;
+                        self.trouble.expect(text);
+                    } else {
+                        self.trouble.complain(text);
+                    }
                     self.lost_at.get_or_insert(now);
                     self.retry_at = now + self.retry_after;
-                    self.trouble.complain(format!("gone ({reason:?}); what was told last stands"));
                 }
             }
         }
@@ -250,6 +261,7 @@ mod tests {
         assert_eq!(waits[0], FIRST_RETRY);
         assert!(waits.is_sorted());
         assert_eq!(waits[7], LAST_RETRY);
+        assert!(feed.absence().unwrap().contains("no hook runs: connect to /nonexistent/"));
         feed.no_more();
         assert_eq!(feed.next_deadline(), None);
     }

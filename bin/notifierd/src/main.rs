@@ -26,10 +26,14 @@ use std::process::ExitCode;
 const ABOUT: &str = "Runs hooks in the order of the transitions, and mails states.\n\n  \
     notifierd mail   mail a test and explain the outcome";
 
+/// The first argument of the process that keeps what hooks left running from dying with us.
+const KEEP: &str = "keep-pipes";
+
 fn main() -> ExitCode {
     let command = std::env::args_os().nth(1);
     match command.as_ref().and_then(|command| command.to_str()) {
         Some(mail::child::COMMAND) => mail::child::run(),
+        Some(KEEP) => runner::Keeper::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Some("mail") => service::act("notifierd", mail::once::run),
         Some(_) | None => service::run("notifierd", ABOUT, daemon::run),
     }

@@ -17,8 +17,9 @@ use ipc::events::Told;
 use ipc::hooks::{HookRun, OuterView};
 use model::Instant;
 use reactor::{Reactor, Token};
-use runner::{Crew, Job, Runner};
+use runner::{Crew, Job, Keeper, Runner};
 
+use crate::KEEP;
 use crate::ledger::Entry;
 use marker::Marker;
 pub(crate) use plan::plan;
@@ -92,7 +93,7 @@ impl Outer {
     /// Uses `first` and tokens above it: two for the script that runs, and two for each that has left something behind.
     pub(crate) fn new(runner: Runner, first: Token, runtime_dir: &Path, boot: &str) -> Self {
         Self {
-            crew: Crew::new(runner, first),
+            crew: Crew::new(runner, first).kept_by(Keeper::new(KEEP)),
             playing: None,
             marker: Marker::load(runtime_dir, boot),
             takes_part: false,

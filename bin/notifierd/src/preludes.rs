@@ -12,8 +12,9 @@ use ipc::hooks::{HookRun, PreludeView};
 use ipc::json;
 use model::{InstanceName, Instant};
 use reactor::{Reactor, Token};
-use runner::{Crew, Job, Runner};
+use runner::{Crew, Job, Keeper, Runner};
 
+use crate::KEEP;
 use crate::ledger::Entry;
 use crate::occasion::Subject;
 
@@ -68,7 +69,11 @@ pub(crate) struct Done {
 impl Preludes {
     /// Uses `first` and tokens above it: two for each that runs, or has left something behind.
     pub(crate) fn new(runner: Runner, first: Token) -> Self {
-        Self { crew: Crew::new(runner, first), playing: Vec::new(), last: HashMap::new() }
+        Self {
+            crew: Crew::new(runner, first).kept_by(Keeper::new(KEEP)),
+            playing: Vec::new(),
+            last: HashMap::new(),
+        }
     }
 
     /// Whether a token is one of ours, or of those above.

@@ -8,6 +8,7 @@ use ipc::reload::LastReload;
 
 use crate::board::{Board, Lane};
 use crate::cursor::Cursor;
+use crate::feed::Feed;
 use crate::history::History;
 use crate::ledger::{Account, Ledger};
 use crate::mail::Post;
@@ -37,6 +38,7 @@ pub(crate) struct Known<'a> {
     pub(crate) config: &'a Config,
     pub(crate) cursor: &'a Cursor,
     /// In words, hooks whose output is held.
+    pub(crate) feed: &'a Feed,
     pub(crate) held: Vec<String>,
     pub(crate) history: &'a History,
     pub(crate) pipes: &'a Pipes,
@@ -48,7 +50,6 @@ pub(crate) fn status(
     known: &Known<'_>,
     fingerprint: Fingerprint,
     last_reload: Option<LastReload>,
-    connected: bool,
 ) -> Message {
     let (mut instances, mut groups) = (Vec::new(), Vec::new());
     for (id, lane) in known.board.lanes() {
@@ -68,11 +69,12 @@ pub(crate) fn status(
         at: service::stamp::rfc3339(sys::clock::wall()),
         config: fingerprint.to_string(),
         last_reload,
-        connected,
+        connected: known.feed.is_connected(),
         troubles: [known.cursor.trouble(), known.outer.trouble()]
             .into_iter()
             .flatten()
             .map(str::to_owned)
+            .chain(known.feed.absence())
             .chain(known.held.iter().cloned())
             .collect(),
         history: known.history.view(),

@@ -339,6 +339,100 @@ fn a_vrrp_core_that_goes_on_is_not_waited_for() {
     assert!(log.contains("vrrp-core goes on: nothing of it is waited for"), "{log}");
 }
 
+/// `cp new-hook hook`, at the wrong moment.
+#[test]
+fn a_hook_that_is_being_written_is_run_once_that_is_done() {
+    let scratch = Scratch::new("notifierd-busy");
+    let (hook, good) = (scratch.write("busy", "#!/bin/sh\necho busy >> TOLD\n", 0o755), recorder(&scratch));
+    let text =
+        std::fs::read_to_string(&hook).unwrap().replace("TOLD", scratch.path("told").to_str().unwrap());
+    std::fs::write(&hook, text).unwrap();
+    let writer = std::fs::File::options().append(true).open(&hook).unwrap();
+    let listener = Core::listen(&scratch);
+    let config = instance("A", 1, &format!("notify {}", hook.display()));
+    let daemon = start(&scratch, &(config + &instance("B", 2, &format!("notify {good}"))));
+    let _core = Core::accept(&listener, &[("A", Told::Master), ("B", Told::Master)]);
+    daemon.until("it is told", || {
+        daemon
+            .log()
+            .contains("(A) notify: somebody is writing its program; tried again for 10 s")
+            .then_some(())
+    });
+    assert!(told(&daemon, &scratch, 1)[0].starts_with("INSTANCE B MASTER"), "nobody waits for it");
+    drop(writer);
+    assert_eq!(told(&daemon, &scratch, 2)[1], "busy");
+    assert!(!daemon.log().contains("failed"), "{}", daemon.log());
+}
+
+/// `agent &` in a hook, which says something now and then.
+#[test]
+fn what_a_hook_leaves_running_writes_on_after_notifierd_is_gone() {
+    let scratch = Scratch::new("notifierd-agent");
+    let agent = "#!/bin/sh\ncd DIRECTORY\nn=0\n\
+        while test ! -e over && echo tick; do n=$((n+1)); echo $n > count.new; mv count.new count; sleep 0.01; done &\n";
+    let agent = agent.replace("DIRECTORY", scratch.path("").to_str().unwrap());
+    let agent = scratch.write("agent", &agent, 0o755);
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &instance("A", 1, &format!("notify_master {}", agent.display())));
+    let _core = Core::accept(&listener, &[("A", Told::Master)]);
+    let count = || scratch.read("count").trim().parse::<u32>().unwrap_or_default();
+    // Whoever has ended stays there until it is reaped; a child that isn't a zombie is the keeper.
+    let keeper = daemon.until("a process that keeps the pipe", || {
+        let pid = daemon.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_whitespace().map(str::to_owned).find(|child| {
+            let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|word| word == b"keep-pipes")
+        })
+    });
+    daemon.until("the agent", || (count() > 10).then_some(()));
+    daemon.signal(Signal::KILL);
+    assert_eq!(daemon.ended().0, Exit::Signal(9));
+    let before = count();
+    let wait_for = |what: &str, is_so: &dyn Fn() -> bool| {
+        let limit = sys::clock::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(sys::clock::now() < limit, "{what}");
+            sys::clock::sleep_until(sys::clock::now() + Duration::from_millis(10));
+        }
+    };
+    wait_for("the agent writes on", &|| count() > before + 50);
+    scratch.write("over", "", 0o644);
+    wait_for("who kept its pipe ends with it", &|| {
+        let stat = std::fs::read_to_string(format!("/proc/{keeper}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    });
+}
+
+/// More than may be young at a time, and each has longer than this test.
+#[test]
+fn hooks_that_hang_keep_no_other_instance_waiting_not_even_at_the_stop() {
+    let scratch = Scratch::new("notifierd-many-hang");
+    let hook = recorder(&scratch);
+    let names: Vec<String> = (0..70).map(|i| format!("H{i}")).collect();
+    let hangs =
+        |(name, id): (&String, u8)| instance(name, id, "notify_timeout 600\n notify \"/bin/sleep 600\"");
+    let config: String = names.iter().zip(1..).map(hangs).collect();
+    let listener = Core::listen(&scratch);
+    let daemon = start(&scratch, &(config + &instance("Z", 200, &format!("notify {hook}"))));
+    let snapshot: Vec<_> =
+        names.iter().map(|it| (it.as_str(), Told::Backup)).chain([("Z", Told::Backup)]).collect();
+    let mut core = Core::accept(&listener, &snapshot);
+    told(&daemon, &scratch, 1);
+    for name in &names {
+        core.event(name, Told::Backup, Told::Stop);
+    }
+    core.event("Z", Told::Backup, Told::Stop);
+    core.stopping();
+    daemon.signal(Signal::TERM);
+    let all = told(&daemon, &scratch, 2);
+    assert!(all[1].starts_with("INSTANCE Z STOP"), "{all:?}");
+    drop(core);
+    let (exit, log) = daemon.ended();
+    assert_eq!(exit, Exit::Code(0), "{log}");
+    assert!(!log.contains("(Z) STOP isn't told"), "{log}");
+}
+
 #[test]
 fn a_hook_that_hangs_does_not_keep_us_from_stopping() {
     let scratch = Scratch::new("notifierd-hangs");

@@ -13,7 +13,7 @@ use sys::user::{self, User};
 use crate::Refusal;
 
 /// The user that keepalived.conf(5) promises for scripts, if it exists.
-const TRADITIONAL: &str = "keepalived_script";
+pub const TRADITIONAL_USER: &str = "keepalived_script";
 
 /// A user as a script needs it.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Accounts {
         if let Some(account) = &self.fallback {
             return Ok(account.clone());
         }
-        let traditional = UserSpec { user: TRADITIONAL.to_owned(), group: None };
+        let traditional = UserSpec { user: TRADITIONAL_USER.to_owned(), group: None };
         let account = match named(&traditional) {
             Ok(account) => account,
             Err(Refusal::NoSuchUser(_)) => own()?,

@@ -4,15 +4,17 @@
 //! tokens, for its end and for its output; a slot is free again when nobody holds the output any more.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use config::UserSpec;
 use model::Instant;
 use reactor::{Interest, Reactor, Token};
 
-use crate::{Drained, Finished, Job, Leftover, Refusal, Run, Runner};
+use crate::{Drained, Finished, Job, Keeper, Leftover, Refusal, Roster, Run, Runner};
 
-/// Pipes that are kept for what scripts left behind. The oldest goes first; who writes to it then gets SIGPIPE.
+/// Pipes that are kept for what scripts left behind. The oldest goes first; who writes to it then gets SIGPIPE, unless there is a
+/// [`Keeper`].
 pub const MAX_LEFTOVERS: usize = 256;
 /// Who still holds a script's output so long after its end isn't just about to let it go.
 pub const HELD_AFTER: Duration = Duration::from_secs(5);
@@ -49,13 +51,37 @@ pub struct Crew<T> {
     leftovers: u64,
     /// Scripts that were ended because they couldn't be watched, until they are reaped.
     unwatched: Vec<Run>,
+    /// Where the pipes of what scripts left running are to outlive us.
+    keeper: Option<Keeper>,
+    /// Where the next daemon finds who runs.
+    roster: Option<Roster>,
 }
 
 impl<T: Clone> Crew<T> {
     /// Uses `first` and all tokens above it.
     #[must_use]
     pub const fn new(runner: Runner, first: Token) -> Self {
-        Self { runner, first, slots: Vec::new(), leftovers: 0, unwatched: Vec::new() }
+        Self {
+            runner,
+            first,
+            slots: Vec::new(),
+            leftovers: 0,
+            unwatched: Vec::new(),
+            keeper: None,
+            roster: None,
+        }
+    }
+
+    /// What scripts leave running may write on after we have gone.
+    #[must_use]
+    pub fn kept_by(self, keeper: Keeper) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The next daemon ends what runs, should this one be killed.
+    #[must_use]
+    pub fn written_down_in(self, roster: Option<Roster>) -> Self {
+        Self { roster, ..self }
     }
 
     /// Starts a script; how it ends comes from [`Crew::on_ready`], together with `tag`.
@@ -63,8 +89,12 @@ impl<T: Clone> Crew<T> {
     /// # Errors
     /// As [`Runner::start`]; nothing runs then.
     pub fn start(&mut self, reactor: &Reactor, now: Instant, job: &Job<'_>, tag: T) -> Result<(), Refusal> {
+        let before = sys::clock::now();
         let run = self.runner.start(now, job)?;
         let slot = self.free_slot();
+        if let Some(roster) = &self.roster {
+            roster.note(slot, run.pid(), (before, sys::clock::now()));
+        }
         if let Err(error) = self.watch(reactor, slot, &run) {
             run.abort();
             self.unwatched.push(run);
@@ -114,6 +144,9 @@ impl<T: Clone> Crew<T> {
     /// Ends by and by whatever has run too long, and tells which have just become overdue.
     pub fn on_time(&mut self, now: Instant) -> Vec<T> {
         self.unwatched.retain_mut(|run| run.poll_end(now).is_none());
+        if let Some(keeper) = &mut self.keeper {
+            keeper.tidy();
+        }
         let mut overdue = Vec::new();
         for slot in &mut self.slots {
             if let Slot::Running { run, tag } = slot
@@ -204,6 +237,9 @@ impl<T: Clone> Crew<T> {
         (tag, ended): (T, Instant),
     ) {
         let Some(pipe) = finished.leftover.take() else { return self.put(slot, Slot::Free) };
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(pipe.as_fd());
+        }
         self.leftovers = self.leftovers.wrapping_add(1);
         self.put(slot, Slot::Leftover { pipe, number: self.leftovers, tag, ended, is_told: false });
         // What the last look at it didn't take makes no news any more.
@@ -220,9 +256,11 @@ impl<T: Clone> Crew<T> {
         if ages.len() > MAX_LEFTOVERS
             && let Some((_, oldest)) = ages.into_iter().min()
         {
-            log::warn!(
-                "more than {MAX_LEFTOVERS} scripts left something running; the oldest can't write any more"
-            );
+            if self.keeper.is_none() {
+                log::warn!(
+                    "more than {MAX_LEFTOVERS} scripts left something running; the oldest can't write any more"
+                );
+            }
             self.put(oldest, Slot::Free);
         }
     }

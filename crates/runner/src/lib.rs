@@ -15,6 +15,8 @@
 //! | [`Run`] | one running script: its end, its output, its descriptors |
 //! | [`quoted`] | what it wrote, in a line of the log |
 //! | [`Crew`] | all running scripts, and the event loop |
+//! | [`Roster`] | who runs, in a file, for whoever comes after a daemon that was killed |
+//! | [`Keeper`] | a process that empties the pipes of what scripts left running, also after us |
 //!
 //! A script gets: a process group of its own, `/` as its directory, nothing on standard input unless the daemon has
 //! something to say, one pipe for standard output and standard error, no other descriptor, none of the daemon's
@@ -25,17 +27,22 @@ mod access;
 mod account;
 mod crew;
 mod interpreter;
+mod keeper;
 mod ladder;
 mod quote;
 mod refusal;
+mod roster;
 mod run;
 mod runner;
 mod strays;
 mod trust;
 
+pub use account::TRADITIONAL_USER;
 pub use crew::{Crew, HELD_AFTER, MAX_LEFTOVERS};
+pub use keeper::Keeper;
 pub use ladder::KILL_AFTER;
 pub use quote::quoted;
 pub use refusal::Refusal;
+pub use roster::Roster;
 pub use run::{Drained, End, Finished, Leftover, MAX_OUTPUT, Run};
 pub use runner::{Job, MAX_INPUT, PATH, Runner};

@@ -62,6 +62,14 @@ pub enum Refusal {
     Resources(io::Error),
 }
 
+impl Refusal {
+    /// Whether another attempt a moment later may do better: somebody is writing the program (ETXTBSY, execve(2)).
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Spawn { error, .. } if error.error.kind() == io::ErrorKind::ExecutableFileBusy)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -61,6 +61,12 @@ impl Runner {
         }
     }
 
+    /// Programs are looked for in the usual places, whatever PATH says here.
+    #[must_use]
+    pub fn with_usual_path(self) -> Self {
+        Self { path: PATH.into(), ..self }
+    }
+
     /// Starts a script.
     ///
     /// # Errors

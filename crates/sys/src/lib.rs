@@ -14,6 +14,7 @@ pub mod clock;
 pub mod framed;
 pub mod frames;
 pub mod landlock;
+pub mod likeness;
 pub mod log_stream;
 pub mod memory;
 pub mod namespace;

@@ -171,10 +171,10 @@ fn https(target: Target) -> Probe {
 fn what_is_no_tls_is_told() {
     static ENDLESS: [u8; 1 << 20] = [22; 1 << 20];
     for (answer, said) in [
-        (&b"SSH-2.0-OpenSSH_9\r\n"[..], "corrupt message"),
-        (b"\x15\x03\x03\x00\x02\x02\x28", "alert: HandshakeFailure"),
+        (&b"SSH-2.0-OpenSSH_9\r\n"[..], "doesn't speak TLS"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "the server refuses TLS with us (alert HandshakeFailure)"),
         (b"", "end of file"),
-        (&ENDLESS, "corrupt message"),
+        (&ENDLESS, "doesn't speak TLS"),
     ] {
         let (listener, target) = listen();
         let server = std::thread::spawn(move || {

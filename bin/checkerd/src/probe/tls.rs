@@ -4,6 +4,9 @@
 //! against the system's authorities or those given, and its name against the one asked for (RFC 9525). What is kept of
 //! an answer is bounded by rustls: one record, and 64 KiB of handshake. Read the rustls manual on `ClientConnection` first.
 
+mod judge;
+mod words;
+
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,14 +15,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::Tls;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use socket2::Socket;
 
 use super::files;
+use judge::Judge;
+use words::in_words;
 
 /// As much of a file of authorities is read, in bytes; those of whole distributions have a quarter of a megabyte.
 const MAX_AUTHORITIES: u64 = 4 * 1024 * 1024;
@@ -61,7 +65,7 @@ impl Read for Stream {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !session.is_handshaking() => {
                     Ok(0)
                 }
-                other => other,
+                other => other.map_err(in_words),
             },
         }
     }
@@ -71,14 +75,18 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(bytes),
-            Self::Tls(socket, session) => rustls::Stream::new(session.as_mut(), socket).write(bytes),
+            Self::Tls(socket, session) => {
+                rustls::Stream::new(session.as_mut(), socket).write(bytes).map_err(in_words)
+            }
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.flush(),
-            Self::Tls(socket, session) => rustls::Stream::new(session.as_mut(), socket).flush(),
+            Self::Tls(socket, session) => {
+                rustls::Stream::new(session.as_mut(), socket).flush().map_err(in_words)
+            }
         }
     }
 }
@@ -133,56 +141,18 @@ fn read(authorities: Option<&Path>) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let Some(path) = authorities else {
-        let anybody = Arc::new(Anybody(provider));
+        let anybody = Arc::new(Judge::of_anybody(provider));
         return Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth());
     };
     let failed = |why: &dyn std::fmt::Display| format!("authorities of {}: {why}", path.display());
     let text = files::read(path, MAX_AUTHORITIES).map_err(|error| failed(&error))?;
-    let certificates = CertificateDer::pem_slice_iter(&text);
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text).flatten().collect();
     let mut roots = RootCertStore::empty();
     // A bundle may hold one that nobody can use; the others count.
-    let (taken, _) = roots.add_parsable_certificates(certificates.flatten());
+    let (taken, _) = roots.add_parsable_certificates(certificates.iter().cloned());
     if taken == 0 {
         return Err(failed(&"there is no certificate in it"));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// `tls_verify off`: whoever answers is believed to be who was asked, if it holds the key of its own certificate.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    let judge = Judge::by(roots, certificates, provider).map_err(|error| failed(&error))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(judge)).with_no_client_auth())
 }

@@ -1,6 +1,6 @@
 //! Which entries somebody wants to see. Pure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::SystemTime;
 
 use ipc::history::Entry;
@@ -29,6 +29,8 @@ pub(super) struct Record<'a> {
 pub(super) struct Picked<'a> {
     /// The newest last.
     pub(super) records: VecDeque<Record<'a>>,
+    /// Whom the whole text names, whatever is wanted.
+    pub(super) names: BTreeSet<String>,
     /// Those that were wanted, and are more than were asked for.
     pub(super) older: usize,
     /// Lines that are no entries.
@@ -40,7 +42,13 @@ impl Pick<'_> {
     pub(super) fn from<'a>(&self, text: &'a [u8]) -> Picked<'a> {
         let mut picked = Picked::default();
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match (std::str::from_utf8(line), json::parse::<Entry>(line)) {
+            let parsed = json::parse::<Entry>(line);
+            if let Some(name) =
+                parsed.as_ref().ok().and_then(Entry::name).filter(|it| !picked.names.contains(*it))
+            {
+                let _ = picked.names.insert(name.to_owned());
+            }
+            match (std::str::from_utf8(line), parsed) {
                 (Ok(line), Ok(entry)) if self.wants(&entry) => {
                     picked.records.push_back(Record { line, entry })
                 }
@@ -117,6 +125,7 @@ mod tests {
         assert_eq!(ats(Pick { count: 1, ..ALL }), ["02"]);
         let picked = Pick { count: 2, ..ALL }.from(TEXT.as_bytes());
         assert_eq!((picked.older, picked.unknown), (1, 2));
+        assert_eq!(Vec::from_iter(&picked.names), ["A", "B"]);
         assert!(ALL.from(b"\xff\n").records.is_empty());
     }
 

@@ -7,10 +7,9 @@ use super::*;
 
 fn instances(count: usize, hooks: &str) -> String {
     let one = |i| {
+        let (link, id) = (i / 200, i % 200 + 1);
         format!(
-            "vrrp_instance I{i} {{\n interface eth0\n virtual_router_id {}\n virtual_ipaddress {{\n 192.0.2.{}\n }}\n {hooks}\n}}\n",
-            i + 1,
-            i + 1
+            "vrrp_instance I{i} {{\n interface eth{link}\n virtual_router_id {id}\n virtual_ipaddress {{\n 10.0.{link}.{id}\n }}\n {hooks}\n}}\n",
         )
     };
     (0..count).map(one).collect()
@@ -59,7 +58,7 @@ const ALL: &str = "notify_master /m\n notify_backup /b\n notify_fault /f\n notif
 
 /// Which hook, for which state, after which.
 fn next(board: &mut Board) -> Option<(Kind, Told, Told)> {
-    board.poll_start().map(|start| (start.kind, start.occasion.to(), start.previous))
+    poll(board).map(|start| (start.kind, start.occasion.to(), start.previous))
 }
 
 #[test]
@@ -134,22 +133,45 @@ fn a_state_without_hooks_is_not_told_as_overtaken() {
     assert_eq!(next(&mut board), None);
 }
 
+/// As if all that run were young.
+fn poll(board: &mut Board) -> Option<Start> {
+    board.poll_start(board.running)
+}
+
+/// Those that hang have grown old: they keep nobody waiting, up to the bound for all.
+#[test]
+fn who_has_grown_old_makes_room_up_to_the_bound() {
+    let mut board = board_of(&instances(MAX_RUNNING + 1, "notify /n"));
+    (0..=MAX_RUNNING).for_each(|i| {
+        board.offer(event(i, 1, Told::Backup));
+    });
+    while poll(&mut board).is_some() {}
+    assert_eq!((board.running, board.in_line().count()), (MAX_YOUNG, MAX_RUNNING + 1 - MAX_YOUNG));
+    assert_eq!(board.poll_start(MAX_YOUNG - 1).map(|start| start.lane), Some(LaneId(MAX_YOUNG)));
+    assert_eq!(board.poll_start(MAX_YOUNG), None);
+    while board.poll_start(0).is_some() {}
+    assert_eq!((board.running, board.in_line().count()), (MAX_RUNNING, 1));
+    board.ended(LaneId(0));
+    assert_eq!(board.poll_start(0).map(|start| start.lane), Some(LaneId(MAX_RUNNING)));
+    assert_eq!(board.in_line().count(), 0);
+}
+
 #[test]
 fn instances_run_side_by_side_up_to_the_bound_and_each_gets_its_turn() {
-    let count = MAX_PARALLEL + 3;
+    let count = MAX_YOUNG + 3;
     let mut board = board_of(&instances(count, "notify /n"));
     (0..count).for_each(|i| {
         board.offer(event(i, 1, Told::Backup));
     });
-    let first: Vec<LaneId> = std::iter::from_fn(|| board.poll_start()).map(|start| start.lane).collect();
-    assert_eq!(first.len(), MAX_PARALLEL);
+    let first: Vec<LaneId> = std::iter::from_fn(|| poll(&mut board)).map(|start| start.lane).collect();
+    assert_eq!(first.len(), MAX_YOUNG);
     // The first lane has news again, but those that haven't had a turn come first.
     board.offer(event(0, 2, Told::Master));
     for i in 0..4 {
         board.ended(LaneId(i));
     }
-    let second: Vec<usize> = std::iter::from_fn(|| board.poll_start()).map(|start| start.lane.0).collect();
-    assert_eq!(second, [MAX_PARALLEL, MAX_PARALLEL + 1, MAX_PARALLEL + 2, 0]);
+    let second: Vec<usize> = std::iter::from_fn(|| poll(&mut board)).map(|start| start.lane.0).collect();
+    assert_eq!(second, [MAX_YOUNG, MAX_YOUNG + 1, MAX_YOUNG + 2, 0]);
 }
 
 fn sequence_and_state(occasion: &Occasion) -> (u64, Told) {
@@ -164,7 +186,7 @@ fn a_group_has_a_lane_of_its_own() {
     let mut board = board_of(&text);
     assert_eq!(board.offer(event(0, 1, Told::Master)), Some(Offered::Taken));
     assert_eq!(board.offer(group_event("I0", 2, Told::Master)), Some(Offered::Taken));
-    let begun: Vec<Start> = std::iter::from_fn(|| board.poll_start()).collect();
+    let begun: Vec<Start> = std::iter::from_fn(|| poll(&mut board)).collect();
     let begun: Vec<(LaneId, Kind)> = begun.iter().map(|start| (start.lane, start.kind)).collect();
     assert_eq!(begun, [(LaneId(0), Kind::Any), (LaneId(2), Kind::Master)]);
     let names: Vec<String> = board.lanes().map(|(_, lane)| lane.subject().to_string()).collect();
@@ -181,7 +203,7 @@ fn another_configuration_runs_nothing_and_forgets_nobody() {
     let mut board = board_of(&instances(2, "notify /n"));
     board.offer(event(0, 1, Told::Master));
     board.offer(event(1, 2, Told::Master));
-    while let Some(start) = board.poll_start() {
+    while let Some(start) = poll(&mut board) {
         board.ended(start.lane);
     }
     board.offer(event(1, 3, Told::Stop));
@@ -190,7 +212,7 @@ fn another_configuration_runs_nothing_and_forgets_nobody() {
     let subject = |name: &str| Subject::Instance(InstanceName::new(name).unwrap());
     board.reconfigure(&renamed, &HashMap::from([(subject("I0"), subject("I7"))]));
     // I1 is no more; what was offered of it before is told as it was configured, and then its lane ends.
-    let last = board.poll_start().expect("its last hook");
+    let last = poll(&mut board).expect("its last hook");
     assert_eq!((last.lane, last.kind, last.occasion.to()), (LaneId(1), Kind::Any, Told::Stop));
     board.ended(last.lane);
     assert_eq!((next(&mut board), board.lane(LaneId(1)).is_none()), (None, true));
@@ -287,11 +309,11 @@ proptest! {
                 }
                 None => board.ended(LaneId(0)),
             }
-            told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
+            told.extend(poll(&mut board).map(|start| sequence_and_state(&start.occasion)));
         }
         while !board.is_idle() {
             board.ended(LaneId(0));
-            told.extend(board.poll_start().map(|start| sequence_and_state(&start.occasion)));
+            told.extend(poll(&mut board).map(|start| sequence_and_state(&start.occasion)));
         }
         prop_assert!(board.is_idle());
         prop_assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
@@ -324,7 +346,7 @@ fn a_lower_master_comes_after_all_states_once_and_marks_nothing() {
     assert!(!board.is_idle());
     board.ended(LaneId(0));
     assert_eq!(board.poll_mark().map(|(_, mark)| mark), Some(Mark::Told(Told::Master)));
-    let start = board.poll_start().unwrap();
+    let start = poll(&mut board).unwrap();
     assert_eq!(
         (start.kind, start.occasion),
         (Kind::LowerMaster, lower(3)),

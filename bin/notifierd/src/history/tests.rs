@@ -180,6 +180,29 @@ fn who_removes_it_gets_a_new_one() {
     assert_eq!((scratch.entries(), plight.lost_in_all()), (vec![stopped("2")], 0));
 }
 
+/// logrotate(8), or a copy before an upgrade; then a file of somebody else's making.
+#[test]
+fn who_renames_or_replaces_it_gets_a_new_one() {
+    let scratch = Scratch::new("renamed");
+    let (mut writer, plight) = writer(&scratch);
+    writer.write(&stopped("1"), Instant::ZERO);
+    fs::rename(scratch.path(FILE), scratch.path("kept")).unwrap();
+    writer.write(&stopped("2"), Instant::ZERO);
+    assert_eq!((scratch.entries(), plight.lost_in_all()), (vec![stopped("2")], 0));
+    assert_eq!(fs::read_to_string(scratch.path("kept")).unwrap().lines().count(), 1);
+
+    fs::remove_file(scratch.path(FILE)).unwrap();
+    std::os::unix::fs::symlink(scratch.path("kept"), scratch.path(FILE)).unwrap();
+    writer.write(&stopped("3"), Instant::ZERO);
+    assert_eq!(plight.lost_in_all(), 1);
+    assert!(plight.trouble().unwrap().contains("it is a symbolic link"), "{:?}", plight.trouble());
+    assert_eq!(
+        fs::read_to_string(scratch.path("kept")).unwrap().lines().count(),
+        1,
+        "what it names is let be"
+    );
+}
+
 #[test]
 fn without_a_directory_it_waits_for_one_by_itself() {
     let scratch = Scratch::new("directory");

@@ -177,8 +177,8 @@ impl Writer {
         let line = json::line(entry).map_err(io::Error::other)?;
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         let (mut file, mut size) = match self.file.take() {
-            // Somebody has removed it: they want a new one.
-            Some((file, _)) if file.metadata()?.nlink() == 0 => self.open()?,
+            // Somebody has removed it, renamed it, or put something else in its place: they want a new one.
+            Some((file, _)) if !self.is_in_its_place(&file)? => self.open()?,
             Some(open) => open,
             None => self.open()?,
         };
@@ -189,6 +189,15 @@ impl Writer {
         file.write_all(&line)?;
         self.file = Some((file, size.saturating_add(length)));
         Ok(())
+    }
+
+    fn is_in_its_place(&self, file: &File) -> io::Result<bool> {
+        let own = file.metadata()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes on with what is there. A line that was torn ends here, so that the next one isn't torn along.
