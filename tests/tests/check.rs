@@ -220,6 +220,21 @@ fn a_host_is_looked_at_and_not_changed() {
     let (said, _) = on_node(&node, &hooked("\"/tmp/secret/hook.sh\" no-such-user-here"));
     assert!(said.contains("error[cannot-run]: no such user: no-such-user-here"), "{said}");
 
+    let piped = |lines: &str| format!("global_defs {{\n{lines}\n}}\n{text}");
+    for (lines, expected) in [
+        (
+            "notify_fifo /tmp/plain.sh",
+            "warning[pipe-missing]: there is something else than a named pipe at /tmp/plain.sh",
+        ),
+        ("vrrp_notify_fifo /tmp/nowhere/fifo", "warning[pipe-missing]: there is no directory /tmp/nowhere"),
+        ("notify_fifo /tmp/fifo\nnotify_fifo_script /tmp/no-reader", "error[cannot-run]: /tmp/no-reader: "),
+    ] {
+        let (said, _) = on_node(&node, &piped(lines));
+        assert!(said.contains(expected), "{said}");
+    }
+    let (said, exit) = on_node(&node, &piped("notify_fifo /tmp/fifo"));
+    assert_eq!(exit, lab::Exit::Code(0), "{said}");
+
     assert_eq!(node.sh(look), before, "nothing was changed");
     run(&node, "ip addr add 192.0.2.10/24 dev eth0");
     let (said, _) = on_node(&node, &text);

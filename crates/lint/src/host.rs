@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use config::{Address, Instance, Severity, Span};
 use model::{Family, LinkName};
 
-use crate::Node;
 use crate::finding::{At, Finding};
 use crate::page::{Page, When};
+use crate::{Node, signal};
 
 /// What a machine has.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,10 @@ pub struct Host {
     pub addresses: Vec<HostAddress>,
     /// The programs that the configuration names.
     pub programs: Vec<Program>,
+    /// Named pipes that can't be had as they are, by where they are named, and why.
+    pub pipes: Vec<(Span, String)>,
+    /// As whom the services run a check that names no user; `None` if that is root, or whoever runs them.
+    pub fallback_user: Option<String>,
     /// What keeps adverts out, as far as it could be seen.
     pub barriers: Vec<Barrier>,
     /// The table of nftables that is to shut addresses, if somebody else has one of that name.
@@ -144,6 +148,13 @@ pub(crate) const CANNOT_RUN: Page = page(
      run. Root runs only what nobody else can change.",
     "Do what the message says: install it, make it executable, correct its user, or take the right to change it from others.",
 );
+pub(crate) const NO_PIPE: Page = page(
+    ("pipe-missing", Severity::Warning),
+    "A named pipe can't be made, or something else is in its place",
+    "notifierd makes the pipe if it isn't there, but not the directory, and it neither follows a link nor writes into a file: whoever is to \
+     read of the transitions hears nothing.",
+    "Make the directory, or remove what is in the place of the pipe.",
+);
 pub(crate) const ADDRESS_TAKEN: Page = page(
     ("address-taken", Severity::Warning),
     "A virtual address is on this host already, and not as Handover would add it",
@@ -201,6 +212,14 @@ pub(crate) fn judge(nodes: &[Node<'_>], findings: &mut Vec<Finding>) {
             let (Some(refusal), Some(span)) = (&program.refusal, program.span) else { continue };
             findings.push(Finding::new(&CANNOT_RUN, At { node: number, span, block: span }, refusal.clone()));
         }
+        for (span, why) in &host.pipes {
+            findings.push(Finding::new(
+                &NO_PIPE,
+                At { node: number, span: *span, block: *span },
+                why.clone(),
+            ));
+        }
+        signal::judge(number, node.config, host, findings);
         if let (Some(process), false) = (host.keepalived, node.config.instances.is_empty()) {
             let message = format!("keepalived runs here (process {process}); stop it before Handover starts");
             findings.push(Finding::of_file(&KEEPALIVED, number, message));

@@ -21,6 +21,7 @@ mod page;
 mod portable;
 mod reach;
 mod service;
+mod signal;
 mod single;
 mod timers;
 mod weigh;

@@ -2,7 +2,7 @@
 
 use config::Severity;
 
-use crate::{addresses, agree, allow, elect, groups, host, portable, reach, service, single, weigh};
+use crate::{addresses, agree, allow, elect, groups, host, portable, reach, service, signal, single, weigh};
 
 /// When a lint is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub const PAGES: &[&Page] = &[
     &host::NO_SOURCE,
     &host::NO_MULTICAST,
     &host::CANNOT_RUN,
+    &signal::FORBIDDEN,
+    &host::NO_PIPE,
     &host::ADDRESS_TAKEN,
     &host::FIREWALL,
     &host::LACKS,

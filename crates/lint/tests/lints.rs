@@ -259,6 +259,35 @@ fn a_keepalived_beside_it_is_told_where_there_are_instances() {
     assert!(text.contains("note[keepalived-runs]: keepalived runs here (process 812)"), "{text}");
 }
 
+/// `killall -0`, as whoever the package has made for it.
+#[test]
+fn a_check_by_signal_wants_a_user_who_may() {
+    let judge = |script: &str, more: &str, user: Option<&str>| {
+        let text = complete(&format!(
+            "vrrp_script chk {{\n  {script}\n}}\nvrrp_instance web {{\n  track_script {{\n    chk\n  }}\n  ...\n}}\n{more}"
+        ));
+        let mut nodes = Nodes::new(&[("a.conf", text)]);
+        nodes.host = Some(lint::Host { fallback_user: user.map(str::to_owned), ..good_host() });
+        rendered(&nodes.judged())
+    };
+    let asks = "script \"/usr/bin/killall -0 nginx\"";
+    let text = judge(asks, "", Some("_handover-check"));
+    let expected = "chk would run `killall` as _handover-check, who may not signal another user's process";
+    assert!(text.contains("signal-forbidden") && text.contains(expected), "{text}");
+    let shell = judge("script \"/bin/sh -c 'kill -0 $(cat /run/nginx.pid)'\"", "", Some("keepalived_script"));
+    assert!(shell.contains("would run `kill` as keepalived_script"), "{shell}");
+    for (script, more, user) in [
+        (asks, "", None),
+        (asks, "global_defs {\n  script_user root\n}", Some("_handover-check")),
+        ("script \"/usr/bin/killall -0 nginx\"\n  user root", "", Some("_handover-check")),
+        ("script \"/usr/bin/pidof nginx skills\"", "", Some("_handover-check")),
+        ("process nginx", "", Some("_handover-check")),
+    ] {
+        let text = judge(script, more, user);
+        assert!(!text.contains("signal-forbidden"), "{script} {more} {user:?}: {text}");
+    }
+}
+
 /// What couldn't be looked at is told as such, and doesn't fail a check.
 #[test]
 fn what_could_not_be_seen_is_told() {

@@ -1,6 +1,7 @@
 //! `handover check --host`: gathers what only this machine knows. It looks, and changes nothing; what a kernel
 //! has as a module it may load when it is asked.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use config::{Command, Config, Instance, Probe, Span, UserSpec};
@@ -25,8 +26,10 @@ pub(crate) fn look(config: &Config) -> Host {
         host.unseen.push(format!("interfaces and addresses: {error}"));
     }
     programs(config, &mut host);
+    pipes(config, &mut host);
     firewall(config, &mut host);
     abilities(config, &mut host);
+    host.fallback_user = fallback_user();
     host.keepalived = keepalived();
     host
 }
@@ -43,6 +46,12 @@ fn keepalived() -> Option<u32> {
     let numbers =
         processes.filter(|path| is_it(path)).filter_map(|path| path.file_name()?.to_str()?.parse().ok());
     numbers.min()
+}
+
+/// As whom the services run a check that names no user, if that isn't whoever runs them.
+fn fallback_user() -> Option<String> {
+    let users = [runner::TRADITIONAL_USER, service::sole::CHECK_USER].into_iter();
+    users.map(str::to_owned).find(|user| matches!(sys::user::lookup(user), Ok(Some(_))))
 }
 
 /// What the kernel has to be able to do; it is asked for no more than that.
@@ -104,7 +113,9 @@ fn programs(config: &Config, host: &mut Host) {
     }
     let outer = [&config.global.startup_script, &config.global.shutdown_script].into_iter().flatten();
     let preludes = config.instances.iter().flat_map(|it| [&it.preludes.master, &it.preludes.backup]);
-    for hook in outer.map(|it| &it.hook).chain(preludes.filter_map(|hook| hook.as_deref())) {
+    let readers = config.global.pipes.iter().filter_map(|pipe| pipe.reader.as_ref());
+    let outer = outer.map(|it| &it.hook).chain(readers);
+    for hook in outer.chain(preludes.filter_map(|hook| hook.as_deref())) {
         program(&mut runner, &hook.command, hook.user.as_ref(), host);
     }
     let hooks = config.instances.iter().map(|instance| &instance.hooks);
@@ -112,6 +123,22 @@ fn programs(config: &Config, host: &mut Host) {
         for hook in hooks.all() {
             program(&mut runner, &hook.command, hook.user.as_ref(), host);
         }
+    }
+}
+
+/// What notifierd would say of each pipe.
+fn pipes(config: &Config, host: &mut Host) {
+    for pipe in &config.global.pipes {
+        let path = &pipe.path;
+        let parent = path.parent().filter(|parent| !parent.is_dir());
+        let why = match (std::fs::symlink_metadata(path), parent) {
+            (Ok(about), _) if about.file_type().is_fifo() => continue,
+            (Ok(about), _) if about.is_symlink() => format!("{} is a symbolic link", path.display()),
+            (Ok(_), _) => format!("there is something else than a named pipe at {}", path.display()),
+            (Err(_), Some(parent)) => format!("there is no directory {}", parent.display()),
+            (Err(_), None) => continue,
+        };
+        host.pipes.push((pipe.span, why));
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn shared_addresses(drafts: &[Draft], complaints: &mut Complaints) {
             complaints.push(
                 Diagnostic::warning("shared-address", address.span, message)
                     .related(*first, format!("belongs to {name}"))
-                    .help("whichever of the two steps down first removes it from the other"),
+                    .help("the address stays while either is MASTER here; if they are MASTER on different nodes, both nodes hold it"),
             );
         }
     }

@@ -7,7 +7,7 @@ pub(super) const NO_DBUS: &str =
 pub(super) const NO_DUMP: &str = "nothing is dumped; `handover status --json` tells it";
 pub(super) const BY_UNIT: &str = "set it in the daemon's systemd unit instead";
 pub(super) const ALWAYS_JUDGED: &str = "`handover check` and a reload judge the whole text first in any case";
-pub(super) const NO_MACS: &str = "no virtual MACs are made";
+pub(super) const NO_MACS: &str = "virtual MACs are made without it";
 pub(super) const LISTENS_FIRST: &str =
     "who was stopped so long that a peer took over always listens before it sends";
 pub(super) const AT_ONCE: &str = "elections begin at once; `vrrp_startup_delay` waits after the start";
