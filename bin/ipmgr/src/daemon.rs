@@ -33,6 +33,7 @@ use sys::sole::Sole;
 use crate::claims::{Claim, Claims, InstanceId};
 use crate::contest::Contest;
 use crate::core_link::{CoreLink, End, Stage};
+use crate::debt::Debt;
 use crate::doubles::Doubles;
 use crate::evidence::Evidence;
 use crate::facts::{self, Configured};
@@ -129,6 +130,8 @@ struct Daemon {
     rest_until: Instant,
     /// The indices of the links that are to have `promote_secondaries`, and whether that is to be put back.
     promoted: HashMap<u32, bool>,
+    /// Of those, what the next ipmgr would have to put back.
+    debt: Debt,
     /// The interfaces of virtual MACs that we have made, and not deleted.
     made: HashSet<LinkName>,
     /// Those of them that somebody keeps deleting, and that are not there until their time has come.
@@ -199,8 +202,7 @@ impl Daemon {
             }
         }
         let path = start.runtime_dir.join(SOCKET);
-        let listener = Listener::bind(&path, SOCKET_MODE)
-            .map_err(|error| Failure::io(format!("listen on {}", path.display()), &error))?;
+        let listener = Listener::bind(&path, SOCKET_MODE).map_err(|error| Failure::listen(&path, &error))?;
         reactor.register(LISTENER, &listener, Interest::READABLE).map_err(failed("watch the socket"))?;
         reactor.register(MONITOR, &monitor, Interest::READABLE).map_err(failed("watch netlink"))?;
         let uses = sockets::uses(config);
@@ -229,6 +231,7 @@ impl Daemon {
             alive_at: now + ALIVE_EVERY,
             rest_until: now,
             promoted: HashMap::new(),
+            debt: Debt::take_over(&start.runtime_dir),
             made: HashSet::new(),
             held_back: HashSet::new(),
             no_virtual_link: HashMap::new(),
@@ -272,7 +275,10 @@ impl Daemon {
 
     fn drop_core(&mut self, why: &str) {
         if self.core.take().is_some() {
-            self.visits.mention(sys::clock::now(), || log::warn!("vrrp-core is gone: {why}"));
+            // Who holds nothing any more has stopped in good order, or leaves nobody without an address.
+            let level =
+                if self.claims.ordered().next().is_some() { log::Level::Warn } else { log::Level::Info };
+            self.visits.mention(sys::clock::now(), || log::log!(level, "vrrp-core is gone: {why}"));
             self.answers.clear();
             self.answered.clear();
             self.reload.forget(&());

@@ -11,6 +11,7 @@ mod claims;
 mod contest;
 mod core_link;
 mod daemon;
+mod debt;
 mod departure;
 mod doubles;
 mod evidence;

@@ -239,7 +239,7 @@ fn a_node_does_not_lose_its_own_address_with_ours() {
     let fingerprint = configure(&host, "virtual_ipaddress_excluded {\n 198.51.100.5/24\n}", "");
     let settings = ["all", "eth0"].map(|name| format!("/proc/sys/net/ipv4/conf/{name}/promote_secondaries"));
     let own = "198.51.100.9".parse().unwrap();
-    for way in ["an order", "SIGTERM", "no start"] {
+    for way in ["an order", "SIGTERM", "a crash", "no start"] {
         settings.iter().for_each(|it| std::fs::write(it, "0").unwrap());
         host.start();
         let (mut core, _) = host.core_that_runs(fingerprint);
@@ -253,6 +253,20 @@ fn a_node_does_not_lose_its_own_address_with_ours() {
                     host.log().contains("198.51.100.5/24 would take 198.51.100.9/24 along")
                 });
                 core.withdraw("api_vip", 2);
+                host.signal(Signal::TERM);
+            }
+            // What the next one finds is no setting of the administrator's.
+            "a crash" => {
+                eventually("it is provided for", || {
+                    core.beat();
+                    std::fs::read_to_string(&settings[1]).unwrap() == "1\n"
+                });
+                host.signal(Signal::KILL);
+                drop(core);
+                host.ended();
+                host.start();
+                (core, _) = host.core_that_runs(fingerprint);
+                assert_eq!(core.install("api_vip", 1), [""; 0]);
                 host.signal(Signal::TERM);
             }
             "SIGTERM" => host.signal(Signal::TERM),

@@ -12,6 +12,7 @@ use crate::bystanders;
 impl Daemon {
     /// To be called before anything is removed.
     pub(super) fn promote(&mut self, now: Instant) {
+        self.inherit();
         let promoting = self.config.instances.iter().filter(|instance| instance.promotes_secondaries);
         let mut links: HashSet<u32> = promoting
             .flat_map(|instance| instance.held().filter(|it| it.address.is_ipv4()).map(|it| &it.link))
@@ -31,9 +32,15 @@ impl Daemon {
                 if let Some(pair) = endangered.get(index) {
                     log::info!("{name}: promote_secondaries is switched on for as long as {pair}");
                 }
+                if before.is_some() {
+                    self.debt.owe(name);
+                }
                 match self.route.set_promote_secondaries(*index, true) {
                     Ok(()) => is_ours = before.is_some(),
-                    Err(error) => self.complaints.mention(now, || log::error!("{error}")),
+                    Err(error) => {
+                        self.debt.settle(name);
+                        self.complaints.mention(now, || log::error!("{error}"));
+                    }
                 }
             }
             self.promoted.insert(*index, is_ours);
@@ -41,14 +48,34 @@ impl Daemon {
         self.demote(&links);
     }
 
-    /// What did so only for us does so no longer, but for these. What an ipmgr before us has set stays: nobody remembers that.
+    /// What did so only for us does so no longer, but for these.
     pub(super) fn demote(&mut self, but: &HashSet<u32>) {
         for (index, _) in
             self.promoted.extract_if(|index, _| !but.contains(index)).filter(|(_, is_ours)| *is_ours)
         {
             match self.route.set_promote_secondaries(index, false) {
-                Err(error) if !error.is_absent() => log::error!("{error}"),
+                Err(error) if !error.is_absent() => {
+                    log::error!("{error}");
+                    continue;
+                }
                 Ok(()) | Err(_) => {}
+            }
+            if let Some(name) = self.world.name(index) {
+                self.debt.settle(name);
+            }
+        }
+    }
+
+    /// What an ipmgr before us has switched on is ours to put back.
+    fn inherit(&mut self) {
+        let owed: Vec<_> = self.debt.links().cloned().collect();
+        for name in owed {
+            match self.world.link(&name).map(|link| link.index) {
+                Some(index) if netlink::promotes_secondaries(&name).is_ok_and(|is_on| is_on) => {
+                    self.promoted.entry(index).or_insert(true);
+                }
+                // Gone, or switched off by somebody else.
+                Some(_) | None => self.debt.settle(&name),
             }
         }
     }
