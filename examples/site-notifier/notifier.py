@@ -189,13 +189,18 @@ class Site:
             writer.close()
 
     async def serve(self):
+        told = None
         while not self.stopping:
             try:
                 if os.environ.get("HANDOVER_ALONE"):
                     await self.begin()
                 await self.follow()
-            except OSError:
-                pass  # vrrp-core is away; it will be back, and then says how things are
+                told = None
+            except OSError as error:
+                # vrrp-core is away; it will be back, and then says how things are.
+                if str(error) != told and not self.stopping:
+                    complain(f"connect to {self.socket}: {error}; tried again until it works")
+                told = str(error)
             await asyncio.sleep(RETRY)
 
     async def main(self):
@@ -214,7 +219,8 @@ class Site:
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: notifier.py HOOK")
-    socket = os.environ.get("HANDOVER_SOCKET", "/run/handover/vrrp-core.sock")
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "/run/handover")
+    socket = os.environ.get("HANDOVER_SOCKET", os.path.join(runtime, "vrrp-core.sock"))
     directory = os.environ.get("STATE_DIRECTORY", "/var/lib/handover-site-notifier")
     asyncio.run(Site(sys.argv[1], socket, Memory(os.path.join(directory, "memory"))).main())
 

@@ -15,7 +15,7 @@
 set -u
 
 hook=${1:?"usage: notifier.sh HOOK"}
-socket=${HANDOVER_SOCKET:-/run/handover/vrrp-core.sock}
+socket=${HANDOVER_SOCKET:-${RUNTIME_DIRECTORY:-/run/handover}/vrrp-core.sock}
 memory=${STATE_DIRECTORY:-/var/lib/handover-site-notifier}/memory
 limit=${HOOK_LIMIT:-30}
 
@@ -109,9 +109,16 @@ stop() {
 exec 9>"$memory.lock" || exit 1
 flock -n 9 || { echo "another notifier uses $memory" >&2; exit 1; }
 recall
+complained=
 trap stop TERM INT
 while [ -z "$stopping" ]; do
     [ -z "${HANDOVER_ALONE-}" ] || begin 9>&-
+    if [ -S "$socket" ]; then
+        complained=
+    elif [ -z "$complained" ]; then
+        complained=yes
+        echo "there is no socket $socket; tried again until there is" >&2
+    fi
     exec 7< <(exec socat -t 1000000000 - "UNIX-CONNECT:$socket" < <(request) 2>/dev/null 9>&-)
     socat=$!
     while IFS= read -r -u 7 line; do
