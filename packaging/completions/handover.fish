@@ -50,7 +50,7 @@ complete -c handover -n '__fish_seen_subcommand_from drain' -s h -l help -d 'hel
 complete -c handover -n '__fish_seen_subcommand_from drain' -l all -d 'every instance'
 complete -c handover -n '__fish_seen_subcommand_from drain' -l force -d 'also if no other router has been heard that could take over'
 complete -c handover -n '__fish_seen_subcommand_from drain' -l runtime-dir -x -a '(__fish_complete_directories)' -d 'where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)'
-complete -c handover -n __fish_use_subcommand -f -a undrain -d 'Bring a drained instance back.'
+complete -c handover -n __fish_use_subcommand -f -a undrain -d 'Bring a drained instance back; one that is not drained tries again what the kernel has refused it.'
 complete -c handover -n '__fish_seen_subcommand_from undrain' -s h -l help -d 'help'
 complete -c handover -n '__fish_seen_subcommand_from undrain' -l all -d 'every instance'
 complete -c handover -n '__fish_seen_subcommand_from undrain' -l runtime-dir -x -a '(__fish_complete_directories)' -d 'where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)'

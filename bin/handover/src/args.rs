@@ -81,7 +81,7 @@ pub(crate) struct Drain {
     pub(crate) runtime_dir: Option<PathBuf>,
 }
 
-/// Bring a drained instance back.
+/// Bring a drained instance back; one that is not drained tries again what the kernel has refused it.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "undrain", help_triggers("-h", "--help"))]
 pub(crate) struct Undrain {

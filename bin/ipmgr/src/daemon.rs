@@ -138,6 +138,8 @@ struct Daemon {
     held_back: HashSet<LinkName>,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
+    /// Whose addresses were refused for that, until vrrp-core is told that it is over.
+    barred: HashSet<InstanceName>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
     adopted: bool,
     /// What somebody takes away again and again.
@@ -235,6 +237,7 @@ impl Daemon {
             made: HashSet::new(),
             held_back: HashSet::new(),
             no_virtual_link: HashMap::new(),
+            barred: HashSet::new(),
             adopted: false,
             contest: Contest::default(),
             repairs: Limiter::default(),
@@ -281,6 +284,7 @@ impl Daemon {
             self.visits.mention(sys::clock::now(), || log::log!(level, "vrrp-core is gone: {why}"));
             self.answers.clear();
             self.answered.clear();
+            self.barred.clear();
             self.reload.forget(&());
             service::notify_status("waiting for vrrp-core");
         }
@@ -416,6 +420,7 @@ impl Daemon {
         // A link that is gone explains what is said of its addresses.
         self.tell(now);
         self.answer(now);
+        self.tell_mended();
         self.progress = Progress::default();
         self.tell_troubles(now);
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -165,6 +165,11 @@ pub enum Report {
     Troubles(Troubles),
     /// "I am here, and do my work."
     Alive,
+    /// What kept all of an instance's addresses from their places, as [`Report::Installed`] told, is gone.
+    Mended {
+        /// Whose addresses.
+        instance: InstanceName,
+    },
 }
 
 /// What works against ipmgr, as its status; see [`Report::Troubles`].
@@ -335,6 +340,8 @@ mod tests {
                 }),
                 format!("0c000000{text}{VI_1}{text}7809000000{text}78{text}{text}78"),
             ),
+            (Report::Alive, "0d000000".to_owned()),
+            (Report::Mended { instance: instance() }, format!("0e000000{VI_1}")),
         ];
         for (report, expected) in all {
             assert_eq!(hex(&report), expected, "{report:?}");

@@ -150,6 +150,7 @@ impl World {
         let Some(host) = self.host(node) else { return };
         if let Some(since) = host.refuses_since.take() {
             host.forgives_at = now + forgiving_time(now.since(since));
+            self.say_to_core(node, Message::Mended);
         }
     }
 

@@ -248,6 +248,7 @@ fn readdress(event: Event, node: NodeId, moved: &Moved) -> Option<Event> {
                 | Message::Reconnect
                 | Message::Verdict(..)
                 | Message::Drained(_)
+                | Message::Mended
                 | Message::Stop => message,
             };
             Event::ToCore(to, incarnation, message)

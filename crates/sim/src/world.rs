@@ -49,6 +49,8 @@ pub(crate) enum Message {
     PreludeDone(InstanceId, OrderNumber),
     Verdict(CheckName, Verdict),
     Drained(bool),
+    /// The kernel refuses no more.
+    Mended,
     Stop,
 }
 
@@ -395,6 +397,8 @@ impl World {
                 self.feed(node, Input::Drain { instance: None, text: "by the scenario" })
             }
             Message::Drained(false) => self.feed(node, Input::Undrain { instance: None }),
+            Message::Mended => (0..running.core.config().instances.len())
+                .try_for_each(|place| self.feed(node, Input::Mended { instance: InstanceId(place) })),
             Message::Stop => self.feed(node, Input::Shutdown),
             Message::PreludeDone(instance, order) => self.feed(node, Input::PreludeDone { instance, order }),
             Message::Installed(instance, order, failures) => {

@@ -20,8 +20,8 @@ pub(crate) enum Cause {
     Started,
     /// These keep it from taking part.
     NotEligible(Vec<Reason>),
-    /// Every condition is met, now listening this long for a master.
-    Eligible { listening: Duration },
+    /// Every condition is met, now listening this long for a master. `refused`: its addresses were, so it preempts none.
+    Eligible { listening: Duration, refused: bool },
     /// Start-up of the owner (V3-FSM-1).
     Owner,
     /// The addresses are still held from a core that died a moment ago.
@@ -118,9 +118,16 @@ impl Cause {
         let (code, text) = match self {
             Self::Started => ("started", "started; nothing is known yet".to_owned()),
             Self::NotEligible(reasons) => return join(reasons),
-            Self::Eligible { listening } => {
+            Self::Eligible { listening, refused: false } => {
                 ("eligible", format!("nothing is in the way; listening {} for a master", seconds(*listening)))
             }
+            Self::Eligible { listening, refused: true } => (
+                "eligible",
+                format!(
+                    "its addresses were refused before, so it preempts nobody; listening {} for a master",
+                    seconds(*listening)
+                ),
+            ),
             Self::Owner => ("owner", "owner of the addresses (priority 255)".to_owned()),
             Self::Resumed => ("resumed", "the addresses were still held here after a restart".to_owned()),
             Self::Silent { source, priority, silence, interval } => (

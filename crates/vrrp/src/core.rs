@@ -127,6 +127,7 @@ impl Core {
                 self.deliver(now, instance, Event::Installed(Installed { order, failures, nothing }));
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::Mended { instance } => self.deliver(now, instance, Event::Mended),
             Input::PreludeDone { instance, order } => {
                 self.deliver(now, instance, Event::PreludeDone { order });
             }
@@ -283,7 +284,8 @@ impl Core {
                 if let (None, Some(instance)) = (text, self.instances.get_mut(place)) {
                     instance.roles.forgive();
                 }
-                self.deliver(now, InstanceId(place), Event::Facts);
+                let event = if text.is_none() { Event::Mended } else { Event::Facts };
+                self.deliver(now, InstanceId(place), event);
             }
         }
     }
@@ -427,7 +429,11 @@ impl Core {
             numbers: &self.numbers,
             startup: self.startup,
             drained: self.drains.get(id.0).and_then(Option::as_deref),
-            group: group.map(|group| GroupFacts { members: &group.members, held_back_until }),
+            group: group.map(|group| GroupFacts {
+                members: &group.members,
+                held_back_until,
+                is_shy: group.is_shy,
+            }),
         };
         instance.handle(&mut Turn { now, facts, out: &mut self.out }, event);
         if instance.roles.is_stale(now, instance.is_told_master()) {

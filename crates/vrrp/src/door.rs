@@ -186,6 +186,11 @@ pub enum Input<'a> {
         /// Which order it answers, if any.
         order: Option<OrderNumber>,
     },
+    /// What kept the manager from putting this instance's addresses in place is gone.
+    Mended {
+        /// Whose addresses.
+        instance: InstanceId,
+    },
     /// What [`Output::Prelude`] asked for is done, or nobody is there to do it.
     PreludeDone {
         /// Whose prelude.

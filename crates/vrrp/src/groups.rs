@@ -30,6 +30,8 @@ pub(crate) struct GroupFacts<'a> {
     pub(crate) members: &'a [Member],
     /// Another member is held back until then.
     pub(crate) held_back_until: Option<Instant>,
+    /// A member's addresses were refused, and have not been put in place since.
+    pub(crate) is_shy: bool,
 }
 
 impl GroupFacts<'_> {
@@ -81,6 +83,8 @@ pub(crate) struct Group {
     /// For those who deliver to all of them.
     pub(crate) ids: Arc<[InstanceId]>,
     pub(crate) members: Vec<Member>,
+    /// What was refused to one of them keeps all from preempting.
+    pub(crate) is_shy: bool,
     /// All members are Active.
     active: bool,
     told: Option<State>,
@@ -97,7 +101,7 @@ impl Group {
         let members: Vec<Member> = config.members.iter().filter_map(member).collect();
         let ids = members.iter().map(|member| member.id).collect();
         let (told, cause) = (Some(State::Init), Cause::Started);
-        Self { id, ids, members, active: false, told, cause, since: now }
+        Self { id, ids, members, is_shy: false, active: false, told, cause, since: now }
     }
 
     /// Goes on as `before`, a group of a former configuration. With `same_members` nothing has happened to it; otherwise
@@ -120,9 +124,10 @@ impl Group {
         self.told.map(|from| GroupTransition { group: self.id, from, to: None, cause })
     }
 
-    /// Looks at what keeps each member from taking part. True if anything is new.
+    /// Looks at what keeps each member from taking part, and all from preempting. True if anything is new.
     pub(crate) fn look(&mut self, instances: &[Instance]) -> bool {
         let mut news = false;
+        self.is_shy = self.ids.iter().filter_map(|id| instances.get(id.0)).any(|it| it.refusals.is_shy());
         for member in &mut self.members {
             if let Some(instance) = instances.get(member.id.0)
                 && instance.own_reasons != member.reasons

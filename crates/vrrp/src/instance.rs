@@ -458,7 +458,6 @@ impl Instance {
     }
 
     pub(crate) fn view(&self) -> InstanceView {
-        let refusal = self.refusals.failures().unwrap_or_default();
         InstanceView {
             state: self.told,
             cause: self.cause.told(),
@@ -472,7 +471,7 @@ impl Instance {
             adverts_sent: self.sent,
             adverts_received: self.received,
             remarks: self.remarks.view(),
-            refused: self.refused.iter().chain(refusal).cloned().collect(),
+            refused: self.refused.iter().cloned().chain(self.refusals.view()).collect(),
             penalties: self.roles.view(),
         }
     }

@@ -11,13 +11,15 @@ mod initialize;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{Instant, MacAddress};
+use model::{Instant, MacAddress, Priority};
 
 use crate::cause::Cause;
 use crate::door::{InstanceConfig, OrderNumber};
+use crate::eligibility::Facts;
 use crate::groups::Leader;
 use crate::instance::{Instance, Turn};
 use crate::receive::{Heard, Rejected};
+use crate::refusal::{Refusal, Refusals};
 use crate::state::{Holding, Listening, Sign, State};
 
 /// The pause between adverts that other people's adverts make us send: a bound on what a forger can draw out of us.
@@ -54,6 +56,8 @@ pub(crate) enum Event<'a> {
     Installed(Installed<'a>),
     /// [`crate::Input::Withdrawn`].
     Withdrawn { order: Option<OrderNumber> },
+    /// [`crate::Input::Mended`], and [`crate::Input::Undrain`].
+    Mended,
     /// [`crate::Input::PreludeDone`].
     PreludeDone { order: OrderNumber },
     /// Another member of the sync group has become Active.
@@ -94,6 +98,9 @@ impl Instance {
             // Whoever left Active has ordered the addresses away since.
             (State::Initialize, Event::Placed { .. } | Event::Installed(_)) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
+            (State::Initialize | State::Backup(_) | State::Active(_), Event::Mended) => {
+                self.forget_refusals(turn);
+            }
             // Whoever has left Active waits for nothing any more.
             (State::Initialize, Event::PreludeDone { .. }) => {}
             // What keeps one member out keeps all out, and has been told as a fact.
@@ -178,7 +185,23 @@ impl Instance {
             self.lose_kept(turn);
         } else if order == self.withdrawing {
             self.withdrawing = None;
+            if !self.is_active() && !self.stopping && self.refusals.is_late(turn.now, INSTALL_LIMIT) {
+                self.withdraw(turn);
+            }
         }
+    }
+
+    /// V3-FSM-6; V3-FSM-16: an owner preempts whatever the configuration says. What was refused to one member of a sync group would
+    /// be lost by all.
+    pub(crate) fn may_preempt(&self, facts: &Facts<'_>) -> bool {
+        let is_shy = self.refusals.is_shy() || facts.group.is_some_and(|group| group.is_shy);
+        (self.config.preempt || self.effective == Priority::OWNER) && !is_shy
+    }
+
+    /// What was refused may be tried again, and whoever is master is no longer left alone for its sake.
+    fn forget_refusals(&mut self, turn: &mut Turn<'_>) {
+        self.refusals = Refusals::none();
+        self.arm(turn, Event::Facts);
     }
 
     /// Somebody is master: whatever is left here of a life before is on both hosts, and ipmgr would keep it for a grace in case we
@@ -190,8 +213,8 @@ impl Instance {
     }
 
     /// Master of nothing: the kernel or ipmgr said no.
-    fn refuse(&mut self, turn: &mut Turn<'_>, holding: Holding, failures: Vec<String>) {
-        self.refusals.begin(turn.now, failures, turn.facts.link.fact.as_ref());
+    fn refuse(&mut self, turn: &mut Turn<'_>, holding: Holding, refusal: Refusal) {
+        self.refusals.begin(turn.now, refusal, turn.facts.link.fact.as_ref());
         self.refresh(&turn.facts);
         self.resign(turn, holding, Cause::NotEligible(self.reasons.clone()));
     }

@@ -51,7 +51,7 @@ impl Instance {
         let down_at = if same_measure { listening.down_at + wait - waited } else { turn.now + wait };
         let patient_until = listening.patient_until.map(|until| until + self.config.preempt_delay - patience);
         let listening = Listening { interval, down_at, patient_until, ..listening };
-        self.keep_listening(self.respectful(listening));
+        self.keep_listening(self.respectful(turn, listening));
     }
 
     /// Peers hear of a change at once. Other addresses are ordered, and announced when they are in place.
@@ -132,9 +132,8 @@ impl Instance {
     }
 
     /// A lower master that was to be preempted is a master like others if it isn't lower any more, or may stay (V3-FSM-6).
-    fn respectful(&self, listening: Listening) -> Listening {
-        // V3-FSM-16
-        let preempts = self.config.preempt || self.effective == Priority::OWNER;
+    fn respectful(&self, turn: &Turn<'_>, listening: Listening) -> Listening {
+        let preempts = self.may_preempt(&turn.facts);
         let patient_until = listening.patient_until.filter(|_| preempts);
         match listening.lower {
             Some(sign) if !preempts || sign.priority >= self.effective => Listening {

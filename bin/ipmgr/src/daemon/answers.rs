@@ -70,6 +70,7 @@ impl Daemon {
             let name = instance.name.clone();
             let mut failures = self.told_of(instance);
             let mut nothing = instance.held().all(|it| self.is_refused(it));
+            let is_barred = is_barred(instance, &self.no_virtual_link);
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     let mut places = self.places(id, instance);
@@ -86,6 +87,9 @@ impl Daemon {
                         Some(before) if before.order == order => format!("({name}) VIPs have changed."),
                         Some(_) | None => format!("({name}) setting VIPs."),
                     };
+                    if nothing && is_barred {
+                        self.barred.insert(name.clone());
+                    }
                     let failures = core_ipmgr::bounded(failures);
                     (Report::Installed { instance: name, order, failures, nothing, places: last }, Some(line))
                 }
@@ -108,6 +112,23 @@ impl Daemon {
         }
     }
 
+    /// Tells of those whose virtual MAC can be there after all: nothing else would have vrrp-core ask again while somebody is master.
+    pub(super) fn tell_mended(&mut self) {
+        if self.barred.is_empty() {
+            return;
+        }
+        let still = |name: &InstanceName| {
+            let instance = self.instances.get(name).and_then(|id| self.config.instances.get(id.0));
+            instance.is_some_and(|it| is_barred(it, &self.no_virtual_link))
+        };
+        let (barred, mended) = std::mem::take(&mut self.barred).into_iter().partition(still);
+        self.barred = barred;
+        for instance in mended {
+            let known = self.instances.contains_key(&instance);
+            self.with_core(|core| if known { core.send(&Report::Mended { instance }, None) } else { Ok(()) });
+        }
+    }
+
     /// Whether the kernel, or we, couldn't do what that address needs.
     pub(super) fn is_refused(&self, address: &Address) -> bool {
         // Asking about every address is not worth it while all is well.
@@ -127,6 +148,12 @@ impl Daemon {
             core_ipmgr::placed(name, order, places).try_for_each(|report| core.queue(&report))
         });
     }
+}
+
+/// Whether its virtual MAC can't be, so that none of its addresses can.
+fn is_barred(instance: &Instance, no_virtual_link: &HashMap<Thing, String>) -> bool {
+    let own = instance.virtual_mac.as_ref();
+    own.is_some_and(|own| no_virtual_link.contains_key(&Thing::Link(own.link.clone())))
 }
 
 /// What failed of all that an instance holds.

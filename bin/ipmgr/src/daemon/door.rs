@@ -123,6 +123,7 @@ impl Daemon {
         // Nobody is left who waits for them.
         self.answers.clear();
         self.answered.clear();
+        self.barred.clear();
         self.claims.hear(now);
         let held = self.held();
         self.with_core(|core| core_ipmgr::held(&held).try_for_each(|report| core.send(&report, None)));

@@ -14,7 +14,7 @@ use crate::groups::Leader;
 use crate::instance::{Instance, Turn};
 use crate::queue::TOGETHER;
 use crate::receive::Heard;
-use crate::refusal::Refusals;
+use crate::refusal::{Refusal, Refusals};
 use crate::remarks::Remark;
 use crate::state::{Holding, Sign, State, next_on_schedule};
 
@@ -120,7 +120,7 @@ impl Instance {
         // Whoever goes on as a master has an advert to send on time all the same.
         let State::Active(mut holding) = self.state else { return };
         if holding.install_by.is_some_and(|limit| turn.now >= limit) {
-            self.refuse(turn, holding, vec![format!("ipmgr did not answer within {INSTALL_LIMIT:?}")]);
+            self.refuse(turn, holding, Refusal::Silence(INSTALL_LIMIT));
             return;
         }
         // V3-FSM-9, and along with somebody else's if that is sooner: the schedule stays.
@@ -160,7 +160,7 @@ impl Instance {
             return;
         }
         if nothing {
-            self.refuse(turn, holding, failures.to_vec());
+            self.refuse(turn, holding, Refusal::Kernel(failures.to_vec()));
             return;
         }
         if !failures.is_empty() {

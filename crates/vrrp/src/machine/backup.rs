@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::groups::Leader;
 use crate::instance::{Instance, Turn};
 use crate::receive::Heard;
+use crate::refusal::Refusals;
 use crate::state::{Listening, Sign};
 
 impl Instance {
@@ -33,6 +34,7 @@ impl Instance {
             self.withdrawing = None;
             self.unclaimed = true;
         }
+        self.refusals = Refusals::none();
         self.lose_kept(turn);
     }
 
@@ -53,9 +55,7 @@ impl Instance {
         }
         self.leave_to_the_master(turn);
         self.notice_successor(turn.now, heard.advert.interval);
-        // V3-FSM-16: an owner preempts whatever the configuration says.
-        let preempt = self.config.preempt || self.effective == Priority::OWNER;
-        let lower = preempt && priority < self.effective;
+        let lower = self.may_preempt(&turn.facts) && priority < self.effective;
         let patient_until =
             lower.then(|| listening.patient_until.unwrap_or(turn.now + self.config.preempt_delay));
         if patient_until.is_some_and(|until| turn.now >= until) {

@@ -26,11 +26,15 @@ impl Instance {
             self.transition(turn, State::Initialize, Cause::NotEligible(self.reasons.clone()));
         } else if std::mem::take(&mut self.held) {
             self.become_active(turn, Cause::Resumed);
-        } else if self.config.wants_master && self.config.priority == Priority::OWNER {
+        } else if self.config.wants_master
+            && self.config.priority == Priority::OWNER
+            && self.may_preempt(&turn.facts)
+        {
             self.become_active(turn, Cause::Owner);
         } else {
             let listening = self.down_interval(self.interval());
-            self.become_backup(turn, self.interval(), None, Cause::Eligible { listening });
+            let refused = self.refusals.is_shy();
+            self.become_backup(turn, self.interval(), None, Cause::Eligible { listening, refused });
         }
     }
 

@@ -155,6 +155,18 @@ fn a_refusal_to_one_takes_both() {
     let failures = ["EPERM".to_owned()];
     host.give(Input::Installed { instance: TWO, order: orders[1], failures: &failures, nothing: true });
     assert_eq!(states(&host), [Some(State::Fault); 2]);
+    // What the one would lose again, the other doesn't take from a healthy master.
+    for _ in 0..100 {
+        hear_both(&mut host, 50);
+        assert!(sent(&host.pass(SECOND)).is_empty());
+    }
+    assert_eq!(states(&host), [Some(State::Backup); 2]);
+    host.give(Input::Mended { instance: TWO });
+    for _ in 0..5 {
+        hear_both(&mut host, 50);
+        host.pass(SECOND);
+    }
+    assert_eq!(states(&host), [Some(State::Master); 2]);
 }
 
 #[test]

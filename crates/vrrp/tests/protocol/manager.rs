@@ -123,8 +123,109 @@ fn refused_addresses_are_a_fault_and_tried_again() {
     assert_eq!(host.view().refused, ["add 192.0.2.100/32 on eth0: EPERM"]);
     assert_eq!(told(&host.pass(ms(9999))), []);
     assert_eq!(told(&host.pass(ms(1))), [Some(State::Backup)]);
-    assert!(host.view().refused.is_empty());
+    assert_eq!(host.view().refused[0], "add 192.0.2.100/32 on eth0: EPERM", "it has not succeeded yet");
     assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+    assert!(host.view().refused.is_empty());
+}
+
+/// Backup, after the kernel has refused its addresses and the pause is over; a lower master was heard meanwhile, and is on.
+fn shy(config: &InstanceConfig) -> Host {
+    let mut host = Host::new(config.clone());
+    refuse_once(&mut host);
+    hear_for(&mut host, config, 11);
+    assert_eq!(host.state(), Some(State::Backup));
+    host
+}
+
+fn refuse_once(host: &mut Host) {
+    let order = installs(&host.pass_unanswered(ms(3700)))[0];
+    let outputs = refused(host, order, &["EPERM"]);
+    host.answer(outputs);
+    assert_eq!(host.state(), Some(State::Fault));
+}
+
+/// A lower master advertises for so many seconds. Returns what came of it.
+fn hear_for(host: &mut Host, config: &InstanceConfig, seconds: u64) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    for _ in 0..seconds {
+        outputs.extend(host.hear(&message(config, LOWER, 50)));
+        outputs.extend(host.pass(ms(1000)));
+    }
+    outputs
+}
+
+/// Else the address is nowhere for as long as each attempt takes.
+#[test]
+fn who_was_refused_leaves_a_healthy_lower_master_alone_and_succeeds_a_silent_one() {
+    let owner = InstanceConfig { wants_master: true, ..v3(255) };
+    for config in [v3(100), v2(100), owner] {
+        let mut host = if config.wants_master {
+            let mut host = Host::cold(vec![config.clone()]);
+            host.give(Input::Link(&eth0()));
+            let order = installs(&host.give(Input::ManagerPresent { held: &[] }))[0];
+            let outputs = refused(&mut host, order, &["EPERM"]);
+            host.answer(outputs);
+            hear_for(&mut host, &config, 11);
+            host
+        } else {
+            shy(&config)
+        };
+        assert!(sent(&hear_for(&mut host, &config, 1000)).is_empty());
+        let view = host.view();
+        assert_eq!(view.state, Some(State::Backup));
+        assert!(view.cause.text.contains("preempts nobody"), "{}", view.cause.text);
+        assert_eq!(view.refused.len(), 2, "{:?}", view.refused);
+        assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+        assert!(host.view().refused.is_empty());
+        // It has succeeded, so it is as others are.
+        let mut outputs = host.hear(&message(&config, GREATER, 255));
+        outputs.extend(host.pass(ms(20_000)));
+        assert_eq!(host.state(), Some(State::Master));
+    }
+}
+
+#[test]
+fn who_may_have_been_mended_preempts_as_ever() {
+    let mends: [&dyn Fn(&mut Host); 4] = [
+        &|host| drop(host.give(Input::Mended { instance: ONE })),
+        &|host| drop(host.give(Input::Undrain { instance: Some(ONE) })),
+        &|host| drop(host.give(Input::ManagerPresent { held: &[] })),
+        &|host| drop(host.give(Input::Link(&LinkFact { index: Some(7), ..eth0() }))),
+    ];
+    for mend in mends {
+        let mut host = shy(&v3(100));
+        mend(&mut host);
+        assert!(host.view().refused.is_empty());
+        hear_for(&mut host, &v3(100), 5);
+        assert_eq!(host.state(), Some(State::Master));
+    }
+    // Not even the pause is waited for.
+    let mut host = Host::new(v3(100));
+    refuse_once(&mut host);
+    assert_eq!(told(&host.give(Input::Mended { instance: ONE })), [Some(State::Backup)]);
+    assert_eq!(host.view().cause.text, "nothing is in the way; listening 3.609 s for a master");
+}
+
+/// One that was silent and answers in time again isn't what stands in the way any more; until it does, nobody is preempted.
+#[test]
+fn a_manager_that_was_silent_is_asked_until_it_answers_in_time() {
+    let config = v3(100);
+    let (mut host, _) = claiming(config.clone());
+    let mut asked = withdraws(&host.pass_unanswered(ms(5000)))[0];
+    for _ in 0..10 {
+        for _ in 0..6 {
+            let mut outputs = host.hear(&message(&config, LOWER, 50));
+            outputs.extend(host.pass_unanswered(ms(1000)));
+            assert!(sent(&outputs).is_empty());
+        }
+        let outputs = host.give(Input::Withdrawn { instance: ONE, order: Some(asked) });
+        asked = withdraws(&outputs)[0];
+    }
+    host.pass_unanswered(ms(100));
+    let outputs = host.give(Input::Withdrawn { instance: ONE, order: Some(asked) });
+    assert!(withdraws(&outputs).is_empty());
+    hear_for(&mut host, &config, 5);
+    assert_eq!(host.state(), Some(State::Master));
 }
 
 /// Refuses until the instance is in FAULT; returns how long it is left alone then, in seconds.
