@@ -41,7 +41,7 @@ handover)
     drain)
         shift words
         (( CURRENT-- ))
-        _arguments -s '(- *)'{-h,--help}'[help]' '--all[every instance]' '--force[also if no other router has been heard that could take over]' '--runtime-dir[where the sockets are (default\: $RUNTIME_DIRECTORY, else /run/handover)]:directory:_files -/' '*:instance: '
+        _arguments -s '(- *)'{-h,--help}'[help]' '--all[every instance]' '--force[also if no other router has been heard that could take over\: backups are silent, so look at its status first]' '--runtime-dir[where the sockets are (default\: $RUNTIME_DIRECTORY, else /run/handover)]:directory:_files -/' '*:instance: '
         ;;
     undrain)
         shift words

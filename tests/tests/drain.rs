@@ -45,3 +45,27 @@ fn a_drained_node_stays_out_across_restarts_until_it_is_undrained() {
     eventually(&lab, &[&a, &b], "a is MASTER again", || a.state() == "MASTER" && a.holds(VIP));
     eventually(&lab, &[&a, &b], "b gave way", || b.state() == "BACKUP" && !b.holds(VIP));
 }
+
+/// An ipmgr that hangs keeps the addresses on this node, beside the next master's.
+#[test]
+fn a_drain_that_ipmgr_does_not_answer_says_so_and_so_does_status() {
+    let lab = start_lab();
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &api_vip(150, ""));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &api_vip(100, ""));
+    a.start();
+    b.start();
+    eventually(&lab, &[&a, &b], "a is MASTER", || {
+        a.state() == "MASTER" && a.holds(VIP) && b.state() == "BACKUP"
+    });
+    a.signal("ipmgr", "STOP");
+    let drained = handover(&a, &["drain", "--all", "--force"]);
+    assert_eq!(drained.exit, lab::Exit::Code(1), "{}", drained.stdout);
+    assert!(drained.stderr.contains("drained, but ipmgr has not said"), "{}", drained.stderr);
+    let status = || handover(&a, &["status"]).stdout;
+    assert!(status().contains("trouble: ipmgr has not said for"), "{}", status());
+    assert!(a.log().contains("ipmgr has not said for 5s that the addresses are gone"), "{}", a.log());
+    a.signal("ipmgr", "CONT");
+    eventually(&lab, &[&a, &b], "it is done", || !status().contains("trouble") && !a.holds(VIP));
+    let again = handover(&a, &["drain", "--all", "--force"]);
+    assert_eq!((again.success(), again.stdout.as_str()), (true, "api_vip: drained\n"), "{}", again.stderr);
+}

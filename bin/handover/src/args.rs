@@ -60,7 +60,7 @@ pub(crate) struct Run {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// Take an instance out of the elections until it is undrained, across restarts, too.
+/// Take an instance out of the elections until it is undrained, across restarts, too; returns when its addresses are gone.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "drain", help_triggers("-h", "--help"))]
 pub(crate) struct Drain {
@@ -72,7 +72,7 @@ pub(crate) struct Drain {
     #[argh(switch)]
     pub(crate) all: bool,
 
-    /// also if no other router has been heard that could take over
+    /// also if no other router has been heard that could take over: backups are silent, so look at its status first
     #[argh(switch)]
     pub(crate) force: bool,
 

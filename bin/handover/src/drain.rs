@@ -1,11 +1,17 @@
 //! `handover drain` and `handover undrain`: a node is taken out for maintenance and brought back (pain A7).
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use service::{Exit, Failure};
 
 use service::client::Client;
+
+/// How often it is looked whether addresses are gone.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// ipmgr answers within milliseconds, or within a second or two where there are thousands of addresses.
+const SILENT_MS: u64 = 5_000;
 
 /// What is to be drained or brought back.
 #[derive(Debug)]
@@ -30,6 +36,14 @@ impl Whom {
         }
     }
 
+    /// Whether that instance, as status has it, is one of them.
+    fn means(&self, instance: &Value) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(name) => instance.get("name").and_then(Value::as_str) == Some(name),
+        }
+    }
+
     fn name(&self) -> Value {
         match self {
             Self::All => Value::Null,
@@ -38,12 +52,17 @@ impl Whom {
     }
 }
 
-/// Takes instances out of the elections until they are undrained, across restarts, too.
+/// Takes instances out of the elections until they are undrained, across restarts, too. Returns when their addresses are gone.
 ///
 /// # Errors
-/// vrrp-core's reason, or that it can't be asked.
+/// vrrp-core's reason, that it can't be asked, or that the addresses may still be here.
 pub(crate) fn drain(runtime_dir: &Path, whom: &Whom, force: bool) -> Result<(), Failure> {
-    order(runtime_dir, &json!({ "request": "drain", "instance": whom.name(), "force": force }))
+    let request = json!({ "request": "drain", "instance": whom.name(), "force": force });
+    let (mut client, done) = order(runtime_dir, &request)?;
+    wait_until_gone(&mut client, whom)
+        .map_err(|trouble| Failure::new(Exit::Failed, format!("{done}, but {trouble}")))?;
+    crate::say(&format!("{done}\n"));
+    Ok(())
 }
 
 /// Brings instances back.
@@ -51,21 +70,51 @@ pub(crate) fn drain(runtime_dir: &Path, whom: &Whom, force: bool) -> Result<(), 
 /// # Errors
 /// As [`drain`].
 pub(crate) fn undrain(runtime_dir: &Path, whom: &Whom) -> Result<(), Failure> {
-    order(runtime_dir, &json!({ "request": "undrain", "instance": whom.name() }))
+    let (_, done) = order(runtime_dir, &json!({ "request": "undrain", "instance": whom.name() }))?;
+    crate::say(&format!("{done}\n"));
+    Ok(())
 }
 
-fn order(runtime_dir: &Path, request: &Value) -> Result<(), Failure> {
+/// Carries out an order. Returns what was done, in vrrp-core's words, and the connection.
+fn order(runtime_dir: &Path, request: &Value) -> Result<(Client, String), Failure> {
     let failed = |trouble: String| Failure::new(Exit::Failed, trouble);
     let mut client = Client::connect(runtime_dir, "vrrp-core").map_err(failed)?;
     client.send(request).map_err(failed)?;
-    while let Some(message) = client.line().map_err(failed)? {
-        let field = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if field("type") == "done" {
-            crate::say(&format!("{}\n", field("done")));
+    let done = client.wait_for("done").map_err(failed)?;
+    let done = done.get("done").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok((client, done))
+}
+
+/// Until the addresses are gone: whoever gives way in good health keeps them for its successor for some seconds, and `pre_backup`
+/// takes its time, both of which vrrp-core bounds. An ipmgr that says nothing doesn't.
+fn wait_until_gone(client: &mut Client, whom: &Whom) -> Result<(), String> {
+    loop {
+        client.request("status")?;
+        let status = client.wait_for("status")?;
+        let instances = status.get("instances").and_then(Value::as_array).into_iter().flatten();
+        let concerned: Vec<&Value> = instances.filter(|it| whom.means(it)).collect();
+        if let Some(late) = concerned.iter().find(|it| removing_ms(it).is_some_and(|ms| ms > SILENT_MS)) {
+            let name = late.get("name").and_then(Value::as_str).unwrap_or_default();
+            return Err(format!(
+                "ipmgr has not said that the addresses of {name} are gone: they may still be here, beside the next master's; \
+                 'handover status' tells for how long that is so"
+            ));
+        }
+        let here = |it: &&Value| {
+            it.get("state").and_then(Value::as_str) == Some("MASTER") || removing_ms(it).is_some()
+        };
+        if !concerned.iter().any(here) {
             return Ok(());
         }
+        client.rest(LOOK_EVERY)?;
     }
-    Err(failed("vrrp-core closed the connection without an answer".to_owned()))
+}
+
+/// For how long ipmgr has been asked to remove the addresses; `None` if it isn't, or is done.
+fn removing_ms(instance: &Value) -> Option<u64> {
+    let awaited =
+        instance.get("awaited").filter(|it| it.get("what").is_some_and(|what| what == "removing"))?;
+    awaited.get("ms").and_then(Value::as_u64)
 }
 
 #[cfg(test)]

@@ -283,6 +283,9 @@ const RECENT_MS: u64 = 10_000;
 /// A master that gives way says so after it has heard of us, which is no claim.
 const GIVING_WAY_MS: u64 = 1_000;
 
+/// ipmgr answers within milliseconds, or within a second where there are thousands.
+const SILENT_MS: u64 = 2_000;
+
 /// How long ago that moment is; 0 for what is none.
 fn milliseconds_since(moment: &str) -> u64 {
     let moment = humantime::parse_rfc3339_weak(moment).ok();
@@ -309,7 +312,11 @@ fn render_instance(instance: &Value, out: &mut String) {
     for penalty in list(instance, "penalties") {
         *out += &render_penalty(penalty);
     }
-    if let Some(master) = instance.get("master") {
+    let awaited = text(instance, &["awaited", "what"]);
+    *out += &render_awaited(awaited, number(instance, &["awaited", "ms"]));
+    // Whoever was master is, while we are about to be, the past.
+    let taking_over = ["prelude", "placing"].contains(&awaited);
+    if let Some(master) = instance.get("master").filter(|_| !taking_over) {
         let (address, priority) = (text(master, &["address"]), number(master, &["priority"]));
         let silent = number(master, &["silent_ms"]);
         let is_master = text(instance, &["state"]) == "MASTER";
@@ -342,6 +349,26 @@ fn render_instance(instance: &Value, out: &mut String) {
     }
     for refused in list(instance, "refused").iter().filter_map(Value::as_str) {
         *out += &format!("    trouble: {refused}\n");
+    }
+}
+
+/// What ipmgr, or a hook before the addresses come, is waited for.
+fn render_awaited(what: &str, ms: u64) -> String {
+    match what {
+        "prelude" => {
+            format!("    taking over: pre_master has run for {ms} ms, and the addresses come after it\n")
+        }
+        "placing" => {
+            format!("    taking over: ipmgr has put the addresses in place for {ms} ms, and isn't done\n")
+        }
+        "removing" if ms < SILENT_MS => {
+            format!("    giving way: ipmgr has removed the addresses for {ms} ms, and isn't done\n")
+        }
+        "removing" => format!(
+            "    trouble: ipmgr has not said for {} s that the addresses are gone: they may still be here, whoever is master\n",
+            ms / 1000
+        ),
+        _ => String::new(),
     }
 }
 

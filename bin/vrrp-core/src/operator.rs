@@ -45,8 +45,8 @@ impl Desk<'_> {
             let alone = found.iter().find(|(_, id)| !force && self.is_alone(*id));
             match alone {
                 Some((name, _)) => Err(format!(
-                    "{name} is MASTER, and no other router has been heard since vrrp-core started: perhaps nobody is \
-                     there to take over; --force drains it all the same"
+                    "{name} is MASTER, and no other router has been heard since vrrp-core started, which is usual: backups are silent. \
+                     Look at 'handover status' on the other node; when it says BACKUP there, --force drains this one"
                 )),
                 None => Ok(found),
             }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ipc::core_ipmgr::{Feud, Troubles};
 use ipc::events::{
-    CheckView, Contested, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer, Penalty, PriorityStatus,
-    Remark, Status,
+    Awaited, AwaitedWhat, CheckView, Contested, Dropped, GroupStatus, InstanceStatus, MasterStatus, Peer,
+    Penalty, PriorityStatus, Remark, Status,
 };
 use ipc::reload::LastReload;
 use model::{CheckName, Instant, State, Verdict};
@@ -70,6 +70,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
                 silent_ms: milliseconds(now.since(master.heard)),
             }),
             awaits_frames_ms: view.awaits_frames.map(|until| milliseconds(until.since(now))),
+            awaited: view.awaited.map(|it| awaited(it, now)),
             counted_ms: milliseconds(now.since(view.counted_since)),
             adverts_sent: view.adverts_sent,
             adverts_received: view.adverts_received,
@@ -104,6 +105,15 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
         ipmgr: around.ipmgr,
         checkerd: around.checkerd,
     }
+}
+
+fn awaited(view: vrrp::Awaited, now: Instant) -> Awaited {
+    let what = match view.what {
+        vrrp::AwaitedWhat::Prelude => AwaitedWhat::Prelude,
+        vrrp::AwaitedWhat::Placing => AwaitedWhat::Placing,
+        vrrp::AwaitedWhat::Removing => AwaitedWhat::Removing,
+    };
+    Awaited { what, ms: milliseconds(now.since(view.since)) }
 }
 
 fn milliseconds(time: Duration) -> u64 {

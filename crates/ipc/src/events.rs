@@ -398,6 +398,9 @@ pub struct InstanceStatus {
     /// Milliseconds until it becomes master at the latest, while it waits for the first frame on a link that came up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits_frames_ms: Option<u64>,
+    /// What ipmgr, or a hook before the addresses come, is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Awaited>,
     /// Milliseconds for which adverts are counted: since the start, or the reload that has brought the instance.
     #[serde(default)]
     pub counted_ms: u64,
@@ -413,6 +416,27 @@ pub struct InstanceStatus {
     /// What it failed as master and still counts (`while master`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub penalties: Vec<Penalty>,
+}
+
+/// What was ordered and has not been answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// What.
+    pub what: AwaitedWhat,
+    /// Milliseconds since it was ordered.
+    pub ms: u64,
+}
+
+/// See [`Awaited`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AwaitedWhat {
+    /// The virtual router is ours, and `pre_master` runs.
+    Prelude,
+    /// The virtual router is ours, and ipmgr puts the addresses in place.
+    Placing,
+    /// ipmgr removes the addresses, which may still be here.
+    Removing,
 }
 
 /// A check that failed while the instance was MASTER, and counts as failed for a while after that.

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -90,6 +90,31 @@ impl Client {
                 }
             }
             Err(error) => Err(told(error)),
+        }
+    }
+
+    /// The next message of that type; others are left out.
+    ///
+    /// # Errors
+    /// As [`Self::line`], and that the daemon has closed the connection.
+    pub fn wait_for(&mut self, kind: &str) -> Result<Value, String> {
+        while let Some(message) = self.line()? {
+            if message.get("type").and_then(Value::as_str) == Some(kind) {
+                return Ok(message);
+            }
+        }
+        Err("the daemon closed the connection without an answer".to_owned())
+    }
+
+    /// Waits for that long, or until there is something to read.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn rest(&self, time: Duration) -> Result<(), String> {
+        let timeout = Timespec::try_from(time).map_err(|error| format!("{time:?}: {error}"))?;
+        match poll(&mut [PollFd::new(self.reader.get_ref(), PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(told(error.into())),
         }
     }
 

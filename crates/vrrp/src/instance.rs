@@ -24,6 +24,7 @@ use crate::roles::RoleChecks;
 use crate::state::{Holding, State};
 use crate::status::{InstanceView, MasterView};
 use crate::timers;
+use crate::withdrawal::Withdrawal;
 
 /// What the core wants done, in order.
 #[derive(Debug, Default)]
@@ -79,8 +80,8 @@ pub(crate) struct Instance {
     pub(crate) decided: bool,
     /// It has given way, and keeps the addresses for its successor.
     pub(crate) keeping: Option<Keeping>,
-    /// The order to remove addresses that hasn't been answered.
-    pub(crate) withdrawing: Option<OrderNumber>,
+    /// What ipmgr hasn't answered.
+    pub(crate) withdrawing: Option<Withdrawal>,
     /// ipmgr may keep for a while what it has found of a life before, and isn't told yet that nobody claims it.
     pub(crate) unclaimed: bool,
     pub(crate) refusals: Refusals,
@@ -283,16 +284,6 @@ impl Instance {
         self.send(turn, goodbyes.into_iter());
     }
 
-    /// Orders the addresses to be removed, whether or not they are there.
-    pub(crate) fn withdraw(&mut self, turn: &mut Turn<'_>) {
-        let order = turn.out.order();
-        turn.out.outputs.push_back(Output::Withdraw { instance: self.id, order });
-        self.refused.clear();
-        self.unclaimed = false;
-        // Nobody answers who isn't there; its successor removes what nobody orders.
-        self.withdrawing = (turn.facts.manager == Manager::Present).then_some(order);
-    }
-
     /// The only writer of the state. Tells everybody.
     pub(crate) fn transition(&mut self, turn: &mut Turn<'_>, to: State, cause: Cause) {
         self.state = to;
@@ -467,6 +458,7 @@ impl Instance {
             reasons: self.reasons.iter().map(Reason::cause).collect(),
             master: self.master,
             awaits_frames: self.awaits_frames(),
+            awaited: self.awaited(),
             counted_since: self.counted_since,
             adverts_sent: self.sent,
             adverts_received: self.received,

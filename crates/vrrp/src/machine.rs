@@ -80,6 +80,7 @@ impl Instance {
         self.look_at_the_clock(turn);
         self.stopping |= matches!(event, Event::Shutdown);
         self.arm(turn, event);
+        self.tell_of_silence(turn);
         self.tell_priority(turn);
     }
 
@@ -183,7 +184,7 @@ impl Instance {
     fn settle(&mut self, turn: &mut Turn<'_>, order: Option<OrderNumber>) {
         if order.is_none() {
             self.lose_kept(turn);
-        } else if order == self.withdrawing {
+        } else if order == self.withdrawing.map(|it| it.order) {
             self.withdrawing = None;
             if !self.is_active() && !self.stopping && self.refusals.is_late(turn.now, INSTALL_LIMIT) {
                 self.withdraw(turn);
@@ -262,6 +263,7 @@ impl Instance {
     fn become_active(&mut self, turn: &mut Turn<'_>, cause: Cause) {
         let in_place = self.keeping.take().is_some() || matches!(cause, Cause::Resumed);
         let holding = Holding {
+            since: turn.now,
             advert_at: turn.now + self.interval(),
             order: OrderNumber::default(),
             placed: false,
@@ -309,6 +311,7 @@ impl Instance {
             .into_iter()
             .flatten()
             .chain(kept)
+            .chain(self.withdrawing.and_then(|it| it.tell_at()))
             .chain(self.remarks_deadline())
             .chain(self.roles.deadline())
             .min()

@@ -41,6 +41,8 @@ pub(crate) struct Listening {
 /// Active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Holding {
+    /// When it has become so.
+    pub(crate) since: Instant,
     /// Adver_Timer.
     pub(crate) advert_at: Instant,
     pub(crate) order: OrderNumber,

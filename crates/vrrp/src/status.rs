@@ -39,6 +39,8 @@ pub struct InstanceView {
     pub master: Option<MasterView>,
     /// Until when it listens at the latest, because its link came up and has carried no frame since; `None` otherwise.
     pub awaits_frames: Option<Instant>,
+    /// What ipmgr, or a prelude, is waited for; `None` if nothing is.
+    pub awaited: Option<Awaited>,
     /// Since when adverts are counted: the start, or the reload that has brought the instance.
     pub counted_since: Instant,
     /// Adverts sent since then, one per destination.
@@ -51,6 +53,26 @@ pub struct InstanceView {
     pub refused: Vec<String>,
     /// What it failed as master and still counts.
     pub penalties: Vec<PenaltyView>,
+}
+
+/// What was ordered and has not been answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// What.
+    pub what: AwaitedWhat,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// See [`Awaited`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwaitedWhat {
+    /// The prelude before the addresses come; the virtual router is ours already.
+    Prelude,
+    /// The addresses are to be put in place; the virtual router is ours already.
+    Placing,
+    /// The addresses are to go, and may still be here.
+    Removing,
 }
 
 /// A check that failed while the instance was MASTER (`while master`), and counts as failed for a while after that.

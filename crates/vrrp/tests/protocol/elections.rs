@@ -471,7 +471,8 @@ fn any_input_finds_out_that_we_slept() {
 fn a_backup_that_slept_too_long_listens_again() {
     // what its master said meanwhile may never have reached it
     let mut host = Host::new(v3(100));
-    host.hear(&message(&v3(100), GREATER, 120));
+    let outputs = host.hear(&message(&v3(100), GREATER, 120));
+    host.answer(outputs);
     host.freeze(ms(60_000));
     assert!(host.give(Input::Wake).is_empty());
     assert_takes_over_after(&mut host, DOWN_100);

@@ -128,6 +128,7 @@ fn one_that_cannot_take_part_keeps_all_out() {
         (reasons.len(), reasons[0].code.as_str(), reasons[0].text.as_str()),
         (1, "group-member", "two of its sync group: interface eth1 is down or has no carrier")
     );
+    host.answer(outputs);
     assert!(host.pass(ms(60_000)).is_empty());
     let outputs = host.give(Input::Link(&eth1(true)));
     assert_eq!(told(&outputs), [Some(State::Backup); 2]);

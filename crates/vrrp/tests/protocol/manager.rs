@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handover_vrrp::{Input, InstanceConfig, LinkId, OrderNumber, Output};
+use handover_vrrp::{AwaitedWhat, Input, InstanceConfig, LinkId, OrderNumber, Output};
 use model::{LinkFact, MacAddress, State, Verdict, Vrid};
 
 use crate::support::*;
@@ -302,6 +302,39 @@ fn a_manager_that_does_not_answer_is_a_fault() {
     assert_eq!(told(&outputs), [Some(State::Fault)]);
     assert_eq!(sent(&outputs).last(), Some(&0));
     assert!(transitions(&outputs)[0].cause.text.contains("did not answer"));
+}
+
+/// The addresses may be on two hosts for that long, and whoever asks has to hear of it.
+#[test]
+fn what_a_manager_does_not_answer_is_told() {
+    let (mut host, _) = claiming(v3(100));
+    let began = host.now;
+    let what = |host: &Host| host.view().awaited.map(|it| (it.what, host.now.since(it.since)));
+    assert_eq!(what(&host).map(|it| it.0), Some(AwaitedWhat::Placing));
+    host.pass_unanswered(ms(1000));
+    assert!(what(&host).expect("it still waits").1 >= ms(1000));
+    assert!(host.now > began);
+    let mut host = Host::master(v3(100));
+    assert_eq!(what(&host), None);
+    let asked = withdraws(&host.hear(&message(&v3(100), GREATER, 200)));
+    // Its successor has the addresses before it is asked to remove them.
+    let asked = asked.into_iter().chain(withdraws(&host.pass_unanswered(ms(200)))).last().expect("an order");
+    let mut hear = |seconds| {
+        let mut outputs = Vec::new();
+        for _ in 0..seconds {
+            outputs.extend(host.hear(&message(&v3(100), GREATER, 200)));
+            outputs.extend(host.pass_unanswered(ms(1000)));
+        }
+        outputs
+    };
+    assert!(notices(&hear(4)).is_empty());
+    let outputs = hear(30);
+    let told = notices(&outputs);
+    assert_eq!(what(&host).map(|it| it.0), Some(AwaitedWhat::Removing));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].0.contains("they may still be here"), "{told:?}");
+    host.give(Input::Withdrawn { instance: ONE, order: Some(asked) });
+    assert_eq!(what(&host), None);
 }
 
 #[test]
