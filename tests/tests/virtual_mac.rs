@@ -2,7 +2,7 @@
 //! them, so that a client that never asks again is served all the same (D7).
 
 use handover_tests::keepalived::{self, Keepalived};
-use handover_tests::node::{LIMIT, Node, VIP, eventually, start_lab};
+use handover_tests::node::{LIMIT, Node, RUNTIME_DIR, VIP, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::{Host, Lab, Packet};
 
@@ -223,6 +223,37 @@ fn a_reload_makes_and_removes_it_and_nobody_elses_is_touched() {
     assert!(link(&a, "vrrp.7").contains("macvlan mode private"));
     a.stop();
     assert!(link(&a, "vrrp.7").contains("macvlan mode private"));
+}
+
+/// D7: neighbours know the address by the hardware address that it had.
+#[test]
+fn another_hardware_address_is_announced_whoever_has_changed_it() {
+    let lab = start_lab();
+    let client = lab.add_host("client", &["192.168.1.9/24"]).expect("a client");
+    let own = |mac: &str| config(150, &format!("use_vmac vrrp.5 {mac}"));
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &own("02:00:00:00:00:05"));
+    a.start();
+    eventually(&lab, &[&a], "a is MASTER", || is_master(&a, 0) && a.holds(VIP));
+    // It has asked before. What comes from eth0 would tell it of eth0's address, so it doesn't ask while the virtual MAC is there.
+    let knew =
+        ["ip", "neighbour", "replace", VIP, "lladdr", "02:00:00:00:00:05", "dev", "eth0", "nud", "stale"];
+    assert!(client.run(knew).expect("ip").success());
+    let knows = || client.run(["ip", "neighbour", "show", VIP]).expect("ip").stdout;
+    a.configure(&own("02:00:00:00:00:06"));
+    let reload =
+        a.host().run([on_host("handover").as_str(), "reload", "--runtime-dir", RUNTIME_DIR]).expect("reload");
+    assert!(reload.success(), "{}", reload.stderr);
+    eventually(&lab, &[&a], "the client has heard of the new one", || knows().contains("02:00:00:00:00:06"));
+    assert!(is_master(&a, 0), "{}", a.story());
+
+    a.configure(&config(150, ""));
+    let reload =
+        a.host().run([on_host("handover").as_str(), "reload", "--runtime-dir", RUNTIME_DIR]).expect("reload");
+    assert!(reload.success(), "{}", reload.stderr);
+    eventually(&lab, &[&a], "it is on eth0", || a.sh("ip address show dev eth0").contains(VIP));
+    assert_eq!(a.sh("ip link set eth0 address 02:00:00:00:00:07 2>&1"), "");
+    eventually(&lab, &[&a], "the client has heard of eth0's", || knows().contains("02:00:00:00:00:07"));
+    assert!(is_master(&a, 0) && is_served(&client, VIP), "{}", a.story());
 }
 
 #[test]

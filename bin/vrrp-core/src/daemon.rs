@@ -276,8 +276,13 @@ impl Daemon {
     }
 
     fn on_link(&mut self, fact: &LinkFact, now: Instant) {
-        self.wire.set_mac(&fact.name, fact.mac);
+        let moved = self.wire.set_mac(&fact.name, fact.mac);
         self.core.handle(now, Input::Link(fact));
+        if moved {
+            for instance in self.setup.instances_on(&fact.name) {
+                self.core.handle(now, Input::Moved { instance });
+            }
+        }
     }
 
     fn on_advert_socket(

@@ -1,6 +1,6 @@
 //! The core's configuration (crate `setup`) and the way back from names to numbers, for what the siblings say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -104,6 +104,12 @@ impl Setup {
     /// The instances that have this address on that link.
     pub(crate) fn holders(&self, carrier: CarrierId, address: IpAddr) -> &[InstanceId] {
         self.carriers.get(carrier.0).and_then(|it| it.get(&address)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whoever has addresses on that link.
+    pub(crate) fn instances_on(&self, link: &LinkName) -> BTreeSet<InstanceId> {
+        let carrier = self.carrier(link).and_then(|id| self.carriers.get(id.0));
+        carrier.into_iter().flat_map(HashMap::values).flatten().copied().collect()
     }
 
     /// The addresses of an instance, in the order of the configuration.

@@ -103,14 +103,13 @@ impl Wire {
         self.watches.get(&(carrier, family))
     }
 
-    /// The hardware address that announcements on that link carry.
-    pub(crate) fn set_mac(&mut self, link: &LinkName, mac: Option<MacAddress>) {
+    /// The hardware address that announcements on that link carry. True if neighbours have been told of another one, or may have.
+    pub(crate) fn set_mac(&mut self, link: &LinkName, mac: Option<MacAddress>) -> bool {
         match mac {
-            Some(mac) => {
-                self.macs.insert(link.clone(), mac);
-            }
+            Some(mac) => self.macs.insert(link.clone(), mac).is_some_and(|before| before != mac),
             None => {
                 self.macs.remove(link);
+                false
             }
         }
     }

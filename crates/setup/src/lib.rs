@@ -93,6 +93,8 @@ fn placement(instance: &Instance) -> u64 {
     for address in instance.held() {
         (address.address, address.prefix, &address.link, &address.options).hash(&mut hasher);
     }
+    // Neighbours have to learn of another one.
+    instance.virtual_mac.iter().for_each(|own| (&own.link, own.mac.0).hash(&mut hasher));
     instance.routes.iter().for_each(|route| route.to_string().hash(&mut hasher));
     instance.rules.iter().for_each(|rule| rule.to_string().hash(&mut hasher));
     hasher.finish()

@@ -42,6 +42,11 @@ impl Instance {
         }
     }
 
+    /// Neighbours know another hardware address. Before the addresses are in place they know none.
+    pub(crate) fn announce_from_elsewhere(&self, turn: &mut Turn<'_>, holding: Holding) -> Holding {
+        if holding.install_by.is_none() { self.announce_first(turn, holding) } else { holding }
+    }
+
     /// When to announce again if it was done now.
     pub(crate) fn next_refresh(&self, now: Instant) -> Option<Instant> {
         self.config.announcements.refresh.map(|refresh| now + refresh.max(MIN_REFRESH))

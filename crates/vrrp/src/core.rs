@@ -127,6 +127,7 @@ impl Core {
                 self.deliver(now, instance, Event::Installed(Installed { order, failures, nothing }));
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
+            Input::Moved { instance } => self.deliver(now, instance, Event::Moved),
             Input::Mended { instance } => self.deliver(now, instance, Event::Mended),
             Input::PreludeDone { instance, order } => {
                 self.deliver(now, instance, Event::PreludeDone { order });

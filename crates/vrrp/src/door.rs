@@ -186,6 +186,11 @@ pub enum Input<'a> {
         /// Which order it answers, if any.
         order: Option<OrderNumber>,
     },
+    /// An interface with addresses of that instance has another hardware address than before.
+    Moved {
+        /// Whose addresses.
+        instance: InstanceId,
+    },
     /// What kept the manager from putting this instance's addresses in place is gone.
     Mended {
         /// Whose addresses.

@@ -56,6 +56,8 @@ pub(crate) enum Event<'a> {
     Installed(Installed<'a>),
     /// [`crate::Input::Withdrawn`].
     Withdrawn { order: Option<OrderNumber> },
+    /// [`crate::Input::Moved`].
+    Moved,
     /// [`crate::Input::Mended`], and [`crate::Input::Undrain`].
     Mended,
     /// [`crate::Input::PreludeDone`].
@@ -101,6 +103,11 @@ impl Instance {
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
             (State::Initialize | State::Backup(_) | State::Active(_), Event::Mended) => {
                 self.forget_refusals(turn);
+            }
+            (State::Initialize | State::Backup(_), Event::Moved) => {}
+            (State::Active(holding), Event::Moved) => {
+                let holding = self.announce_from_elsewhere(turn, holding);
+                self.keep_holding(holding);
             }
             // Whoever has left Active waits for nothing any more.
             (State::Initialize, Event::PreludeDone { .. }) => {}

@@ -41,6 +41,20 @@ fn announcements_wait_for_the_addresses_and_are_repeated() {
     assert_eq!(announcements(&host.pass(ms(60_000))), 0);
 }
 
+#[test]
+fn who_has_another_hardware_address_announces_itself_anew() {
+    // V3-FSM-15, D7
+    let (mut host, order) = claiming(v3(100));
+    assert_eq!(announcements(&host.give(Input::Moved { instance: ONE })), 0, "nothing is in place yet");
+    refused(&mut host, order, &[]);
+    host.pass(ms(60_000));
+    assert_eq!(announcements(&host.give(Input::Moved { instance: ONE })), ANNOUNCEMENTS);
+    assert_eq!(announcements(&host.pass(ms(60_000))), ANNOUNCEMENTS, "and once more later");
+    let outputs = host.hear(&message(&v3(100), GREATER, 200));
+    host.answer(outputs);
+    assert_eq!(announcements(&host.give(Input::Moved { instance: ONE })), 0, "they are somebody else's");
+}
+
 /// The places of each announcement of some addresses.
 fn announced_places(outputs: &[Output]) -> Vec<Vec<u32>> {
     let places = |output: &Output| match output {
