@@ -85,6 +85,13 @@ fn the_address_moves_with_its_hardware_address() {
     assert!(a.sh("ip address show dev vrrp.5").contains(VIP), "{}", a.story());
     assert!(!a.sh("ip -6 address").contains("tentative"), "{}", a.sh("ip -6 address"));
 
+    // A base that somebody lets answer would draw the addresses to its own hardware address.
+    let arp_ignore = "/proc/sys/net/ipv4/conf/eth0/arp_ignore";
+    assert_eq!(a.sh(&format!("cat {arp_ignore}; echo 0 > {arp_ignore} 2>&1")).trim(), "1");
+    eventually(&lab, &[&a], "eth0 leaves the answers to vrrp.5 again", || {
+        a.sh(&format!("cat {arp_ignore}")).trim() == "1"
+    });
+
     // E3: who is killed and comes back goes on.
     for program in ["vrrp-core", "ipmgr"] {
         let before = a.pids(program);

@@ -41,7 +41,7 @@ use crate::gate::{CORE_USER, Gate};
 use crate::limiter::Limiter;
 use crate::needs::NEEDS;
 use crate::paths;
-use crate::plan::{self, Spot, Thing};
+use crate::plan::{self, Placed, Spot, Thing};
 use crate::progress::Progress;
 use crate::shutter::{self, Shutter};
 use crate::sockets::{self, Use};
@@ -100,6 +100,8 @@ struct Daemon {
     reload: Participant<(), ()>,
     /// The places of the configurations before.
     former: HashSet<Spot>,
+    /// What we have put in place, and has been there since.
+    placed: HashSet<Placed>,
     path: PathBuf,
     instances: HashMap<InstanceName, InstanceId>,
     configured: Configured,
@@ -136,6 +138,8 @@ struct Daemon {
     made: HashSet<LinkName>,
     /// Those of them that somebody keeps deleting, and that are not there until their time has come.
     held_back: HashSet<LinkName>,
+    /// When to look next whether somebody has their bases answer for them.
+    quieten_at: Instant,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
     /// Whose addresses were refused for that, until vrrp-core is told that it is over.
@@ -215,6 +219,7 @@ impl Daemon {
             uses,
             gate: Gate::new(core_user.map(|user| user.uid), sys::user::effective_uid()),
             former: HashSet::new(),
+            placed: HashSet::new(),
             reload: Participant::new(&start, RELOAD, |_, _| ((), Vec::new())),
             config: start.config,
             path,
@@ -236,6 +241,7 @@ impl Daemon {
             debt: Debt::take_over(&start.runtime_dir),
             made: HashSet::new(),
             held_back: HashSet::new(),
+            quieten_at: now,
             no_virtual_link: HashMap::new(),
             barred: HashSet::new(),
             adopted: false,
@@ -407,7 +413,7 @@ impl Daemon {
         let shut = shutter::wanted(&self.config, &self.claims, &self.world);
         let table = shutter::table(&self.config);
         let told_otherwise = self.shutter.shut(&shut, &table) | self.doubles.is_news();
-        let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
+        let plan = plan::plan(&self.config, (&self.former, &self.placed), &self.claims, &self.world);
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);
         self.shutter.reopen(&shut, &table);
@@ -442,6 +448,7 @@ impl Daemon {
         match World::look(&mut self.route, has_paths) {
             Ok(world) => {
                 self.doubles.look(&world);
+                plan::remember(&mut self.placed, &self.config, &self.claims, &world);
                 self.world = world;
                 self.outdated = false;
                 self.dirty = false;
@@ -473,7 +480,7 @@ impl Daemon {
         self.look_at = now;
         self.look(now);
         self.promote(now);
-        let plan = plan::plan(&self.config, &self.former, &self.claims, &self.world);
+        let plan = plan::plan(&self.config, (&self.former, &self.placed), &self.claims, &self.world);
         let count = plan.changes.len();
         let paths = paths::paths(&self.config, &self.claims, &self.world);
         self.make(plan, paths, now);

@@ -55,7 +55,7 @@ impl Ours {
         let Some(nothing) = config::parse("nothing", NOTHING).config else { return Ok(Self::default()) };
         let nobody = Claims::new(std::iter::empty(), sys::clock::now());
         let paths = paths::paths(&nothing, &nobody, &world);
-        let plan = plan::plan(&nothing, &HashSet::new(), &nobody, &world);
+        let plan = plan::plan(&nothing, (&HashSet::new(), &HashSet::new()), &nobody, &world);
         let links = world.links().filter(|link| link.virtual_link.is_some());
         let endangered = bystanders::endangered(&nothing, &world).into_keys();
         Ok(Self {

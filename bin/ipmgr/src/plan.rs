@@ -5,7 +5,8 @@
 //! renewed by a count that could be wrong.
 //!
 //! It must never touch an address that isn't ours. Ours is one with a short lifetime and our mark (or, on a kernel that
-//! keeps no marks, a configured one with a short lifetime); what an administrator or another program added lives longer.
+//! keeps no marks, a configured one with a short lifetime); what an administrator or another program added lives longer. One
+//! that was ours while it was held, and has not been gone since, is ours, whatever somebody has made of its lifetime.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -94,6 +95,8 @@ impl fmt::Display for Thing {
 pub(crate) enum Reason {
     /// This instance wants it, or it stands still, and it isn't there.
     Missing(Option<InstanceId>),
+    /// Somebody has given an address of this instance's a lifetime that ends with nobody's death.
+    Altered(InstanceId),
     /// Its time is running out.
     Renewal,
     /// The configuration wants it otherwise than it is: it goes and comes in one batch.
@@ -117,8 +120,33 @@ pub(crate) fn spots(config: &Config) -> HashSet<Spot> {
     moving.chain(&config.statics.addresses).map(Spot::of).collect()
 }
 
+/// What the kernel tells addresses apart by.
+pub(crate) type Placed = (u32, IpAddr, u8);
+
+/// The addresses that we have put in place for who holds them, and that have been there since.
+pub(crate) fn remember(placed: &mut HashSet<Placed>, config: &Config, claims: &Claims, world: &World) {
+    placed.retain(|(link, address, prefix)| world.find(*link, *address, *prefix).is_some());
+    let instances = config.instances.iter().enumerate();
+    let holders = instances.filter(|(number, _)| claims.of(InstanceId(*number)) == Claim::Ordered);
+    for address in holders.flat_map(|(_, instance)| instance.held()) {
+        let link = world.link(&address.link);
+        let found = link.and_then(|link| world.find(link.index, address.address, address.prefix));
+        placed.extend(found.filter(|found| is_ours(found, true)).map(place_of));
+    }
+}
+
+fn place_of(found: &HostAddress) -> Placed {
+    (found.link, found.address, found.prefix)
+}
+
 /// Compares what should be with what is. `former` are the places of configurations before: what is ours there has to go.
-pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, world: &World) -> Plan {
+/// `placed`: as [`remember`] has it.
+pub(crate) fn plan(
+    config: &Config,
+    (former, placed): (&HashSet<Spot>, &HashSet<Placed>),
+    claims: &Claims,
+    world: &World,
+) -> Plan {
     let mut plan = Plan::default();
     let (mut wanted, mut spared) = (HashSet::new(), HashSet::new());
     for (number, instance) in config.instances.iter().enumerate() {
@@ -130,7 +158,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
         for address in instance.held() {
             // Two instances may want the same; once is enough.
             if claim == Claim::Ordered && !wanted.contains(&Spot::of(address)) {
-                plan.want(Some(id), address, world);
+                plan.want(Some(id), address, placed, world);
                 wanted.insert(Spot::of(address));
             }
             spared.insert(Spot::of(address));
@@ -138,7 +166,7 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
     }
     for address in config.statics.addresses.iter().filter(|_| claims.keeps_statics()) {
         if wanted.insert(Spot::of(address)) {
-            plan.want(None, address, world);
+            plan.want(None, address, placed, world);
         }
         spared.insert(Spot::of(address));
     }
@@ -146,7 +174,9 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
     for found in world.addresses() {
         let Some(name) = world.name(found.link) else { continue };
         let spot = Spot::new(name, found.address, found.prefix);
-        if is_ours(found, configured.contains(&spot) || former.contains(&spot)) && !spared.contains(&spot) {
+        let ours = is_ours(found, configured.contains(&spot) || former.contains(&spot))
+            || placed.contains(&place_of(found));
+        if ours && !spared.contains(&spot) {
             plan.changes.push((removal(found, name), Reason::Unwanted));
         }
     }
@@ -173,7 +203,13 @@ pub(crate) fn plan(config: &Config, former: &HashSet<Spot>, claims: &Claims, wor
 }
 
 impl Plan {
-    fn want(&mut self, instance: Option<InstanceId>, wanted: &Address, world: &World) {
+    fn want(
+        &mut self,
+        instance: Option<InstanceId>,
+        wanted: &Address,
+        placed: &HashSet<Placed>,
+        world: &World,
+    ) {
         let Address { address, prefix, link: name, .. } = wanted;
         let shape = shape(wanted);
         let Some(link) = world.link(name) else {
@@ -191,7 +227,12 @@ impl Plan {
             Some(found) if is_ours(found, true) && found.valid.is_some_and(|left| left <= RENEW_BELOW) => {
                 Reason::Renewal
             }
-            Some(_) => return,
+            Some(found) => {
+                match instance.filter(|_| !is_ours(found, true) && placed.contains(&place_of(found))) {
+                    Some(instance) => Reason::Altered(instance),
+                    None => return,
+                }
+            }
         };
         let place = Place { link: link.index, name: name.clone(), address: *address, prefix: *prefix };
         let change = Change::Add { place, shape, lifetime: lifetime(wanted), origin: Some(ORIGIN) };
@@ -343,12 +384,22 @@ vrrp_instance third {
         there(text, Some(60), Some(ORIGIN))
     }
 
-    /// One word per change: `+` missing, `r` renewal, `-` unwanted, `<` and `>` out and in again.
+    /// One word per change: `+` missing, `!` altered, `r` renewal, `-` unwanted, `<` and `>` out and in again.
     fn words(config: &Config, claims: &Claims, addresses: Vec<HostAddress>) -> Vec<String> {
-        let plan = plan(config, &HashSet::new(), claims, &world(addresses));
+        words_beside(&HashSet::new(), config, claims, addresses)
+    }
+
+    fn words_beside(
+        placed: &HashSet<Placed>,
+        config: &Config,
+        claims: &Claims,
+        addresses: Vec<HostAddress>,
+    ) -> Vec<String> {
+        let plan = plan(config, (&HashSet::new(), placed), claims, &world(addresses));
         let word = |(change, reason): &(Change, Reason)| {
             let sign = match reason {
                 Reason::Missing(_) => '+',
+                Reason::Altered(_) => '!',
                 Reason::Renewal => 'r',
                 Reason::Unwanted => '-',
                 Reason::Changed if matches!(change, Change::Remove { .. }) => '<',
@@ -358,6 +409,22 @@ vrrp_instance third {
             format!("{sign}{}", change.place())
         };
         plan.changes.iter().map(word).collect()
+    }
+
+    #[test]
+    fn what_was_ours_and_has_not_been_gone_is_ours() {
+        let altered = || vec![there("192.0.2.5/24", None, None)];
+        let mut placed = HashSet::new();
+        remember(&mut placed, &two(), &claims(&[FIRST]), &world(altered()));
+        assert_eq!(placed.len(), 0, "it was there before us");
+        remember(&mut placed, &two(), &claims(&[]), &world(vec![ours("192.0.2.5/24")]));
+        assert_eq!(placed.len(), 0, "nobody holds it");
+        remember(&mut placed, &two(), &claims(&[FIRST]), &world(vec![ours("192.0.2.5/24")]));
+        let words = |ordered: &[InstanceId]| words_beside(&placed, &two(), &claims(ordered), altered());
+        assert_eq!(words(&[FIRST])[0], "!192.0.2.5/24 on eth0");
+        assert_eq!(words(&[]), ["-192.0.2.5/24 on eth0"]);
+        remember(&mut placed, &two(), &claims(&[FIRST]), &world(vec![]));
+        assert_eq!(placed.len(), 0, "what comes after it is somebody else's");
     }
 
     #[test]
@@ -389,7 +456,7 @@ vrrp_instance third {
             there("192.0.2.5/24", Some(40), Some(ORIGIN)),
             there("2001:db8::5/128", Some(39), Some(ORIGIN)),
         ];
-        let plan = plan(&two(), &HashSet::new(), &claims(&[FIRST]), &world(all));
+        let plan = plan(&two(), (&HashSet::new(), &HashSet::new()), &claims(&[FIRST]), &world(all));
         let lifetimes: Vec<Lifetime> = plan
             .changes
             .iter()
@@ -488,7 +555,7 @@ vrrp_instance third {
 
     #[test]
     fn a_link_that_is_not_there_is_a_sentence() {
-        let plan = plan(&two(), &HashSet::new(), &claims(&[FIRST]), &World::default());
+        let plan = plan(&two(), (&HashSet::new(), &HashSet::new()), &claims(&[FIRST]), &World::default());
         assert!(plan.changes.is_empty());
         let (_, spot, sentence) = &plan.impossible[0];
         assert_eq!(sentence, "add 192.0.2.5/24 on eth0: there is no such interface");

@@ -14,7 +14,7 @@ use model::{Family, LinkFact, Transport};
 use sys::advert::AdvertSocket;
 use sys::announce::AnnounceSocket;
 use sys::clock::now;
-use sys::netlink::Change;
+use sys::netlink::{Change, Lifetime, Shape};
 use sys::process::{Exit, Signal};
 use sys::seqpacket::Connection;
 use sys::watch::WatchSocket;
@@ -166,6 +166,33 @@ fn what_the_administrator_added_stays_the_administrators() {
     drop(core);
     assert_eq!(host.ended(), Exit::Code(0));
     assert!(host.found(VIP).is_some());
+}
+
+/// A4: what was ours goes with its master, whatever somebody has made of its lifetime; a second one would have it for ever.
+#[test]
+fn what_was_ours_stays_ours_when_somebody_makes_it_last_for_ever() {
+    let Some(mut host) = Host::started() else { return };
+    let (mut core, _) = host.core();
+    for (name, address, prefix) in [("api_vip", VIP, 32), ("six", "2001:db8::100", 128)] {
+        assert_eq!(core.install(name, 1), [""; 0]);
+        let place = host.place("eth0", address, prefix);
+        let lifetime = Lifetime { valid: None, preferred: None };
+        let for_ever = [Change::Add { place, shape: Shape::default(), lifetime, origin: None }];
+        assert_eq!(host.route.apply(&for_ever), [Ok(())]);
+        eventually("it ends again with whoever renews it", || {
+            core.beat();
+            host.found(address).is_some_and(|it| it.valid.is_some())
+        });
+        let told = format!("(api_vip) put back {VIP}/32 on eth0: it had been made to last for ever");
+        assert!(host.log().contains(&told), "{}", host.log());
+        // Who fights over it doesn't keep it here either.
+        for _ in 0..20 {
+            assert_eq!(host.route.apply(&for_ever), [Ok(())]);
+            core.beat();
+        }
+        core.withdraw(name, 2);
+        eventually("it has gone", || host.found(address).is_none());
+    }
 }
 
 /// D3: a vrrp-core that is stopped, stuck or starved.

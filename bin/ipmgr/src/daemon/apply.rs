@@ -15,6 +15,10 @@ use crate::plan::{Plan, Reason, Spot, Thing};
 use crate::progress::Progress;
 use crate::virtual_links;
 
+/// What had become of what is put back.
+pub(super) const GONE: &str = "it was gone";
+const ALTERED: &str = "it had been made to last for ever";
+
 impl Daemon {
     /// Makes the changes of a plan, and says what failed that did not fail the last time. Rules and routes go before the
     /// addresses that they may need, and come after them.
@@ -111,7 +115,9 @@ impl Daemon {
             }
         };
         plan.changes.retain(|(change, reason)| match reason {
-            Reason::Missing(Some(instance)) => !waits(*instance, &Thing::Address(Spot::changed_by(change))),
+            Reason::Missing(Some(instance)) | Reason::Altered(instance) => {
+                !waits(*instance, &Thing::Address(Spot::changed_by(change)))
+            }
             Reason::Missing(None) | Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
         });
         let mut goes = |cause: &Option<Cause>| match cause {
@@ -138,18 +144,26 @@ impl Daemon {
             let meanwhile = &self.meanwhile;
             let wanted = changes.by_ref().filter(|(_, reason)| match reason {
                 Reason::Missing(instance) => !meanwhile.has_given_up(*instance),
-                Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
+                Reason::Altered(_) | Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
             });
             let (batch, reasons): (Vec<_>, Vec<_>) = wanted.take(MAX_BATCH).unzip();
             let results = self.route.apply(&batch);
             for ((change, reason), result) in batch.iter().zip(&reasons).zip(results) {
                 if let (Ok(()), Change::Add { .. }) = (&result, change) {
                     self.progress.note(&Spot::changed_by(change));
+                    if let Reason::Missing(Some(_)) = reason {
+                        let place = change.place();
+                        self.placed.insert((place.link, place.address, place.prefix));
+                    }
                 }
                 match (result, reason) {
                     (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(instance) => {
                         let thing = Thing::Address(Spot::changed_by(change));
-                        self.remark_on_repair(*instance, thing, change.place(), now);
+                        self.remark_on_repair(*instance, thing, (change.place(), GONE), now);
+                    }
+                    (Ok(()), Reason::Altered(instance)) => {
+                        let thing = Thing::Address(Spot::changed_by(change));
+                        self.remark_on_repair(*instance, thing, (change.place(), ALTERED), now);
                     }
                     (Ok(()), _) => log::debug!("{reason:?}: {change:?}"),
                     (Err(error), Reason::Unwanted) if error.is_absent() => {}
@@ -195,7 +209,7 @@ impl Daemon {
         for (cause, result) in results {
             match (result, cause) {
                 (Ok(()), Some(Cause { instance: Some(instance), thing })) if !asked.contains(&instance) => {
-                    self.remark_on_repair(instance, thing.clone(), &thing, now);
+                    self.remark_on_repair(instance, thing.clone(), (&thing, GONE), now);
                 }
                 (Ok(()), _) => {}
                 (Err(error), None) if error.is_absent() => {}
@@ -224,7 +238,7 @@ impl Daemon {
         &mut self,
         instance: InstanceId,
         thing: Thing,
-        what: &impl fmt::Display,
+        (what, why): (&impl fmt::Display, &str),
         now: Instant,
     ) {
         if self.adopted {
@@ -240,7 +254,7 @@ impl Daemon {
         let wall = service::stamp::rfc3339(sys::clock::wall());
         let (count, pause) = self.contest.put_back(name, thing, now, wall);
         self.repairs.mention(now, || {
-            log::warn!("({name}) put back {what}: it was gone, and not by our doing");
+            log::warn!("({name}) put back {what}: {why}, and not by our doing");
             if !pause.is_zero() {
                 let pause = pause.as_millis();
                 log::warn!(

@@ -9,7 +9,8 @@ use config::Instance;
 use model::{Instant, LinkName, MacAddress};
 use sys::netlink::{self, KernelError};
 
-use super::Daemon;
+use super::apply::GONE;
+use super::{Daemon, LOOK_EVERY};
 use crate::claims::InstanceId;
 use crate::plan::Thing;
 use crate::virtual_links::{self, Step};
@@ -17,6 +18,7 @@ use crate::virtual_links::{self, Step};
 impl Daemon {
     /// Sees to it that there are those that the configuration names, and no others of ours.
     pub(super) fn keep_virtual_links(&mut self, now: Instant) {
+        self.keep_bases_quiet(now);
         let (steps, impossible) = virtual_links::steps(&self.config, &self.world);
         self.no_virtual_link = impossible.into_iter().map(|(link, text)| (Thing::Link(link), text)).collect();
         self.held_back.clear();
@@ -59,9 +61,29 @@ impl Daemon {
         self.give_back(&before, now);
     }
 
+    /// Nobody tells us of a sysctl, so it is looked at as often as all else.
+    fn keep_bases_quiet(&mut self, now: Instant) {
+        if now < self.quieten_at {
+            return;
+        }
+        self.quieten_at = now + LOOK_EVERY;
+        for base in virtual_links::quietened(&self.world) {
+            let Some(name) = self.world.name(base).cloned() else { continue };
+            if netlink::arp_ignore(&name).is_ok_and(|is| is == 0) {
+                let made = self.route.set_arp_ignore(base, &name, 1);
+                self.complaints.mention(now, || match made {
+                    Ok(()) => log::warn!(
+                        "{name} answered ARP requests for the virtual MACs' addresses: somebody had set its arp_ignore to 0; it is 1 again"
+                    ),
+                    Err(error) => log::error!("{error}"),
+                });
+            }
+        }
+    }
+
     fn remark_on_remade(&mut self, link: &LinkName, now: Instant) {
         if let Some(owner) = self.owner(link) {
-            self.remark_on_repair(owner, Thing::Link(link.clone()), link, now);
+            self.remark_on_repair(owner, Thing::Link(link.clone()), (link, GONE), now);
         }
     }
 
