@@ -54,7 +54,7 @@ complete -c handover -n __fish_use_subcommand -f -a undrain -d 'Bring a drained 
 complete -c handover -n '__fish_seen_subcommand_from undrain' -s h -l help -d 'help'
 complete -c handover -n '__fish_seen_subcommand_from undrain' -l all -d 'every instance'
 complete -c handover -n '__fish_seen_subcommand_from undrain' -l runtime-dir -x -a '(__fish_complete_directories)' -d 'where the sockets are (default: $RUNTIME_DIRECTORY, else /run/handover)'
-complete -c handover -n __fish_use_subcommand -f -a reload -d 'Have all daemons take the configuration as it is in the file now; exit status 1 if nothing has changed because of an error.'
+complete -c handover -n __fish_use_subcommand -f -a reload -d 'Have all daemons take the configuration as it is in the file now; exit status 1 if nothing has changed because of an error, or if something that the new one wants could not be done.'
 complete -c handover -n '__fish_seen_subcommand_from reload' -s h -l help -d 'help'
 complete -c handover -n '__fish_seen_subcommand_from reload' -l plan -d 'only say what would change'
 complete -c handover -n '__fish_seen_subcommand_from reload' -l json -d 'as one JSON object'

@@ -236,6 +236,41 @@ fn a_plan_says_what_would_happen_and_does_nothing() {
     assert_eq!((node.at("/last_reload"), messages(&feed)), (String::new(), vec![]));
 }
 
+/// Nobody can know what the kernel will refuse; whoever has ordered it has to hear of it.
+#[test]
+fn what_the_kernel_refuses_of_a_new_configuration_fails_the_command() {
+    let lab = start_lab();
+    let node = master(&lab, PLAIN);
+    let two = config(Wanted { vips: &[VIP, OTHER_VIP], ..PLAIN });
+    // What stays carries on, and the rest is named.
+    node.configure(&two.replace("192.168.1.101/32", "192.168.1.101/32 dev eth8 no_track"));
+    let some = reload(&node, &[]);
+    assert_eq!(some.exit, lab::Exit::Code(1), "{}", some.stdout);
+    let told =
+        "not all of it could be done:\napi_vip: add 192.168.1.101/32 on eth8: there is no such interface";
+    assert!(some.stderr.contains(told), "{}", some.stderr);
+    assert_eq!(node.state(), "MASTER");
+    // What is known stays in the status, and fails nothing anew.
+    node.configure(
+        &two.replace("192.168.1.101/32", "192.168.1.101/32 dev eth8 no_track")
+            .replace("priority 150", "priority 140"),
+    );
+    let _ = reloaded(&node);
+    node.configure(&config(PLAIN).replace(&format!("{VIP}/32"), "192.168.1.101/32 dev eth8 no_track"));
+    let nothing = reload(&node, &["--json"]);
+    assert_eq!(nothing.exit, lab::Exit::Code(1), "{}", nothing.stdout);
+    assert!(
+        nothing.stderr.contains("api_vip is in FAULT: no address could be put in place"),
+        "{}",
+        nothing.stderr
+    );
+    let json: Value = serde_json::from_str(&nothing.stdout).expect("JSON");
+    assert_eq!(json["trouble"].as_array().map(Vec::len), Some(1), "{json}");
+    node.configure(&config(PLAIN));
+    let _ = reloaded(&node);
+    eventually(&lab, &[&node], "a is MASTER again", || node.state() == "MASTER" && node.holds(VIP));
+}
+
 /// The master goes on through all of it: another name, other addresses, priority, interval, hook, a neighbour.
 #[test]
 fn a_master_takes_changes_in_place() {

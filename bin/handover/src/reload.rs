@@ -3,15 +3,22 @@
 //! Everybody or nobody: see docs/reload.md. This command is only the coordinator; each daemon reads the file itself.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argh::FromArgs;
 use ipc::reload::{Fate, Kind, Planned, Trigger};
-use serde_json::json;
+use serde_json::{Value, json};
+use service::client::Client;
 use service::reload::{Coordinated, coordinate};
 use service::{Exit, Failure};
 
+/// How long ipmgr may take for what it is ordered; after that vrrp-core itself waits no longer.
+const SETTLES_WITHIN: Duration = Duration::from_secs(6);
+/// How often it is looked whether that is done.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Have all daemons take the configuration as it is in the file now; exit status 1 if nothing has changed because of an
-/// error.
+/// error, or if something that the new one wants could not be done.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "reload", help_triggers("-h", "--help"))]
 pub(crate) struct ReloadArguments {
@@ -44,11 +51,18 @@ pub(crate) fn run(arguments: ReloadArguments) -> Result<(), Failure> {
 
 fn reload(runtime_dir: &Path, plan: bool, as_json: bool) -> Result<(), Failure> {
     let trigger = if plan { Trigger::Plan } else { Trigger::Command };
+    let before = if plan { Vec::new() } else { instances(runtime_dir) };
     let outcome = coordinate(runtime_dir, trigger);
+    let trouble = match &outcome {
+        Ok(Coordinated { changed: true, plan: lines, .. }) if !plan => {
+            new_trouble(&before, &settled(runtime_dir), lines)
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    };
     if as_json {
         let text = match &outcome {
             Ok(Coordinated { config, changed, plan: lines, absent }) => {
-                json!({ "config": config, "changed": changed, "done": !plan, "absent": absent, "plan": lines })
+                json!({ "config": config, "changed": changed, "done": !plan, "absent": absent, "plan": lines, "trouble": trouble })
             }
             Err(error) => json!({ "error": error }),
         };
@@ -56,7 +70,64 @@ fn reload(runtime_dir: &Path, plan: bool, as_json: bool) -> Result<(), Failure> 
     } else if let Ok(coordinated) = &outcome {
         crate::say(&render(coordinated, plan));
     }
-    outcome.map(|_| ()).map_err(|error| Failure::new(Exit::Failed, error))
+    let failed = |error| Failure::new(Exit::Failed, error);
+    outcome.map_err(failed)?;
+    if trouble.is_empty() {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "the new configuration runs, and not all of it could be done:\n{}",
+        trouble.join("\n")
+    )))
+}
+
+/// What vrrp-core says of its instances; none if it can't be asked.
+fn instances(runtime_dir: &Path) -> Vec<Value> {
+    let status = || {
+        let mut client = Client::connect(runtime_dir, "vrrp-core").ok()?;
+        client.request("status").ok()?;
+        client.wait_for("status").ok()?.get("instances").and_then(Value::as_array).cloned()
+    };
+    status().unwrap_or_default()
+}
+
+/// The same, once ipmgr has answered what the new configuration has it do, or has had its time.
+fn settled(runtime_dir: &Path) -> Vec<Value> {
+    let looks = SETTLES_WITHIN.as_millis() / LOOK_EVERY.as_millis();
+    for _ in 0..looks {
+        let now = instances(runtime_dir);
+        if !now.iter().any(|it| it.get("awaited").is_some()) {
+            return now;
+        }
+        let Ok(client) = Client::connect(runtime_dir, "vrrp-core") else { break };
+        if client.rest(LOOK_EVERY).is_err() {
+            break;
+        }
+    }
+    instances(runtime_dir)
+}
+
+/// What the new configuration has brought: a master that isn't one any more, and what ipmgr or the kernel has refused.
+fn new_trouble(before: &[Value], after: &[Value], plan: &[Planned]) -> Vec<String> {
+    let word = |it: &Value, key: &str| it.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut trouble = Vec::new();
+    for now in after {
+        let name = word(now, "name");
+        let line = plan.iter().find(|line| line.kind == Kind::Instance && line.name == name);
+        let former = line.and_then(|line| line.was.clone()).unwrap_or_else(|| name.clone());
+        let was = before.iter().find(|it| word(it, "name") == former);
+        let refused = |it: &Value| it.get("refused").and_then(Value::as_array).cloned().unwrap_or_default();
+        let known = was.map(refused).unwrap_or_default();
+        let news = refused(now).into_iter().filter(|it| !known.contains(it));
+        let news: Vec<String> = news.filter_map(|it| it.as_str().map(|it| format!("{name}: {it}"))).collect();
+        if word(now, "state") == "FAULT" && was.is_some_and(|was| word(was, "state") != "FAULT") {
+            let why = now.pointer("/cause/text").and_then(Value::as_str).unwrap_or_default();
+            trouble.push(format!("{name} is in FAULT: {why}"));
+        } else {
+            trouble.extend(news);
+        }
+    }
+    trouble
 }
 
 fn render(coordinated: &Coordinated, only_planned: bool) -> String {

@@ -313,13 +313,13 @@ fn render_instance(instance: &Value, out: &mut String) {
         *out += &render_penalty(penalty);
     }
     let awaited = text(instance, &["awaited", "what"]);
-    *out += &render_awaited(awaited, number(instance, &["awaited", "ms"]));
+    let is_master = text(instance, &["state"]) == "MASTER";
+    *out += &render_awaited(awaited, number(instance, &["awaited", "ms"]), is_master);
     // Whoever was master is, while we are about to be, the past.
-    let taking_over = ["prelude", "placing"].contains(&awaited);
+    let taking_over = !is_master && ["prelude", "placing"].contains(&awaited);
     if let Some(master) = instance.get("master").filter(|_| !taking_over) {
         let (address, priority) = (text(master, &["address"]), number(master, &["priority"]));
         let silent = number(master, &["silent_ms"]);
-        let is_master = text(instance, &["state"]) == "MASTER";
         let held = milliseconds_since(text(instance, &["since"]));
         *out += &if is_master && silent < RECENT_MS && silent + GIVING_WAY_MS < held {
             format!(
@@ -353,16 +353,21 @@ fn render_instance(instance: &Value, out: &mut String) {
 }
 
 /// What ipmgr, or a hook before the addresses come, is waited for.
-fn render_awaited(what: &str, ms: u64) -> String {
+fn render_awaited(what: &str, ms: u64, is_master: bool) -> String {
     match what {
+        "placing" if is_master => {
+            format!("    its addresses are being changed: ipmgr has been at it for {ms} ms\n")
+        }
         "prelude" => {
-            format!("    taking over: pre_master has run for {ms} ms, and the addresses come after it\n")
+            format!(
+                "    taking over: pre_master has been running for {ms} ms, and the addresses come after it\n"
+            )
         }
         "placing" => {
-            format!("    taking over: ipmgr has put the addresses in place for {ms} ms, and isn't done\n")
+            format!("    taking over: ipmgr has been putting the addresses in place for {ms} ms\n")
         }
         "removing" if ms < SILENT_MS => {
-            format!("    giving way: ipmgr has removed the addresses for {ms} ms, and isn't done\n")
+            format!("    giving way: ipmgr has been removing the addresses for {ms} ms\n")
         }
         "removing" => format!(
             "    trouble: ipmgr has not said for {} s that the addresses are gone: they may still be here, whoever is master\n",

@@ -101,6 +101,7 @@ impl Instance {
         // Both rounds of announcements begin when they are in place.
         Holding {
             order,
+            since: turn.now,
             install_by: Some(turn.now + INSTALL_LIMIT),
             placed: false,
             announce_again: None,

@@ -41,7 +41,7 @@ pub(crate) struct Listening {
 /// Active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// When it has become so.
+    /// When its addresses were ordered as they are now, or their prelude was.
     pub(crate) since: Instant,
     /// Adver_Timer.
     pub(crate) advert_at: Instant,

@@ -58,7 +58,7 @@ impl Instance {
     /// What ipmgr, or a prelude, is waited for.
     pub(crate) fn awaited(&self) -> Option<Awaited> {
         let placing = match self.state {
-            State::Active(holding) if self.is_told_master() || holding.install_by.is_none() => None,
+            State::Active(holding) if holding.install_by.is_none() => None,
             State::Active(holding) => {
                 Some(if holding.is_opening() { AwaitedWhat::Prelude } else { AwaitedWhat::Placing })
                     .map(|what| Awaited { what, since: holding.since })
