@@ -154,6 +154,8 @@ fn render_line(line: &Planned) -> String {
         Kind::GroupHooks => "hooks of group",
         Kind::Mail => "mail to",
         Kind::OuterScript => "command of",
+        Kind::Static => "static",
+        Kind::Global => "settings of",
     };
     let fate = match line.fate {
         Fate::Keep => "keep",

@@ -99,6 +99,10 @@ pub enum Kind {
     Mail,
     /// What runs before or after everything: `startup_script`, `shutdown_script`.
     OuterScript,
+    /// An address, a route or a rule that stands still: `static_ipaddress`, `static_routes`, `static_rules`.
+    Static,
+    /// `global_defs`
+    Global,
 }
 
 /// What becomes of something.
