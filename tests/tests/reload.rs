@@ -374,7 +374,7 @@ fn nobody_changes_unless_all_can() {
     let node = master(&lab, PLAIN);
     let feed = follow(&node);
     node.configure(&config(Wanted { priority: 200, ..PLAIN }));
-    for program in ["checkerd", "ipmgr"] {
+    for program in ["checkerd", "ipmgr", "notifierd"] {
         node.signal(program, "STOP");
         let refused = reload(&node, &[]);
         node.signal(program, "CONT");
@@ -385,6 +385,9 @@ fn nobody_changes_unless_all_can() {
             refused.stderr
         );
         assert_eq!(node.at("/instances/0/priority/base"), "150", "{}", node.story());
+        // Also where vrrp-core itself was ready.
+        let last = node.at("/last_reload/error");
+        assert!(node.at("/last_reload/outcome") == "refused" && last.contains(program), "{last}");
     }
     // A coordinator that dies has prepared for nothing.
     node.signal("notifierd", "STOP");

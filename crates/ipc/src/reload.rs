@@ -23,7 +23,17 @@ pub enum Step {
         /// What made the coordinator ask.
         trigger: Trigger,
     },
+    /// Nothing comes of what was prepared, since somebody else objects: for status. Answered by [`Answer::Done`].
+    Abandon {
+        /// Why, for a person, at most [`MAX_OBJECTION`] characters.
+        error: String,
+        /// What made the coordinator ask.
+        trigger: Trigger,
+    },
 }
+
+/// How long the reason of an [`Step::Abandon`] may be.
+pub const MAX_OBJECTION: usize = 1024;
 
 /// What made somebody coordinate a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

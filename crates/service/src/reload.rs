@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use config::{Config, ConfigId, Fingerprint, Severity};
-use ipc::reload::{Answer, LastReload, Outcome, Planned, Step, Trigger};
+use ipc::reload::{Answer, LastReload, MAX_OBJECTION, Outcome, Planned, Step, Trigger};
 use reactor::{Reactor, Token};
 use sys::unix::PeerCredentials;
 
@@ -56,6 +56,15 @@ pub enum Ask<A> {
         /// As text.
         config: String,
     },
+    /// A coordinator has given it up: somebody else objects.
+    Abandon {
+        /// Who gets the answer.
+        asker: A,
+        /// For [`LastReload::by`].
+        by: String,
+        /// For [`LastReload::error`].
+        error: String,
+    },
     /// A sibling runs another configuration than we do: the file decides.
     Follow {
         /// Which one.
@@ -70,13 +79,14 @@ impl<A> Ask<A> {
             Step::Prepare { trigger: Trigger::Plan } => Self::Prepare { asker, by: None },
             Step::Prepare { trigger } => Self::Prepare { asker, by: Some(doer(trigger, peer)) },
             Step::Commit { config, trigger } => Self::Commit { asker, by: doer(trigger, peer), config },
+            Step::Abandon { error, trigger } => Self::Abandon { asker, by: doer(trigger, peer), error },
         }
     }
 
     /// Whose doing it is if a configuration with that fingerprint is adopted for it; `None` if it asks for no such thing.
     fn adopts(&self, fingerprint: Fingerprint) -> Option<String> {
         match self {
-            Self::Prepare { .. } => None,
+            Self::Prepare { .. } | Self::Abandon { .. } => None,
             Self::Commit { config, .. } => (*config == fingerprint.to_string()).then(|| self.doer())?,
             Self::Follow { .. } => self.doer(),
         }
@@ -86,14 +96,16 @@ impl<A> Ask<A> {
     fn doer(&self) -> Option<String> {
         match self {
             Self::Prepare { by, .. } => by.clone(),
-            Self::Commit { by, .. } => Some(by.clone()),
+            Self::Commit { by, .. } | Self::Abandon { by, .. } => Some(by.clone()),
             Self::Follow { sibling } => Some(format!("found that {sibling} runs another configuration")),
         }
     }
 
     const fn asker(&self) -> Option<&A> {
         match self {
-            Self::Prepare { asker, .. } | Self::Commit { asker, .. } => Some(asker),
+            Self::Prepare { asker, .. } | Self::Commit { asker, .. } | Self::Abandon { asker, .. } => {
+                Some(asker)
+            }
             Self::Follow { .. } => None,
         }
     }
@@ -231,6 +243,15 @@ impl<A: Clone + PartialEq, T: Send + 'static> Participant<A, T> {
                 return Some(self.decide(reading, None));
             }
         }
+        if let Ask::Abandon { asker, by, error } = &ask {
+            let prepared = self.prepared.as_ref().filter(|(askers, _)| askers.contains(asker));
+            let read = prepared.map_or(self.running, |(_, candidate)| candidate.fingerprint);
+            let error: String = error.chars().take(MAX_OBJECTION).collect();
+            self.remember(by, read, Outcome::Refused, Some(&error));
+            self.forget(asker);
+            let answers = vec![(asker.clone(), self.done())];
+            return Some(Resolution { answers, adopt: None });
+        }
         // One question at a time of each: whoever asks again has given up the first.
         self.waiting.retain(|other| other.asker().is_none() || other.asker() != ask.asker());
         if !self.waiting.contains(&ask) {
@@ -340,6 +361,8 @@ impl<A: Clone + PartialEq, T: Send + 'static> Participant<A, T> {
                 (Ask::Prepare { .. } | Ask::Commit { .. } | Ask::Follow { .. }, Err(error)) => {
                     self.refuse(&ask, fingerprint, error)
                 }
+                // Those never wait for a reading.
+                (Ask::Abandon { .. }, _) => self.done(),
                 (Ask::Follow { .. }, Ok(_)) => continue,
             };
             answers.extend(ask.asker().map(|asker| (asker.clone(), answer)));

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ipc::reload::{Answer, Planned, Request, Step, Trigger};
+use ipc::reload::{Answer, MAX_OBJECTION, Planned, Request, Step, Trigger};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -110,6 +110,7 @@ fn prepare(party: &mut [Member], trigger: Trigger) -> Result<Coordinated, String
     party.iter_mut().try_for_each(|member| member.say(Step::Prepare { trigger }))?;
     let mut found: Option<String> = None;
     let (mut changed, mut whole_plan, mut objections) = (false, Vec::new(), Vec::new());
+    let mut ready = Vec::new();
     for member in party {
         match member.answer() {
             Ok(Answer::Ready { config, running, plan }) => {
@@ -122,6 +123,7 @@ fn prepare(party: &mut [Member], trigger: Trigger) -> Result<Coordinated, String
                         member.program
                     ));
                 }
+                ready.push(member);
             }
             Ok(Answer::Refused { error }) if objections.contains(&error) => {}
             Ok(Answer::Refused { error }) => objections.push(error),
@@ -133,6 +135,22 @@ fn prepare(party: &mut [Member], trigger: Trigger) -> Result<Coordinated, String
         Some(config) if objections.is_empty() => {
             Ok(Coordinated { config, changed, plan: whole_plan, absent: Vec::new() })
         }
-        Some(_) | None => Err(objections.join("\n")),
+        Some(_) | None => {
+            let error = objections.join("\n");
+            if trigger != Trigger::Plan {
+                abandon(ready, trigger, &error);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Has those who would have come along remember why nothing came of it: their status is where somebody looks. What becomes of that
+/// changes nothing.
+fn abandon(ready: Vec<&mut Member>, trigger: Trigger, error: &str) {
+    let error: String = error.chars().take(MAX_OBJECTION).collect();
+    for member in ready {
+        let step = Step::Abandon { error: error.clone(), trigger };
+        let _ = member.say(step).and_then(|()| member.answer());
     }
 }
