@@ -89,9 +89,10 @@ pub(crate) fn config<'a>(statements: &'a [Statement<'a>], complaints: &mut Compl
     let settings = defaults::global_defs(&global, complaints);
     let checks: Vec<_> = trackers.iter().map(|(kind, block)| kind.read(block, complaints)).collect();
     let known = tracking::Known::new(&trackers, &checks, complaints);
+    let mut names = virtual_mac::Names::default();
     let mut drafts: Vec<_> = instances
         .iter()
-        .filter_map(|instance| instance::instance(instance, &defaults, &known, complaints))
+        .filter_map(|instance| instance::instance(instance, &defaults, &known, &mut names, complaints))
         .collect();
     let mut tracked: HashSet<CheckName> =
         drafts.iter().flat_map(|draft| check_names(&draft.instance.checks)).collect();

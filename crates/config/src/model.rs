@@ -345,7 +345,8 @@ pub struct Instance {
 /// An interface of our own, made on the instance's, with the virtual router's hardware address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualMac {
-    /// Its name: as given, else `vrrp.VRID`, for IPv6 `vrrp6.VRID`.
+    /// Its name: as given, else `vrrp.VRID`, for IPv6 `vrrp6.VRID`; with its base behind it, as `vrrp.5.eth1`, where an instance before
+    /// it has that name.
     pub link: LinkName,
     /// As given, else 00-00-5E-00-01-VRID, for IPv6 00-00-5E-00-02-VRID (RFC 9568 7.3).
     pub mac: MacAddress,

@@ -244,6 +244,23 @@ fn a_virtual_mac_has_a_name_and_holds_the_addresses() {
     assert_eq!(of("use_vmac"), own(&format!("vrrp.{vrid}"), false));
     assert_eq!(of("use_vmac front\n vmac_xmit_base"), own("front", true));
     assert_eq!(of("use_vmac name front"), own("front", false));
+    // One number on two interfaces: keepalived has names for both.
+    let (_, again) = with("use_vmac").split_once("vrrp_instance").map(|(_, it)| ((), it.to_owned())).unwrap();
+    let again = again
+        .replacen("v ", "w ", 1)
+        .replace("interface eth0", "interface eth1")
+        .replace("10.0.0.1", "10.0.0.2");
+    let both = format!("{}vrrp_instance{again}", with("use_vmac"));
+    assert_eq!(said(&both), [""; 0]);
+    let names: Vec<String> = config::parse("test.conf", &both)
+        .config
+        .unwrap()
+        .instances
+        .iter()
+        .map(|it| it.addresses[0].link.to_string())
+        .collect();
+    assert_eq!(names, [format!("vrrp.{vrid}"), format!("vrrp.{vrid}.eth1")]);
+    assert_eq!(said(&both.replace("eth1", "a-long-name-eth")), ["error duplicate-name"]);
     let given = |words: &str| instance(&with(words)).virtual_mac.unwrap().mac.to_string();
     assert_eq!(given("use_vmac front 2:0:0:0:0:AB"), "02:00:00:00:00:ab");
     assert_eq!(given("use_vmac 02:00:00:00:00"), format!("02:00:00:00:00:{vrid:02x}"));

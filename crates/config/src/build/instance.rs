@@ -28,6 +28,7 @@ pub(super) fn instance(
     block: &Named<'_>,
     defaults: &Defaults,
     known: &Known<'_>,
+    names: &mut virtual_mac::Names,
     complaints: &mut Complaints,
 ) -> Option<Draft> {
     let mut section = Section::new(Place::Instance);
@@ -39,7 +40,8 @@ pub(super) fn instance(
     }
     let section = &section;
     let link = link(section, defaults, complaints);
-    let virtual_mac = virtual_mac::virtual_mac(section, vrid(section), strict, complaints);
+    let virtual_mac =
+        virtual_mac::virtual_mac(section, (vrid(section), link.as_ref()), (strict, names), complaints);
     let home = virtual_mac.as_ref().map(|it| &it.link).or(link.as_ref());
     let addresses::Lists { advertised: addresses, excluded } =
         addresses::virtual_addresses(section, home, complaints);

@@ -15,11 +15,34 @@ use crate::section::Section;
 /// What the first octet of a group's address has (IEEE 802).
 const GROUP_BIT: u8 = 1;
 
+/// The names that were given to those that have none, each with the interface that it is made on.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<String, LinkName>);
+
+impl Names {
+    /// The usual name; for a further one of that number, on another interface, that with the interface's behind it. The first in the
+    /// file keeps its name whatever comes after it.
+    fn find(&mut self, family: Family, vrid: Vrid, base: Option<&LinkName>) -> Option<LinkName> {
+        let usual = match family {
+            Family::V4 => format!("vrrp.{vrid}"),
+            Family::V6 => format!("vrrp6.{vrid}"),
+        };
+        let Some(base) = base else { return LinkName::new(usual).ok() };
+        let taken = self.0.get(&usual).is_some_and(|first| first != base);
+        // Where that is too long the name is told as taken.
+        let other = taken.then(|| LinkName::new(format!("{usual}.{base}")).ok()).flatten();
+        other.or_else(|| {
+            self.0.entry(usual.clone()).or_insert_with(|| base.clone());
+            LinkName::new(usual).ok()
+        })
+    }
+}
+
 /// What it says; `None` without `use_vmac`. `strict`: the hardware address is the RFC's.
 pub(super) fn virtual_mac(
     section: &Section<'_>,
-    vrid: Option<Vrid>,
-    strict: bool,
+    (vrid, base): (Option<Vrid>, Option<&LinkName>),
+    (strict, names): (bool, &mut Names),
     complaints: &mut Complaints,
 ) -> Option<VirtualMac> {
     let (span, vrid) = (section.given("use_vmac")?, vrid?);
@@ -42,11 +65,7 @@ pub(super) fn virtual_mac(
         Some(word) => {
             LinkName::new(word.text).map_err(|error| complaints.push(bad_name(word.span, &error))).ok()?
         }
-        None => LinkName::new(match family {
-            Family::V4 => format!("vrrp.{vrid}"),
-            Family::V6 => format!("vrrp6.{vrid}"),
-        })
-        .ok()?,
+        None => names.find(family, vrid, base)?,
     };
     let mac =
         own.and_then(|word| own_mac(word, vrid, strict, complaints)).unwrap_or_else(|| mac(family, vrid));
