@@ -90,6 +90,12 @@ fn what_is_no_route_is_told_at_its_place() {
             ("10.0.0.0/8 via 10.0.0.9 advmss 1400", &["error not-supported"]),
             ("2001:db8::/32 via 10.0.0.9", &["error mixed-families"]),
             ("10.0.0.0/8 nexthop via 10.0.0.9 nexthop weight 3", &["error missing-value"]),
+            ("10.0.0.0/8 nexthop via 10.0.0.9 weight 3 nexthop via 10.0.0.8 weight 3", &[]),
+            ("10.0.0.0/8 via 10.0.0.9 metric 5 metric 6", &["warning given-twice"]),
+            ("10.0.0.0/8 via 10.0.0.9 metric 5 preference 6", &["warning given-twice"]),
+            ("10.0.0.0/8 via 10.0.0.9 dev eth1 oif eth2", &["warning given-twice"]),
+            ("10.0.0.0/8 to 10.1.0.0/16 via 10.0.0.9", &["warning given-twice"]),
+            ("blackhole 10.0.0.0/8 prohibit", &["warning given-twice"]),
         ],
         |line| with(&format!("virtual_routes {{\n {line}\n}}")),
     );
@@ -108,6 +114,10 @@ fn what_is_no_rule_is_told_at_its_place() {
             ("from 10.0.0.1 table 7 uidrange 1-2", &["error not-supported"]),
             ("from nowhere table 7", &["error unknown-word"]),
             ("fwmark x table 7", &["error out-of-range"]),
+            ("from 10.0.0.1 from 10.0.0.2 table 7 preference 9", &["warning given-twice"]),
+            ("iif eth0 oif eth1 table 7 preference 9", &[]),
+            ("iif eth0 dev eth1 table 7 preference 9", &["warning given-twice"]),
+            ("from 10.0.0.1 table 7 prohibit preference 9", &["warning given-twice"]),
         ],
         |line| with(&format!("virtual_rules {{\n {line}\n}}")),
     );

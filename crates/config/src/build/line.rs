@@ -24,6 +24,8 @@ pub(super) struct Line<'a, 'c> {
     words: std::vec::IntoIter<Word<'a>>,
     place: Place,
     pub(super) span: Span,
+    /// What its words have said so far, each with the first word that did.
+    said: Vec<(&'static str, &'static str)>,
     pub(super) complaints: &'c mut Complaints,
 }
 
@@ -53,6 +55,29 @@ pub(super) fn lines<'a, T>(
     items
 }
 
+/// What each next hop of a route has for itself.
+const HOP: [&str; 4] = ["via", "dev", "onlink", "weight"];
+
+/// Where a route leads to.
+const DESTINATION: &str = "to";
+
+/// The first of the words that say the same.
+fn meaning(place: Place, name: &'static str) -> &'static str {
+    match (place, name) {
+        (_, "gw") => "via",
+        (Place::RouteEntry, "oif") => "dev",
+        (Place::RuleEntry, "iif") => "dev",
+        (_, "dsfield") => "tos",
+        (_, "priority" | "preference" | "order") => "metric",
+        (_, "inet6") => "inet",
+        (_, "sup_pl") => "suppress_prefixlength",
+        (Place::RouteEntry, "default" | "default6") => DESTINATION,
+        // What a rule does; the kinds of a route.
+        (Place::RuleEntry, "table" | "lookup") | (_, "unreachable" | "prohibit") => "blackhole",
+        (_, other) => other,
+    }
+}
+
 impl<'a, 'c> Line<'a, 'c> {
     fn new(place: Place, statement: &Statement<'a>, complaints: &'c mut Complaints) -> Option<Self> {
         let head = statement.keyword;
@@ -64,7 +89,7 @@ impl<'a, 'c> Line<'a, 'c> {
         }
         let span = statement.arguments.last().map_or(head.span, |last| head.span.to(last.span));
         let words: Vec<Word<'a>> = [head].into_iter().chain(statement.arguments.iter().copied()).collect();
-        Some(Self { words: words.into_iter(), place, span, complaints })
+        Some(Self { words: words.into_iter(), place, span, said: Vec::new(), complaints })
     }
 
     /// The next word; `None` at the end.
@@ -76,6 +101,7 @@ impl<'a, 'c> Line<'a, 'c> {
             self.complaints.push(not_done(row, word.span));
             return Err(Wrong);
         }
+        self.note_once(row, word.span);
         if row.argument == Argument::Nothing {
             return Ok(Some(Next::Option(row, word)));
         }
@@ -87,6 +113,32 @@ impl<'a, 'c> Line<'a, 'c> {
                 Err(self.wrong(Diagnostic::error("missing-value", word.span, message).help(help)))
             }
         }
+    }
+
+    /// The last of two that say the same counts, as with keepalived; whoever wrote both may have meant the first.
+    fn note_once(&mut self, row: &'static Directive, span: Span) {
+        if row.name == "nexthop" {
+            self.said.retain(|(what, _)| !HOP.contains(what));
+            return;
+        }
+        let what = meaning(self.place, row.name);
+        if let Some((_, first)) = self.said.iter().find(|(other, _)| *other == what) {
+            let message = if *first == row.name {
+                format!("`{first}` is given twice")
+            } else {
+                format!("`{}` and `{first}` exclude each other", row.name)
+            };
+            self.complaints.push(
+                Diagnostic::warning("given-twice", span, message)
+                    .help("the last one counts; remove the other"),
+            );
+        }
+        self.said.push((what, row.name));
+    }
+
+    /// The next word is the destination, which has a word of its own, too.
+    pub(super) fn note_destination(&mut self) {
+        self.said.push((DESTINATION, DESTINATION));
     }
 
     /// The address of the other family may have a word before it: `via inet6 fe80::1`.

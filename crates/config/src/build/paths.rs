@@ -52,6 +52,7 @@ fn route(line: &mut Line<'_, '_>) -> Result<VirtualRoute, Wrong> {
         match next {
             Next::Option(row, word) => option(&mut draft, line, row, word)?,
             Next::Plain(word) if draft.destination.is_none() => {
+                line.note_destination();
                 draft.destination = Some(line.network(&word, draft.family)?);
             }
             Next::Plain(word) => return Err(line.stray(&word)),
