@@ -331,8 +331,14 @@ fn render_instance(instance: &Value, out: &mut String) {
                 "    before us {address} was master, with priority {priority}; last heard {} s ago\n",
                 silent / 1000
             )
-        } else {
+        } else if silent < RECENT_MS {
             format!("    master is {address} with priority {priority}, heard {silent} ms ago\n")
+        } else {
+            // Who takes no part, or waits for much slower adverts, may name one that is long dead.
+            format!(
+                "    last heard of a master {} s ago: {address} with priority {priority}\n",
+                silent / 1000
+            )
         };
     }
     if let Some(left) = instance.get("awaits_frames_ms").and_then(Value::as_u64) {
@@ -507,7 +513,7 @@ mod tests {
         let just_now = humantime::format_rfc3339_millis(sys::clock::wall()).to_string();
         assert!(beside(&just_now, 0).contains("before us"), "it gave way with that");
         assert!(
-            line("BACKUP").contains("    master is 192.168.1.12 with priority 100, heard 53046 ms ago\n")
+            line("BACKUP").contains("    last heard of a master 53 s ago: 192.168.1.12 with priority 100\n")
         );
     }
 
