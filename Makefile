@@ -31,7 +31,9 @@ lint:            ## format, clippy, licences, shell scripts
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet --document-private-items
+	@# What other platforms would need, too: cargo-deny looks at all of it, and fetches nothing by itself.
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) fetch --locked --quiet && \
 	    $(CARGO) deny --offline --log-level error check licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed (cargo install cargo-deny): licences NOT checked'; [ -z "$$CI" ]; fi
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run fuzz/run examples/*/*.sh \
