@@ -202,10 +202,8 @@ impl World {
         let (now, delay) = (self.now, self.scenario.delays.message);
         let Some(host) = self.host(node).filter(|host| host.power == Power::Frozen) else { return };
         host.power = Power::On;
-        // A grace that ran while nothing ran goes on from here.
-        if !host.awake() {
-            host.excuse_addresses(now, delay);
-        }
+        // A grace that ran while nothing ran goes on from here, also that of a core which had yet to say hello.
+        host.excuse_addresses(now, delay);
         self.catch_up(node);
     }
 
