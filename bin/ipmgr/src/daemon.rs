@@ -12,7 +12,7 @@ mod secondaries;
 mod troubles;
 mod virtual_links;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,8 +142,8 @@ struct Daemon {
     quieten_at: Instant,
     /// Why there is no virtual MAC.
     no_virtual_link: HashMap<Thing, String>,
-    /// Whose addresses were refused for that, until vrrp-core is told that it is over.
-    barred: HashSet<InstanceName>,
+    /// Who can't have addresses for that, as vrrp-core was told.
+    barred: BTreeSet<InstanceName>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
     adopted: bool,
     /// What somebody takes away again and again.
@@ -243,7 +243,7 @@ impl Daemon {
             held_back: HashSet::new(),
             quieten_at: now,
             no_virtual_link: HashMap::new(),
-            barred: HashSet::new(),
+            barred: BTreeSet::new(),
             adopted: false,
             contest: Contest::default(),
             repairs: Limiter::default(),
@@ -425,8 +425,8 @@ impl Daemon {
         }
         // A link that is gone explains what is said of its addresses.
         self.tell(now);
+        self.tell_barred();
         self.answer(now);
-        self.tell_mended();
         self.progress = Progress::default();
         self.tell_troubles(now);
     }

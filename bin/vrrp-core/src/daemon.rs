@@ -259,6 +259,11 @@ impl Daemon {
             Report::Prepared { fingerprint, error } => self.on_prepared(fingerprint, error, now),
             Report::Refused { why } => self.manager.complain(format!("it refuses: {why}")),
             Report::Troubles(troubles) => self.troubles = troubles,
+            Report::Barred { instance, why } => {
+                if let Some(instance) = self.setup.instance(&instance) {
+                    self.core.handle(now, Input::Barred { instance, why: &why });
+                }
+            }
             Report::Mended { instance } => {
                 if let Some(instance) = self.setup.instance(&instance) {
                     self.core.handle(now, Input::Mended { instance });

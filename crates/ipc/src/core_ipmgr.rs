@@ -165,10 +165,17 @@ pub enum Report {
     Troubles(Troubles),
     /// "I am here, and do my work."
     Alive,
-    /// What kept all of an instance's addresses from their places, as [`Report::Installed`] told, is gone.
+    /// What kept all of an instance's addresses from their places, as [`Report::Barred`] told, is gone.
     Mended {
         /// Whose addresses.
         instance: InstanceName,
+    },
+    /// An order to install would fail for certain, until [`Report::Mended`] says otherwise.
+    Barred {
+        /// Whose addresses.
+        instance: InstanceName,
+        /// Why, for a person, at most [`MAX_SENTENCE`] long.
+        why: String,
     },
 }
 
@@ -342,6 +349,7 @@ mod tests {
             ),
             (Report::Alive, "0d000000".to_owned()),
             (Report::Mended { instance: instance() }, format!("0e000000{VI_1}")),
+            (Report::Barred { instance: instance(), why: "x".into() }, format!("0f000000{VI_1}{text}78")),
         ];
         for (report, expected) in all {
             assert_eq!(hex(&report), expected, "{report:?}");

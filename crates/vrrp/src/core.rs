@@ -128,6 +128,7 @@ impl Core {
             }
             Input::Withdrawn { instance, order } => self.deliver(now, instance, Event::Withdrawn { order }),
             Input::Moved { instance } => self.deliver(now, instance, Event::Moved),
+            Input::Barred { instance, why } => self.deliver(now, instance, Event::Barred(why)),
             Input::Mended { instance } => self.deliver(now, instance, Event::Mended),
             Input::PreludeDone { instance, order } => {
                 self.deliver(now, instance, Event::PreludeDone { order });

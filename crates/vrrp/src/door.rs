@@ -191,6 +191,13 @@ pub enum Input<'a> {
         /// Whose addresses.
         instance: InstanceId,
     },
+    /// The manager can't put this instance's addresses in place, so nobody has to try: until [`Self::Mended`], or another manager.
+    Barred {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// Why, for a person.
+        why: &'a str,
+    },
     /// What kept the manager from putting this instance's addresses in place is gone.
     Mended {
         /// Whose addresses.

@@ -58,6 +58,8 @@ pub(crate) enum Event<'a> {
     Withdrawn { order: Option<OrderNumber> },
     /// [`crate::Input::Moved`].
     Moved,
+    /// [`crate::Input::Barred`].
+    Barred(&'a str),
     /// [`crate::Input::Mended`], and [`crate::Input::Undrain`].
     Mended,
     /// [`crate::Input::PreludeDone`].
@@ -101,6 +103,12 @@ impl Instance {
             // Whoever left Active has ordered the addresses away since.
             (State::Initialize, Event::Placed { .. } | Event::Installed(_)) => {}
             (State::Initialize, Event::Withdrawn { order }) => self.on_withdrawn_in_initialize(turn, order),
+            (State::Initialize | State::Backup(_), Event::Barred(why)) => {
+                self.refusals.bar(why);
+                self.arm(turn, Event::Facts);
+            }
+            // What it has is in place; the answer to its next order will say so.
+            (State::Active(_), Event::Barred(_)) => {}
             (State::Initialize | State::Backup(_) | State::Active(_), Event::Mended) => {
                 self.forget_refusals(turn);
             }

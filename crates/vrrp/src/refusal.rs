@@ -28,6 +28,8 @@ pub(crate) struct Refusals {
     pause: Duration,
     /// The link of the last one.
     seen: Option<Seen>,
+    /// There is no use in trying.
+    barred: bool,
     /// Whether to leave alone who is master.
     shy: bool,
     /// When an ipmgr that had not answered was asked for something else.
@@ -50,6 +52,7 @@ impl Refusals {
             retry_at: None,
             pause: FIRST_PAUSE,
             seen: None,
+            barred: false,
             shy: false,
             asked_at: None,
         }
@@ -61,10 +64,16 @@ impl Refusals {
             Refusal::Kernel(failures) => (failures, None),
             Refusal::Silence(limit) => (vec![format!("ipmgr did not answer within {limit:?}")], Some(now)),
         };
+        self.barred = false;
         self.retry_at = Some(now + self.pause);
         self.pause = self.pause.saturating_mul(2).min(MAX_PAUSE);
         self.seen = link.map(seen);
         self.shy = true;
+    }
+
+    /// An installation would be refused for certain, until somebody says otherwise.
+    pub(crate) fn bar(&mut self, why: &str) {
+        *self = Self { failures: vec![why.to_owned()], barred: true, ..Self::none() };
     }
 
     /// What was refused on a link that was another one then, or not as it is now, says nothing any more.
@@ -94,7 +103,7 @@ impl Refusals {
 
     /// What keeps the instance out now, in the kernel's or our own words.
     pub(crate) fn failures(&self) -> Option<&[String]> {
-        self.retry_at.map(|_| self.failures.as_slice())
+        (self.barred || self.retry_at.is_some()).then_some(self.failures.as_slice())
     }
 
     /// What was refused and hasn't succeeded since, for people to read.

@@ -1,6 +1,6 @@
 //! What vrrp-core is told of its orders, and told again when it isn't so any more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use config::{Address, Instance};
 use ipc::core_ipmgr::{self, Report};
@@ -8,7 +8,7 @@ use model::{InstanceName, Instant};
 
 use super::Daemon;
 use crate::claims::{Claim, InstanceId};
-use crate::core_link::CoreLink;
+use crate::core_link::{CoreLink, Stage};
 use crate::plan::{Spot, Thing};
 
 /// How many lines about each instance's orders are logged in ten seconds, and how many beside.
@@ -70,7 +70,6 @@ impl Daemon {
             let name = instance.name.clone();
             let mut failures = self.told_of(instance);
             let mut nothing = instance.held().all(|it| self.is_refused(it));
-            let is_barred = is_barred(instance, &self.no_virtual_link);
             let (report, line) = match answer {
                 Answer::Installed { order, .. } => {
                     let mut places = self.places(id, instance);
@@ -87,9 +86,6 @@ impl Daemon {
                         Some(before) if before.order == order => format!("({name}) VIPs have changed."),
                         Some(_) | None => format!("({name}) setting VIPs."),
                     };
-                    if nothing && is_barred {
-                        self.barred.insert(name.clone());
-                    }
                     let failures = core_ipmgr::bounded(failures);
                     (Report::Installed { instance: name, order, failures, nothing, places: last }, Some(line))
                 }
@@ -112,21 +108,30 @@ impl Daemon {
         }
     }
 
-    /// Tells of those whose virtual MAC can be there after all: nothing else would have vrrp-core ask again while somebody is master.
-    pub(super) fn tell_mended(&mut self) {
-        if self.barred.is_empty() {
+    /// Tells whose virtual MAC can't be there, and whose can be after all: else they would take addresses from a healthy master to
+    /// find out.
+    pub(super) fn tell_barred(&mut self) {
+        if self.barred.is_empty() && self.no_virtual_link.is_empty() {
             return;
         }
-        let still = |name: &InstanceName| {
-            let instance = self.instances.get(name).and_then(|id| self.config.instances.get(id.0));
-            instance.is_some_and(|it| is_barred(it, &self.no_virtual_link))
-        };
-        let (barred, mended) = std::mem::take(&mut self.barred).into_iter().partition(still);
-        self.barred = barred;
-        for instance in mended {
-            let known = self.instances.contains_key(&instance);
-            self.with_core(|core| if known { core.send(&Report::Mended { instance }, None) } else { Ok(()) });
+        if self.core.as_ref().is_none_or(|core| core.stage != Stage::Ready) {
+            return;
         }
+        let barred = self.config.instances.iter().filter_map(|instance| {
+            let own = Thing::Link(instance.virtual_mac.as_ref()?.link.clone());
+            Some((instance.name.clone(), self.no_virtual_link.get(&own)?.clone()))
+        });
+        let barred: BTreeMap<InstanceName, String> = barred.collect();
+        let former = std::mem::take(&mut self.barred);
+        let mended = former.iter().filter(|name| !barred.contains_key(*name));
+        let mended = mended.filter(|name| self.instances.contains_key(*name));
+        let mended = mended.map(|name| Report::Mended { instance: name.clone() });
+        let news = barred.iter().filter(|(name, _)| !former.contains(*name));
+        let news = news
+            .map(|(name, why)| Report::Barred { instance: name.clone(), why: core_ipmgr::cut(why.clone()) });
+        let reports: Vec<Report> = mended.chain(news).collect();
+        self.barred = barred.into_keys().collect();
+        self.with_core(|core| reports.iter().try_for_each(|report| core.send(report, None)));
     }
 
     /// Whether the kernel, or we, couldn't do what that address needs.
@@ -148,12 +153,6 @@ impl Daemon {
             core_ipmgr::placed(name, order, places).try_for_each(|report| core.queue(&report))
         });
     }
-}
-
-/// Whether its virtual MAC can't be, so that none of its addresses can.
-fn is_barred(instance: &Instance, no_virtual_link: &HashMap<Thing, String>) -> bool {
-    let own = instance.virtual_mac.as_ref();
-    own.is_some_and(|own| no_virtual_link.contains_key(&Thing::Link(own.link.clone())))
 }
 
 /// What failed of all that an instance holds.

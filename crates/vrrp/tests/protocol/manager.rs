@@ -198,6 +198,22 @@ fn who_was_refused_leaves_a_healthy_lower_master_alone_and_succeeds_a_silent_one
     }
 }
 
+/// What ipmgr knows nobody has to find out.
+#[test]
+fn who_is_barred_does_not_even_try() {
+    let mut host = Host::new(v3(100));
+    let outputs = host.give(Input::Barred { instance: ONE, why: "vrrp.5 can't be made" });
+    assert_eq!(told(&outputs), [Some(State::Fault)]);
+    assert!(host.view().cause.text.contains("vrrp.5 can't be made"), "{}", host.view().cause.text);
+    assert!(host.pass(ms(600_000)).is_empty());
+    host.give(Input::Link(&LinkFact { index: Some(7), ..eth0() }));
+    assert_eq!(host.state(), Some(State::Fault));
+    assert_eq!(told(&host.give(Input::Mended { instance: ONE })), [Some(State::Backup)]);
+    assert_eq!(told(&host.pass(ms(4000))), [Some(State::Master)]);
+    host.give(Input::Barred { instance: ONE, why: "vrrp.5 can't be made" });
+    assert_eq!(host.state(), Some(State::Master), "what it has is in place");
+}
+
 #[test]
 fn who_may_have_been_mended_preempts_as_ever() {
     let mends: [&dyn Fn(&mut Host); 4] = [
