@@ -177,7 +177,8 @@ fn without_rights_those_who_need_some_say_which_and_the_others_work() {
 #[test]
 fn status_names_who_is_fought_and_what_was_refused_of_what_stands_still() {
     let lab = start_lab();
-    let statics = "static_routes {\n  10.9.0.0/24 via 203.0.113.77 dev eth0\n}\n";
+    let statics = "static_ipaddress {\n  192.168.1.77/32 dev eth0\n}
+static_routes {\n  10.9.0.0/24 via 203.0.113.77 dev eth0\n}\n";
     let node = node(&lab, &(statics.to_owned() + &api_vip(150, "")));
     become_master(&lab, &node);
     eventually(&lab, &[&node], "status says which static route was refused", || {
@@ -194,9 +195,20 @@ fn status_names_who_is_fought_and_what_was_refused_of_what_stands_still() {
             && node.at("/contested/0/instance") == "api_vip"
             && node.at("/contested/0/count") == "3"
     });
+    for _ in 0..2 {
+        eventually(&lab, &[&node], "what is static can be taken away", || {
+            in_shell(&node, "ip address delete 192.168.1.77/32 dev eth0").success()
+        });
+        eventually(&lab, &[&node], "it is put back, too", || node.holds("192.168.1.77"));
+    }
+    eventually(&lab, &[&node], "status says that it is fought over", || {
+        node.at("/contested/1/thing") == "192.168.1.77 on eth0" && node.at("/contested/1/count") == "2"
+    });
+    assert_eq!(node.at("/contested/1/instance"), "");
     let status = format!("{} status --runtime-dir {RUNTIME_DIR}", on_host("handover"));
     let text = in_shell(&node, &status).stdout;
     assert!(text.contains(&format!("contested: {VIP} on eth0 of api_vip: ")), "{text}");
+    assert!(text.contains("contested: 192.168.1.77 on eth0, which is static: "), "{text}");
     assert!(text.contains("of what is static: "), "{text}");
     never_moved(&node);
 }

@@ -395,11 +395,14 @@ fn render_dropped(dropped: &Value, out: &mut String) {
 /// address flush`.
 fn render_contested(contested: &Value) -> String {
     let count = number(contested, &["count"]);
+    let whose = match text(contested, &["instance"]) {
+        "" => ", which is static".to_owned(),
+        instance => format!(" of {instance}"),
+    };
     let what = if count < KEEPS_REMOVING { "removed it" } else { "keeps removing it" };
     format!(
-        "contested: {} of {}: somebody on this host {what}, put back {count} times, at last at {} (`ip monitor`, or a network manager's log, may say who)\n",
+        "contested: {}{whose}: somebody on this host {what}, put back {count} times, at last at {} (`ip monitor`, or a network manager's log, may say who)\n",
         text(contested, &["thing"]),
-        text(contested, &["instance"]),
         text(contested, &["last"]),
     )
 }
@@ -555,6 +558,12 @@ mod tests {
         );
         let flushed = render(&json!({"contested": [feud(2)]}));
         assert!(flushed.contains(&format!("{begin} removed it, put back 2 times")), "{flushed}");
+        let still = json!({"thing": "192.0.2.6/24 on eth0", "count": 9, "last": "08:15"});
+        let still = render(&json!({ "contested": [still] }));
+        assert!(
+            still.contains("contested: 192.0.2.6/24 on eth0, which is static: somebody on this host keeps"),
+            "{still}"
+        );
         assert!(
             text.contains("refused by the kernel, of what is static: add 10.0.0.0/8: EINVAL\n"),
             "{text}"

@@ -23,11 +23,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Whoever leaves it alone for so long has made peace.
 const PEACE: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 struct Feud {
-    /// Whose it is.
-    instance: InstanceName,
+    /// Whose it is; `None` for what stands still.
+    instance: Option<InstanceName>,
     /// How often we have put it back.
     count: u32,
     last: Instant,
@@ -48,14 +47,14 @@ impl Contest {
     /// We have put it back: how often by now, and the pause until the next time.
     pub(crate) fn put_back(
         &mut self,
-        instance: &InstanceName,
+        instance: Option<&InstanceName>,
         thing: Thing,
         now: Instant,
         wall: String,
     ) -> (u32, Duration) {
         self.feuds.retain(|_, feud| now.since(feud.last) < PEACE);
         let feud = self.feuds.entry(thing).or_insert_with(|| Feud {
-            instance: instance.clone(),
+            instance: instance.cloned(),
             count: 0,
             last: now,
             last_at: String::new(),
@@ -91,9 +90,9 @@ impl Contest {
         told
     }
 
-    /// Another configuration runs: whoever is not in it has nothing to fight over.
-    pub(crate) fn forget_all_but(&mut self, is_there: impl Fn(&InstanceName) -> bool) {
-        self.feuds.retain(|_, feud| is_there(&feud.instance));
+    /// Another configuration runs: what is not in it is nothing to fight over. Takes whose it is, and what.
+    pub(crate) fn forget_all_but(&mut self, is_there: impl Fn(Option<&InstanceName>, &Thing) -> bool) {
+        self.feuds.retain(|thing, feud| is_there(feud.instance.as_ref(), thing));
     }
 
     /// Whether that has to wait. [`Self::next_deadline`] then says for how long.
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     fn put_back(contest: &mut Contest, thing: Thing, now: Instant) -> (u32, Duration) {
-        contest.put_back(&InstanceName::new("api_vip").unwrap(), thing, now, String::new())
+        contest.put_back(Some(&InstanceName::new("api_vip").unwrap()), thing, now, String::new())
     }
 
     fn thing(text: &str) -> Thing {
@@ -183,9 +182,23 @@ mod tests {
             contest.told(now).into_iter().map(|feud| (feud.thing, feud.count)).collect();
         assert_eq!(told, [("192.0.2.5".to_owned(), 4), ("192.0.2.6".to_owned(), 3)]);
         assert_eq!(contest.told(now + PEACE), []);
-        contest.forget_all_but(|name| name.as_str() == "api_vip");
+        contest.forget_all_but(|name, _| name.is_some_and(|name| name.as_str() == "api_vip"));
         assert_eq!(contest.told(now).len(), 2);
-        contest.forget_all_but(|_| false);
+        contest.forget_all_but(|_, _| false);
         assert_eq!(contest.told(now), [], "the instance is gone");
+    }
+
+    #[test]
+    fn what_stands_still_is_fought_over_likewise_and_belongs_to_nobody() {
+        let mut contest = Contest::default();
+        let now = Instant::from_nanos(1);
+        for _ in 0..=AT_ONCE {
+            contest.put_back(None, thing("10.0.0.0/8"), now, String::new());
+        }
+        assert!(contest.holds_back(&thing("10.0.0.0/8"), now));
+        let told = contest.told(now);
+        assert_eq!((told.len(), &told[0].instance, told[0].count), (1, &None, AT_ONCE + 1));
+        contest.forget_all_but(|name, what| name.is_none() && *what == thing("10.0.0.0/8"));
+        assert_eq!(contest.told(now).len(), 1);
     }
 }

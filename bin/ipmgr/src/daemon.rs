@@ -146,6 +146,8 @@ struct Daemon {
     barred: BTreeSet<InstanceName>,
     /// Another configuration runs since the last comparison: what is missing then was never there.
     adopted: bool,
+    /// The interfaces that were up at the last comparison, by their indices, if there was one.
+    were_up: Option<HashSet<u32>>,
     /// What somebody takes away again and again.
     contest: Contest,
     repairs: Limiter,
@@ -245,6 +247,7 @@ impl Daemon {
             no_virtual_link: HashMap::new(),
             barred: BTreeSet::new(),
             adopted: false,
+            were_up: None,
             contest: Contest::default(),
             repairs: Limiter::default(),
             strangers: Limiter::default(),

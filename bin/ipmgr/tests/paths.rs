@@ -8,7 +8,11 @@ mod harness;
 
 use std::process::Command;
 
+use std::time::Duration;
+
 use harness::{Core, Host, VIP, eventually};
+use ipc::core_ipmgr::Report;
+use sys::clock::now;
 use sys::netlink::Change;
 use sys::process::{Exit, Signal};
 
@@ -184,6 +188,70 @@ fn what_stands_still_is_there_from_the_start_to_the_end() {
     assert_eq!(host.found("198.51.100.77"), None);
     assert_eq!(ip("route show proto 112"), "");
     assert!(!ip("rule show").contains("50:"));
+}
+
+/// D1: what stands still is fought for like what moves: slowly in the end, by name, and for everybody to see.
+#[test]
+fn a_feud_over_what_stands_still_slows_down_and_is_counted() {
+    let Some((mut host, mut core)) = started("", STILL) else { return };
+    waits(&core, "everything is there", || {
+        host.found("198.51.100.77").is_some()
+            && ip("route show proto 112").contains("10.0.0.0/8")
+            && ip("rule show").contains("50:")
+    });
+    assert!(!host.log().contains("put back"), "it was never there:\n{}", host.log());
+    let begin = now();
+    for _ in 0..14 {
+        let place = host.place("eth0", "198.51.100.77", 24);
+        assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+        waits(&core, "the address is back", || host.found("198.51.100.77").is_some());
+    }
+    assert!(now().since(begin) >= Duration::from_secs(3), "somebody who never stops is never let wait");
+    for _ in 0..2 {
+        ip("rule del priority 50");
+        waits(&core, "the rule is back", || ip("rule show").contains("50:"));
+        waits(&core, "the route is there", || ip("route show proto 112").contains("10.0.0.0/8"));
+        ip("route del 10.0.0.0/8");
+        waits(&core, "the route is back", || ip("route show proto 112").contains("10.0.0.0/8"));
+    }
+    let told = core.find(|(report, _)| match report {
+        Report::Troubles(troubles) if troubles.feuds.len() == 3 => Some(troubles.feuds),
+        _ => None,
+    });
+    assert!(told.iter().all(|feud| feud.instance.is_none()), "{told:?}");
+    assert_eq!((told[0].thing.as_str(), told[0].count), ("198.51.100.77 on eth0", 14));
+    assert!(told[1].thing.contains("10.0.0.0/8") && told[2].thing.contains("10.0.0.0/8"), "{told:?}");
+    assert!(host.log().contains("static: put back 198.51.100.77/24 on eth0"), "{}", host.log());
+    // Nothing is left to fight over.
+    configure(&host, "", "");
+    core.adopt();
+    core.find(|(report, _)| match report {
+        Report::Troubles(troubles) => troubles.feuds.is_empty().then_some(()),
+        _ => None,
+    });
+}
+
+/// D2: what stands still goes with its interface, and nobody has taken it away.
+#[test]
+fn what_stands_still_on_a_link_that_goes_off_is_not_said_to_be_taken_away() {
+    let still = "static_ipaddress {\n 2001:db8:7::7/64 dev eth0\n}\n";
+    let Some((mut host, mut core)) = started("", still) else { return };
+    waits(&core, "it is there", || host.found("2001:db8:7::7").is_some());
+    for up in [false, true] {
+        if up {
+            host.route.set_up("eth0").unwrap();
+        } else {
+            host.route.set_down("eth0").unwrap();
+        }
+        core.find(|(report, _)| match report {
+            Report::Link(fact) => (fact.name.as_str() == "eth0" && fact.up == up).then_some(()),
+            _ => None,
+        });
+        waits(&core, "it is there again", || host.found("2001:db8:7::7").is_some());
+    }
+    // Whatever was to be said has been when that is answered.
+    core.install("api_vip", 1);
+    assert!(!host.log().contains("put back"), "{}", host.log());
 }
 
 /// D3: a route has no lifetime, so the next ipmgr has to find what a killed one left, whatever the file says by then.

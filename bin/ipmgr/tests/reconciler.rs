@@ -9,7 +9,7 @@ mod harness;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use harness::{Core, Host, VIP, eventually, link};
+use harness::{Core, Host, VIP, eventually, instance, link};
 use ipc::core_ipmgr::Report;
 use model::LinkFact;
 use sys::clock::now;
@@ -93,7 +93,7 @@ fn a_feud_slows_down_and_is_counted() {
         Report::Troubles(troubles) => troubles.feuds.into_iter().find(|feud| feud.count == 14),
         _ => None,
     });
-    assert_eq!((told.instance.as_str(), told.thing.as_str()), ("api_vip", "192.0.2.100 on eth0"));
+    assert_eq!((told.instance, told.thing.as_str()), (Some(instance("api_vip")), "192.0.2.100 on eth0"));
     take_away(&mut host);
     assert_eq!(core.install("api_vip", 3), [""; 0], "an order doesn't wait");
     assert!(host.found(VIP).is_some());

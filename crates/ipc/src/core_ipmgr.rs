@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The socket's name in the runtime directory.
 pub const SOCKET: &str = "ipmgr.sock";
 /// The version of these messages; both sides have to speak the same one.
-pub const PROTOCOL: u32 = 9;
+pub const PROTOCOL: u32 = 10;
 /// ipmgr withdraws an instance's addresses when vrrp-core was silent for this many of its advertisement intervals: less
 /// than the three and a skew after which a peer takes over (V3-TMR-2). A [`Order::Beat`] is due at least twice per interval.
 pub const GRACE_INTERVALS: u32 = 2;
@@ -191,8 +191,8 @@ pub struct Troubles {
 /// Something that somebody on this host takes away again and again, and that ipmgr puts back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feud {
-    /// Whose it is.
-    pub instance: InstanceName,
+    /// Whose it is; `None` for what stands still.
+    pub instance: Option<InstanceName>,
     /// An address and its interface, a route or a rule, at most [`MAX_SENTENCE`] long.
     pub thing: String,
     /// How often it was put back since it was last left alone for a minute.
@@ -342,10 +342,22 @@ mod tests {
             ),
             (
                 Report::Troubles(Troubles {
-                    feuds: vec![Feud { instance: instance(), thing: "x".into(), count: 9, last: "x".into() }],
+                    feuds: vec![Feud {
+                        instance: Some(instance()),
+                        thing: "x".into(),
+                        count: 9,
+                        last: "x".into(),
+                    }],
                     standing: vec!["x".into()],
                 }),
-                format!("0c000000{text}{VI_1}{text}7809000000{text}78{text}{text}78"),
+                format!("0c000000{text}01{VI_1}{text}7809000000{text}78{text}{text}78"),
+            ),
+            (
+                Report::Troubles(Troubles {
+                    feuds: vec![Feud { instance: None, thing: "x".into(), count: 9, last: "x".into() }],
+                    standing: Vec::new(),
+                }),
+                format!("0c000000{text}00{text}7809000000{text}780000000000000000"),
             ),
             (Report::Alive, "0d000000".to_owned()),
             (Report::Mended { instance: instance() }, format!("0e000000{VI_1}")),

@@ -347,8 +347,9 @@ pub struct Status {
 /// An address, route or rule that two programs fight over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contested {
-    /// Whose it is.
-    pub instance: InstanceName,
+    /// Whose it is; absent for what is static.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceName>,
     /// The address and its interface, or the route or rule.
     pub thing: String,
     /// How often ipmgr has put it back since it was last left alone for a minute.

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use model::Instant;
-use sys::netlink::{Change, KernelError, MAX_BATCH};
+use model::{InstanceName, Instant};
+use sys::netlink::{Change, KernelError, MAX_BATCH, Place};
 
 use super::answers::Answer;
 use super::{AFTER_REPAIR, Daemon, LOOK_AGAIN};
@@ -60,6 +60,7 @@ impl Daemon {
             }
         }
         self.adopted = false;
+        self.were_up = Some(self.world.links().filter(|link| link.up).map(|link| link.index).collect());
         if self.failures != failures {
             self.failures = failures;
             self.answer_again(&asked);
@@ -104,7 +105,8 @@ impl Daemon {
         };
         plan.impossible.retain(|(instance, spot, _)| is_told(*instance, &Thing::Address(spot.clone())));
         paths.impossible.retain(|(cause, _)| is_told(cause.instance, &cause.thing));
-        let mut waits = |instance: InstanceId, thing: &Thing| {
+        let mut waits = |instance: Option<InstanceId>, thing: &Thing| {
+            let Some(instance) = instance else { return contest.holds_back(thing, now) };
             if asked.contains(&instance) {
                 false
             } else if is_off(instance) {
@@ -115,14 +117,13 @@ impl Daemon {
             }
         };
         plan.changes.retain(|(change, reason)| match reason {
-            Reason::Missing(Some(instance)) | Reason::Altered(instance) => {
-                !waits(*instance, &Thing::Address(Spot::changed_by(change)))
-            }
-            Reason::Missing(None) | Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
+            Reason::Missing(instance) => !waits(*instance, &Thing::Address(Spot::changed_by(change))),
+            Reason::Altered(instance) => !waits(Some(*instance), &Thing::Address(Spot::changed_by(change))),
+            Reason::Renewal | Reason::Changed | Reason::Unwanted => true,
         });
         let mut goes = |cause: &Option<Cause>| match cause {
-            Some(Cause { instance: Some(instance), thing }) => !waits(*instance, thing),
-            Some(Cause { instance: None, .. }) | None => true,
+            Some(Cause { instance, thing }) => !waits(*instance, thing),
+            None => true,
         };
         paths.routes.retain(|(_, cause)| goes(cause));
         paths.rules.retain(|(_, cause)| goes(cause));
@@ -157,9 +158,11 @@ impl Daemon {
                     }
                 }
                 match (result, reason) {
-                    (Ok(()), Reason::Missing(Some(instance))) if !asked.contains(instance) => {
+                    (Ok(()), Reason::Missing(owner))
+                        if self.was_there(*owner, asked) && !self.went_with_link(*owner, change.place()) =>
+                    {
                         let thing = Thing::Address(Spot::changed_by(change));
-                        self.remark_on_repair(*instance, thing, (change.place(), GONE), now);
+                        self.remark_on_repair(*owner, thing, (change.place(), GONE), now);
                     }
                     (Ok(()), Reason::Altered(instance)) => {
                         let thing = Thing::Address(Spot::changed_by(change));
@@ -208,7 +211,7 @@ impl Daemon {
     ) {
         for (cause, result) in results {
             match (result, cause) {
-                (Ok(()), Some(Cause { instance: Some(instance), thing })) if !asked.contains(&instance) => {
+                (Ok(()), Some(Cause { instance, thing })) if self.was_there(instance, asked) => {
                     self.remark_on_repair(instance, thing.clone(), (&thing, GONE), now);
                 }
                 (Ok(()), _) => {}
@@ -233,10 +236,25 @@ impl Daemon {
         }
     }
 
-    /// Something that was ordered before had to be added again.
+    /// Whether what is missing was there, or was refused, at the last comparison: nobody has ordered it since.
+    fn was_there(&self, owner: Option<InstanceId>, asked: &HashSet<InstanceId>) -> bool {
+        match owner {
+            Some(instance) => !asked.contains(&instance),
+            // What stands still is wanted from the first comparison on.
+            None => self.were_up.is_some(),
+        }
+    }
+
+    /// Whether what stands still has gone because its interface went off. What moves waits until that is on again.
+    fn went_with_link(&self, owner: Option<InstanceId>, place: &Place) -> bool {
+        let was_up = self.were_up.as_ref().is_some_and(|links| links.contains(&place.link));
+        owner.is_none() && was_up && self.world.link(&place.name).is_none_or(|link| !link.up)
+    }
+
+    /// Something that was ordered before, or stands still, had to be added again.
     pub(super) fn remark_on_repair(
         &mut self,
-        instance: InstanceId,
+        owner: impl Into<Option<InstanceId>>,
         thing: Thing,
         (what, why): (&impl fmt::Display, &str),
         now: Instant,
@@ -245,22 +263,28 @@ impl Daemon {
             return;
         }
         self.rest_until = now + AFTER_REPAIR;
-        let Some(instance) = self.config.instances.get(instance.0) else { return };
-        let name = &instance.name;
+        let owner = owner.into();
+        let name = owner.and_then(|id| self.name(id)).cloned();
+        let whose = whose(name.as_ref());
         if self.failures.contains_key(&thing) {
-            log::info!("({name}) added {what} at last, which the kernel had refused");
+            log::info!("{whose} added {what} at last, which the kernel had refused");
             return;
         }
         let wall = service::stamp::rfc3339(sys::clock::wall());
-        let (count, pause) = self.contest.put_back(name, thing, now, wall);
+        let (count, pause) = self.contest.put_back(name.as_ref(), thing, now, wall);
         self.repairs.mention(now, || {
-            log::warn!("({name}) put back {what}: {why}, and not by our doing");
+            log::warn!("{whose} put back {what}: {why}, and not by our doing");
             if !pause.is_zero() {
                 let pause = pause.as_millis();
                 log::warn!(
-                    "({name}) {count} times by now: somebody keeps removing it; not again within {pause} ms"
+                    "{whose} {count} times by now: somebody keeps removing it; not again within {pause} ms"
                 );
             }
         });
     }
+}
+
+/// How a line begins about what is that instance's, or is static.
+fn whose(name: Option<&InstanceName>) -> String {
+    name.map_or_else(|| "static:".to_owned(), |name| format!("({name})"))
 }

@@ -2,7 +2,7 @@
 //!
 //! It must never touch an address that both configurations have, nor a socket of a link whose use is the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ipc::core_ipmgr::{self, Report};
@@ -11,6 +11,7 @@ use model::Instant;
 use service::Failure;
 use service::reload::{Ask, Candidate, Resolution};
 
+use super::troubles::standing_things;
 use super::{CORE, Daemon, NEWCOMER, by_name};
 use crate::claims::InstanceId;
 use crate::facts::Configured;
@@ -112,7 +113,11 @@ impl Daemon {
         let gone = self.former.drain().chain(plan::spots(&old));
         self.former = gone.filter(|spot| spot.is_there(&self.world)).collect();
         self.instances = by_name(&new);
-        self.contest.forget_all_but(|name| self.instances.contains_key(name));
+        let standing: HashSet<_> = standing_things(&new).collect();
+        self.contest.forget_all_but(|name, thing| match name {
+            Some(name) => self.instances.contains_key(name),
+            None => standing.contains(thing),
+        });
         self.configured = Configured::of(&new);
         self.uses = uses;
         self.evidence.reconfigure(self.uses.keys(), &self.reactor);

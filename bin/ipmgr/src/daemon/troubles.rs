@@ -39,8 +39,13 @@ fn standing(config: &Config, failures: &HashMap<Thing, String>) -> Vec<String> {
     if failures.is_empty() {
         return Vec::new();
     }
+    standing_things(config).filter_map(|thing| failures.get(&thing).cloned()).collect()
+}
+
+/// What belongs to no instance, in the configuration's order.
+pub(super) fn standing_things(config: &Config) -> impl Iterator<Item = Thing> {
     let statics = &config.statics;
     let addresses = statics.addresses.iter().map(|it| Thing::Address(Spot::of(it)));
     let paths = statics.routes.iter().map(Thing::of).chain(statics.rules.iter().map(Thing::of));
-    addresses.chain(paths).filter_map(|thing| failures.get(&thing).cloned()).collect()
+    addresses.chain(paths)
 }
