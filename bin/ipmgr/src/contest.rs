@@ -23,6 +23,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Whoever leaves it alone for so long has made peace.
 const PEACE: Duration = Duration::from_secs(60);
+/// The log names the same thing once in so long, and when it begins to wait.
+const NAMED_EVERY: Duration = Duration::from_secs(10);
+
+/// What is to be said of something that was put back.
+#[derive(Debug)]
+pub(crate) struct PutBack {
+    /// How often by now.
+    pub(crate) count: u32,
+    /// The pause until the next time.
+    pub(crate) pause: Duration,
+    /// It was not named a moment ago.
+    pub(crate) is_news: bool,
+}
+
 #[derive(Debug)]
 struct Feud {
     /// Whose it is; `None` for what stands still.
@@ -32,6 +46,7 @@ struct Feud {
     last: Instant,
     /// The same as a clock on the wall shows it.
     last_at: String,
+    named: Option<Instant>,
     not_before: Instant,
     /// It is missing, and we hold back.
     waits: bool,
@@ -44,20 +59,21 @@ pub(crate) struct Contest {
 }
 
 impl Contest {
-    /// We have put it back: how often by now, and the pause until the next time.
+    /// We have put it back.
     pub(crate) fn put_back(
         &mut self,
         instance: Option<&InstanceName>,
         thing: Thing,
         now: Instant,
         wall: String,
-    ) -> (u32, Duration) {
+    ) -> PutBack {
         self.feuds.retain(|_, feud| now.since(feud.last) < PEACE);
         let feud = self.feuds.entry(thing).or_insert_with(|| Feud {
             instance: instance.cloned(),
             count: 0,
             last: now,
             last_at: String::new(),
+            named: None,
             not_before: now,
             waits: false,
         });
@@ -70,7 +86,12 @@ impl Contest {
         };
         (feud.last, feud.last_at) = (now, wall);
         (feud.not_before, feud.waits) = (now + pause, false);
-        (feud.count, pause)
+        let begins_to_wait = feud.count == AT_ONCE + 1;
+        let is_news = begins_to_wait || feud.named.is_none_or(|named| now.since(named) >= NAMED_EVERY);
+        if is_news {
+            feud.named = Some(now);
+        }
+        PutBack { count: feud.count, pause, is_news }
     }
 
     /// Who takes what away again and again, the most often first; once is an accident, and so is what nobody repeats for a minute.
@@ -123,6 +144,11 @@ mod tests {
     use super::*;
 
     fn put_back(contest: &mut Contest, thing: Thing, now: Instant) -> (u32, Duration) {
+        let PutBack { count, pause, .. } = named(contest, thing, now);
+        (count, pause)
+    }
+
+    fn named(contest: &mut Contest, thing: Thing, now: Instant) -> PutBack {
         contest.put_back(Some(&InstanceName::new("api_vip").unwrap()), thing, now, String::new())
     }
 
@@ -200,5 +226,21 @@ mod tests {
         assert_eq!((told.len(), &told[0].instance, told[0].count), (1, &None, AT_ONCE + 1));
         contest.forget_all_but(|name, what| name.is_none() && *what == thing("10.0.0.0/8"));
         assert_eq!(contest.told(now).len(), 1);
+    }
+
+    #[test]
+    fn each_thing_is_named_the_first_time_when_it_begins_to_wait_and_now_and_then() {
+        let mut contest = Contest::default();
+        let now = Instant::from_nanos(1);
+        let mut numbers = Vec::new();
+        for number in 1..=12 {
+            if named(&mut contest, thing("192.0.2.5"), now).is_news {
+                numbers.push(number);
+            }
+        }
+        assert_eq!(numbers, [1, AT_ONCE + 1]);
+        assert!(named(&mut contest, thing("192.0.2.6"), now).is_news, "each has a first time");
+        assert!(named(&mut contest, thing("192.0.2.5"), now + NAMED_EVERY).is_news);
+        assert!(!named(&mut contest, thing("192.0.2.5"), now + NAMED_EVERY).is_news);
     }
 }

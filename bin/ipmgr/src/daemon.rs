@@ -71,6 +71,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const AFTER_REPAIR: Duration = Duration::from_millis(50);
 /// How many refusals of the kernel's are logged in ten seconds; the status has them, too.
 const MAX_REFUSALS: u32 = 64;
+/// How many things that were put back are named in ten seconds.
+const MAX_REPAIRS: u32 = 48;
 /// How many comings and goings of a vrrp-core are logged in ten seconds.
 const MAX_VISITS: u32 = 20;
 /// How long we wait at the end for a vrrp-core to say goodbye to its peers and withdraw.
@@ -249,13 +251,13 @@ impl Daemon {
             adopted: false,
             were_up: None,
             contest: Contest::default(),
-            repairs: Limiter::default(),
-            strangers: Limiter::default(),
-            complaints: Limiter::default(),
-            blindness: Limiter::default(),
-            refusals: Limiter::of(MAX_REFUSALS),
-            orders: Limiter::default(),
-            visits: Limiter::of(MAX_VISITS),
+            repairs: Limiter::of(MAX_REPAIRS, "what was put back"),
+            strangers: Limiter::about("who was refused"),
+            complaints: Limiter::about("what could not be done"),
+            blindness: Limiter::about("what the kernel could not be asked"),
+            refusals: Limiter::of(MAX_REFUSALS, "what was refused"),
+            orders: Limiter::about("what vrrp-core ordered"),
+            visits: Limiter::of(MAX_VISITS, "who came and went"),
             accept_again: false,
             core: None,
             newcomer: None,
@@ -274,6 +276,19 @@ impl Daemon {
         let others =
             [self.claims.next_deadline(), self.contest.next_deadline(), self.stop_at, Some(self.alive_at)];
         others.into_iter().flatten().fold(look, Instant::min)
+    }
+
+    /// What may keep lines back from the log.
+    const fn limiters(&mut self) -> [&mut Limiter; 7] {
+        [
+            &mut self.repairs,
+            &mut self.strangers,
+            &mut self.complaints,
+            &mut self.blindness,
+            &mut self.refusals,
+            &mut self.orders,
+            &mut self.visits,
+        ]
     }
 
     /// Does something with the core's link, and drops the link if that fails.
@@ -489,6 +504,7 @@ impl Daemon {
         self.make(plan, paths, now);
         self.delete_virtual_links(now);
         self.demote(&HashSet::new());
+        self.limiters().into_iter().for_each(Limiter::tell_all);
         log::info!("{count} addresses removed, {} could not be", self.failures.len());
         // Nobody listens there any more; a file that stays is removed by the next ipmgr.
         let _ = std::fs::remove_file(&self.path);
@@ -521,7 +537,10 @@ impl service::Daemon for Daemon {
             self.leave(now);
             return Ok(Turn::Over);
         }
-        Ok(Turn::Sleep(Some(self.next_deadline(now))))
+        // Whoever has nothing more to say owes the count of what was left out.
+        let owed = self.limiters().into_iter().filter_map(|limiter| limiter.tell(now)).min();
+        let deadline = self.next_deadline(now);
+        Ok(Turn::Sleep(Some(owed.map_or(deadline, |owed| owed.min(deadline)))))
     }
 
     fn on_ready(&mut self, token: Token, readiness: Readiness, now: Instant) -> Result<(), Failure> {

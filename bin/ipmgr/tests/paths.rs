@@ -221,7 +221,10 @@ fn a_feud_over_what_stands_still_slows_down_and_is_counted() {
     assert!(told.iter().all(|feud| feud.instance.is_none()), "{told:?}");
     assert_eq!((told[0].thing.as_str(), told[0].count), ("198.51.100.77 on eth0", 14));
     assert!(told[1].thing.contains("10.0.0.0/8") && told[2].thing.contains("10.0.0.0/8"), "{told:?}");
-    assert!(host.log().contains("static: put back 198.51.100.77/24 on eth0"), "{}", host.log());
+    for thing in ["198.51.100.77/24 on eth0", "route 10.0.0.0/8 ", "rule inet to 10.0.0.0/8 "] {
+        assert!(host.log().contains(&format!("static: put back {thing}")), "{thing}:\n{}", host.log());
+    }
+    assert!(host.log().contains("static: 9 times by now: somebody keeps removing it"), "{}", host.log());
     // Nothing is left to fight over.
     configure(&host, "", "");
     core.adopt();

@@ -99,6 +99,34 @@ fn a_feud_slows_down_and_is_counted() {
     assert!(host.found(VIP).is_some());
 }
 
+/// Each has its line; what is not worth one is counted, and the count comes when nothing else happens any more, too.
+#[test]
+fn each_repair_is_named_or_counted_before_long() {
+    let Some((mut host, core)) = holding() else { return };
+    for address in [VIP, SIX, "2001:db8::100"] {
+        let prefix = if address == VIP { 32 } else { 128 };
+        let place = host.place("eth0", address, prefix);
+        assert_eq!(host.route.apply(&[Change::Remove { place, peer: None }]), [Ok(())]);
+        eventually("it is back, and told", || {
+            core.beat();
+            host.log().contains(&format!(") put back {address}/{prefix} on eth0: it was gone"))
+        });
+    }
+    for _ in 0..5 {
+        take_away(&mut host);
+        eventually_back(&mut host, &core);
+    }
+    // Where the machine is slow enough they are named again.
+    eventually("all are told", || {
+        core.beat();
+        let log = host.log();
+        let counts =
+            log.lines().filter_map(|line| line.split_once(" more lines were left out: what was put"));
+        let counts = counts.filter_map(|(before, _)| before.rsplit(' ').next()?.parse::<usize>().ok());
+        log.matches("put back 192.0.2.100/32 on eth0: ").count() + counts.sum::<usize>() == 6
+    });
+}
+
 /// D2: what has another name is another interface, until it has the old name again.
 #[test]
 fn a_link_that_is_renamed_loses_the_addresses_and_gets_them_back_with_its_name() {

@@ -271,11 +271,14 @@ impl Daemon {
             return;
         }
         let wall = service::stamp::rfc3339(sys::clock::wall());
-        let (count, pause) = self.contest.put_back(name.as_ref(), thing, now, wall);
+        let put_back = self.contest.put_back(name.as_ref(), thing, now, wall);
+        if !put_back.is_news {
+            return self.repairs.hold_back(now);
+        }
         self.repairs.mention(now, || {
             log::warn!("{whose} put back {what}: {why}, and not by our doing");
-            if !pause.is_zero() {
-                let pause = pause.as_millis();
+            if !put_back.pause.is_zero() {
+                let (count, pause) = (put_back.count, put_back.pause.as_millis());
                 log::warn!(
                     "{whose} {count} times by now: somebody keeps removing it; not again within {pause} ms"
                 );
