@@ -73,6 +73,8 @@ const AFTER_REPAIR: Duration = Duration::from_millis(50);
 const MAX_REFUSALS: u32 = 64;
 /// How many things that were put back are named in ten seconds.
 const MAX_REPAIRS: u32 = 48;
+/// How many lines are logged in ten seconds about what the kernel takes at last; there is one for each instance.
+const MAX_AT_LAST: u32 = 48;
 /// How many comings and goings of a vrrp-core are logged in ten seconds.
 const MAX_VISITS: u32 = 20;
 /// How long we wait at the end for a vrrp-core to say goodbye to its peers and withdraw.
@@ -150,9 +152,13 @@ struct Daemon {
     adopted: bool,
     /// The interfaces that were up at the last comparison, by their indices, if there was one.
     were_up: Option<HashSet<u32>>,
+    /// What was added just now that had been refused, by whose it is: the first of each, and how many.
+    at_last: BTreeMap<Option<InstanceId>, (String, u64)>,
     /// What somebody takes away again and again.
     contest: Contest,
     repairs: Limiter,
+    /// What the kernel takes at last.
+    mended: Limiter,
     strangers: Limiter,
     complaints: Limiter,
     /// The kernel couldn't be asked.
@@ -250,8 +256,10 @@ impl Daemon {
             barred: BTreeSet::new(),
             adopted: false,
             were_up: None,
+            at_last: BTreeMap::new(),
             contest: Contest::default(),
             repairs: Limiter::of(MAX_REPAIRS, "what was put back"),
+            mended: Limiter::of(MAX_AT_LAST, "what was added at last"),
             strangers: Limiter::about("who was refused"),
             complaints: Limiter::about("what could not be done"),
             blindness: Limiter::about("what the kernel could not be asked"),
@@ -279,9 +287,10 @@ impl Daemon {
     }
 
     /// What may keep lines back from the log.
-    const fn limiters(&mut self) -> [&mut Limiter; 7] {
+    const fn limiters(&mut self) -> [&mut Limiter; 8] {
         [
             &mut self.repairs,
+            &mut self.mended,
             &mut self.strangers,
             &mut self.complaints,
             &mut self.blindness,

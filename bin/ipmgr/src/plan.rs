@@ -31,7 +31,7 @@ const RENEW_BELOW: Duration = Duration::from_secs(40);
 
 /// What the kernel tells addresses apart by, but with the link's name. Of an IPv6 address the prefix is no part
 /// ([`World::find`]).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Spot {
     link: LinkName,
     address: IpAddr,
@@ -63,7 +63,7 @@ impl Spot {
 }
 
 /// What an instance holds, for what is said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Thing {
     /// An address.
     Address(Spot),

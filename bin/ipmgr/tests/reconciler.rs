@@ -20,6 +20,8 @@ const SIX: &str = "fe80::100";
 /// How often the link goes down and up.
 const STORM: usize = 200;
 const ROUTES: u32 = 5_000;
+/// Addresses that are refused and then aren't.
+const MANY: u32 = 200;
 /// How often one order follows another at once.
 const CLOSE_ORDERS: u64 = 200;
 
@@ -125,6 +127,33 @@ fn each_repair_is_named_or_counted_before_long() {
         let counts = counts.filter_map(|(before, _)| before.rsplit(' ').next()?.parse::<usize>().ok());
         log.matches("put back 192.0.2.100/32 on eth0: ").count() + counts.sum::<usize>() == 6
     });
+}
+
+/// What was refused is told in an order that a person can follow, and what is taken at last in a line for each instance.
+#[test]
+fn many_addresses_that_are_taken_at_last_are_told_in_one_line() {
+    let Some(mut host) = Host::new() else { return };
+    let addresses = (1..=MANY).map(|number| format!("    198.51.100.{number}/32\n")).collect::<String>();
+    let fingerprint = host.configure(|text| text.replace("    198.51.100.100/24\n", &addresses));
+    host.start();
+    let (mut core, _) = host.core_that_runs(fingerprint);
+    assert!(!core.install("elsewhere", 1).is_empty(), "there is no eth1");
+    let log = host.log();
+    let refused = log.lines().filter_map(|line| line.split_once("add 198.51.100.")?.1.split_once('/'));
+    let refused: Vec<u32> = refused.map(|(number, _)| number.parse().unwrap()).collect();
+    assert_eq!(refused, (1..=u32::try_from(refused.len()).unwrap()).collect::<Vec<_>>());
+    assert!(refused.len() >= 10, "{log}");
+    host.route.create_veth("eth1", "switch1").unwrap();
+    ["eth1", "switch1"].iter().for_each(|it| host.route.set_up(it).unwrap());
+    let last = format!("198.51.100.{MANY}");
+    eventually("all are there, and told", || {
+        core.beat();
+        host.found("198.51.100.1").is_some() && host.found(&last).is_some() && host.log().contains("at last")
+    });
+    let log = host.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("at last")).collect();
+    let said = format!("(elsewhere) added 198.51.100.1/32 on eth1 and {} more at last", MANY - 1);
+    assert!(lines.len() == 1 && lines[0].contains(&said), "{lines:#?}");
 }
 
 /// D2: what has another name is another interface, until it has the old name again.

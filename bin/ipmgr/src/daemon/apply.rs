@@ -54,11 +54,13 @@ impl Daemon {
         let (changes, causes): (Vec<_>, Vec<_>) = paths.rules.into_iter().unzip();
         let results = self.route.apply_rules(&changes, ORIGIN);
         self.judge(causes.into_iter().zip(results), &asked, &mut failures, now);
-        for (thing, failure) in &failures {
-            if self.failures.get(thing) != Some(failure) {
-                self.refusals.mention(now, || log::error!("{failure}"));
-            }
+        let is_news = |(thing, failure): &(&Thing, &String)| self.failures.get(thing) != Some(failure);
+        let mut news: Vec<_> = failures.iter().filter(is_news).collect();
+        news.sort_unstable();
+        for (_, failure) in news {
+            self.refusals.mention(now, || log::error!("{failure}"));
         }
+        self.tell_at_last(now);
         self.adopted = false;
         self.were_up = Some(self.world.links().filter(|link| link.up).map(|link| link.index).collect());
         if self.failures != failures {
@@ -264,17 +266,17 @@ impl Daemon {
         }
         self.rest_until = now + AFTER_REPAIR;
         let owner = owner.into();
-        let name = owner.and_then(|id| self.name(id)).cloned();
-        let whose = whose(name.as_ref());
         if self.failures.contains_key(&thing) {
-            log::info!("{whose} added {what} at last, which the kernel had refused");
+            self.at_last.entry(owner).or_insert_with(|| (what.to_string(), 0)).1 += 1;
             return;
         }
         let wall = service::stamp::rfc3339(sys::clock::wall());
+        let name = owner.and_then(|id| self.name(id)).cloned();
         let put_back = self.contest.put_back(name.as_ref(), thing, now, wall);
         if !put_back.is_news {
             return self.repairs.hold_back(now);
         }
+        let whose = whose(name.as_ref());
         self.repairs.mention(now, || {
             log::warn!("{whose} put back {what}: {why}, and not by our doing");
             if !put_back.pause.is_zero() {
@@ -284,6 +286,17 @@ impl Daemon {
                 );
             }
         });
+    }
+
+    /// Says what the kernel has taken that it had refused, in one line for each instance.
+    fn tell_at_last(&mut self, now: Instant) {
+        for (owner, (first, count)) in std::mem::take(&mut self.at_last) {
+            let whose = whose(owner.and_then(|id| self.name(id)));
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            self.mended.mention(now, || {
+                log::info!("{whose} added {first}{more} at last, which the kernel had refused");
+            });
+        }
     }
 }
 
