@@ -159,7 +159,7 @@ impl Stage {
 
     /// The next thing that happens; `None` at the end of the script.
     fn step(&mut self, script: &mut Script<'_>) -> Option<()> {
-        match script.byte()? % 15 {
+        match script.byte()? % 16 {
             0 => self.pass(Duration::from_millis(u16::from_be_bytes(script.bytes()?).into())),
             1 => self.sleep_until_due(),
             2 => {
@@ -192,6 +192,7 @@ impl Stage {
             }
             12 => self.drain(script)?,
             13 => self.finish_prelude(script)?,
+            14 => self.hear_of_obstacles(script)?,
             _ => self.overhear(script)?,
         }
         Some(())
@@ -299,6 +300,17 @@ impl Stage {
     fn finish_prelude(&mut self, script: &mut Script<'_>) -> Option<()> {
         let (instance, order) = (script.instance()?, OrderNumber(script.byte()?.into()));
         self.give(Input::PreludeDone { instance, order });
+        Some(())
+    }
+
+    /// ipmgr knows that an order would fail, or no longer; or a hardware address is another one.
+    fn hear_of_obstacles(&mut self, script: &mut Script<'_>) -> Option<()> {
+        let (instance, which) = (script.instance()?, script.byte()?);
+        self.give(match which % 3 {
+            0 => Input::Barred { instance, why: "by the fuzzer" },
+            1 => Input::Mended { instance },
+            _ => Input::Moved { instance },
+        });
         Some(())
     }
 
