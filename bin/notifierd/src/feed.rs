@@ -16,6 +16,8 @@ use crate::occasion::Occasion;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The longest time between two attempts.
 const LAST_RETRY: Duration = Duration::from_secs(1);
+/// From then on it is worth a line in the status.
+const ABSENT_FOR: Duration = Duration::from_secs(3);
 
 /// The link.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(crate) struct Feed {
     stopping: bool,
     /// Since when it isn't heard, where it was before.
     lost_at: Option<Instant>,
+    began: Instant,
     /// For how long it wasn't, until nobody has asked.
     gap: Option<Duration>,
     /// What vrrp-core waits for, and nobody has begun yet.
@@ -58,6 +61,7 @@ impl Feed {
             closing: false,
             stopping: false,
             lost_at: None,
+            began: now,
             gap: None,
             preludes: Vec::new(),
             awaits_startup: false,
@@ -70,9 +74,11 @@ impl Feed {
         self.client.is_some()
     }
 
-    /// Why no hook can run, while vrrp-core isn't there.
-    pub(crate) fn absence(&self) -> Option<String> {
-        let why = self.trouble.text().filter(|_| !self.is_connected())?;
+    /// Why no hook can run, while vrrp-core isn't there. Whoever starts or restarts both finds that so for a moment.
+    pub(crate) fn absence(&self, now: Instant) -> Option<String> {
+        let since = self.lost_at.unwrap_or(self.began);
+        let lasts = !self.is_connected() && now.since(since) >= ABSENT_FOR;
+        let why = self.trouble.text().filter(|_| lasts)?;
         Some(format!("not connected to vrrp-core, so that no hook runs: {why}"))
     }
 
@@ -261,7 +267,9 @@ mod tests {
         assert_eq!(waits[0], FIRST_RETRY);
         assert!(waits.is_sorted());
         assert_eq!(waits[7], LAST_RETRY);
-        assert!(feed.absence().unwrap().contains("no hook runs: connect to /nonexistent/"));
+        let told = feed.absence(Instant::ZERO + ABSENT_FOR).unwrap();
+        assert!(told.contains("no hook runs: connect to /nonexistent/"), "{told}");
+        assert_eq!(feed.absence(Instant::ZERO), None, "both were just started");
         feed.no_more();
         assert_eq!(feed.next_deadline(), None);
     }

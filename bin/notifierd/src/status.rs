@@ -74,7 +74,7 @@ pub(crate) fn status(
             .into_iter()
             .flatten()
             .map(str::to_owned)
-            .chain(known.feed.absence())
+            .chain(known.feed.absence(sys::clock::now()))
             .chain(known.held.iter().cloned())
             .collect(),
         history: known.history.view(),

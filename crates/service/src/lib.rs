@@ -133,10 +133,14 @@ fn start(
     let config_path = std::path::absolute(&config_path).unwrap_or(config_path);
     let config_id = config_id(options.config_id);
     let loaded = config::load_as(&config_path, &config_id);
+    // One of them tells what all have read: it, or checkerd where it is alone.
+    let is_alone = loaded.config.as_ref().is_some_and(|config| config.instances.is_empty());
+    let tells = name == "vrrp-core" || is_alone;
     for (line, diagnostic) in loaded.report.one_line().iter().zip(loaded.report.diagnostics()) {
         let level = match diagnostic.severity {
             config::Severity::Error => ::log::Level::Error,
-            config::Severity::Warning => ::log::Level::Warn,
+            config::Severity::Warning if tells => ::log::Level::Warn,
+            config::Severity::Warning => ::log::Level::Debug,
             config::Severity::Note => ::log::Level::Debug,
         };
         ::log::log!(level, "{line}");
