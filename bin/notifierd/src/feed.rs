@@ -168,10 +168,8 @@ impl Feed {
     fn on_connected(&mut self, mut client: LineClient) {
         match json::line(&Request::Subscribe) {
             Ok(line) if client.send(&line) == Sent::Queued => {
-                log::info!("connected to vrrp-core");
                 self.client = Some(client);
                 self.ask(&Request::Preludes);
-                self.trouble.settle();
             }
             Ok(_) => self.trouble.complain("gone before it could be asked".to_owned()),
             Err(error) => self.trouble.complain(format!("a request can't be encoded: {error}")),
@@ -207,9 +205,12 @@ impl Feed {
     fn on_line(&mut self, line: &[u8], now: Instant) -> Vec<Occasion> {
         match json::parse(line) {
             Ok(Message::Hello(hello)) => {
+                // Not before: the socket of one that is just dying can still be connected to.
                 if hello.protocol != PROTOCOL {
                     self.trouble
                         .complain(format!("it speaks protocol {}, we speak {PROTOCOL}", hello.protocol));
+                } else if self.trouble.settle() {
+                    log::info!("connected to vrrp-core");
                 }
                 self.config = Some(hello.config);
             }

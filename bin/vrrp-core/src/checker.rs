@@ -26,6 +26,8 @@ pub(crate) struct Checker {
     path: PathBuf,
     token: Token,
     client: Option<LineClient>,
+    /// It has said nothing yet.
+    is_silent: bool,
     trouble: Trouble,
     retry_at: Instant,
     /// The fingerprint of the configuration that it runs.
@@ -41,6 +43,7 @@ impl Checker {
             path: runtime_dir.join("checkerd.sock"),
             token,
             client: None,
+            is_silent: false,
             trouble: Trouble::new("checkerd"),
             retry_at: now,
             config: None,
@@ -100,9 +103,8 @@ impl Checker {
         self.retry_at = now + RETRY;
         match LineClient::connect(reactor, &self.path, self.token) {
             Ok(client) => {
-                log::info!("connected to checkerd");
                 self.client = Some(client);
-                self.trouble.settle();
+                self.is_silent = true;
             }
             Err(error) => self.trouble.complain(format!("connect to {}: {error}", self.path.display())),
         }
@@ -136,6 +138,11 @@ impl Checker {
                 known.filter_map(|it| self.on_verdict((it.name, it.verdict, it.number), &it.cause)).collect()
             }
             Ok(Message::Hello(hello)) => {
+                // Not before: the socket of one that is just dying can still be connected to.
+                if std::mem::take(&mut self.is_silent) {
+                    log::info!("connected to checkerd");
+                    self.trouble.settle();
+                }
                 self.config = Some(hello.config);
                 Vec::new()
             }
