@@ -184,7 +184,9 @@ fn explanation(check: &Check, ended: &Ended) -> String {
         outcome => format!("{outcome} after {:?} of {:?}{user}\n", ended.took, check.timeout),
     };
     if !ended.output.trim().is_empty() {
-        text += &format!("it said:\n{}\n", ended.output.trim_end());
+        // Whoever reads it here may be root, and a terminal obeys.
+        let said = ended.output.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "");
+        text += &format!("it said:\n{}\n", said.trim_end());
     }
     let (rise, fall) = (check.rise, check.fall);
     text += &match &ended.outcome {

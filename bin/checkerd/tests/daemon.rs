@@ -85,7 +85,7 @@ fn what_cannot_run_is_unrunnable_told_once_and_tried_again() {
     daemon.until("a third reason", || {
         let outcome = only(status(&mut client)).last_outcome?;
         outcome
-            .contains("/script: the interpreter in its first line, or its loader, does not exist")
+            .contains("/script: its first line names /no/such/interpreter, which does not exist")
             .then_some(())
     });
     scratch.write("script", "#!/bin/sh\necho fine\n", 0o755);

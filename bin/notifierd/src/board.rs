@@ -143,6 +143,8 @@ pub(crate) struct Lane {
     told: Option<Told>,
     /// As `told`, or what was begun before our start and may not have been told to its end.
     last: Option<Told>,
+    /// The state that was begun and not told to its end when notifierd was killed, and the one before it.
+    cut_off: Option<(Told, Told)>,
     /// Boxed, as [`Self::notice`] is: nearly all of thousands of lanes are idle.
     active: Option<Box<Active>>,
     waiting: Waiting,
@@ -167,6 +169,7 @@ impl Lane {
             delivery,
             told: None,
             last: None,
+            cut_off: None,
             active: None,
             waiting: Waiting::default(),
             notice: None,
@@ -240,12 +243,16 @@ impl Lane {
 
     /// What an earlier notifierd remembered.
     const fn restore(&mut self, mark: Mark) {
-        let (state, is_told) = match mark {
-            Mark::Begun(state) => (state, false),
-            Mark::Told(state) => (state, true),
-        };
-        self.told = if is_told { Some(state) } else { None };
-        self.last = Some(state);
+        match mark {
+            Mark::Begun { state, after } => {
+                (self.told, self.last) = (None, Some(state));
+                self.cut_off = match after {
+                    Some(after) => Some((state, after)),
+                    None => None,
+                };
+            }
+            Mark::Told(state) => (self.told, self.last) = (Some(state), Some(state)),
+        }
     }
 
     /// The next hook of the state that is begun, else the first of the one that waits; and how far a state has come.
@@ -269,11 +276,17 @@ impl Lane {
                 continue;
             };
             let state = occasion.to();
-            let previous = self.last.unwrap_or(occasion.from());
+            // Once more for the same: it follows on what it followed on then.
+            let again = self.cut_off.take().filter(|(cut_off, _)| *cut_off == state).map(|(_, after)| after);
+            let previous = again.or(self.last).unwrap_or(occasion.from());
             (self.told, self.last) = (Some(state), Some(state));
             let left = Kind::of_occasion(&occasion, &self.hooks);
             // Without hooks there is nothing to begin; but whoever is told of it next has to know.
-            let begun = if left.is_empty() { Mark::Told(state) } else { Mark::Begun(state) };
+            let begun = if left.is_empty() {
+                Mark::Told(state)
+            } else {
+                Mark::Begun { state, after: Some(previous) }
+            };
             mark(self.subject.clone(), begun);
             self.active = Some(Box::new(Active { occasion, previous, left, running: None }));
         }

@@ -35,7 +35,12 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Its first hook is about to be started.
-    Begun(Told),
+    Begun {
+        /// Which.
+        state: Told,
+        /// The one that hooks were begun for before it; `None` where an older notifierd has written it.
+        after: Option<Told>,
+    },
     /// Its last hook has ended, or it has none.
     Told(Told),
 }
@@ -56,6 +61,8 @@ struct Line {
     group: Option<GroupName>,
     state: Told,
     told: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Told>,
 }
 
 impl Line {
@@ -64,11 +71,11 @@ impl Line {
             Subject::Instance(name) => (Some(name), None),
             Subject::Group(name) => (None, Some(name)),
         };
-        let (state, told) = match mark {
-            Mark::Begun(state) => (state, false),
-            Mark::Told(state) => (state, true),
+        let (state, told, after) = match mark {
+            Mark::Begun { state, after } => (state, false, after),
+            Mark::Told(state) => (state, true, None),
         };
-        Self { instance, group, state, told }
+        Self { instance, group, state, told, after }
     }
 
     fn read(self) -> Option<(Subject, Mark)> {
@@ -77,7 +84,8 @@ impl Line {
             (None, Some(name)) => Subject::Group(name),
             (Some(_), Some(_)) | (None, None) => return None,
         };
-        Some((subject, if self.told { Mark::Told(self.state) } else { Mark::Begun(self.state) }))
+        let begun = Mark::Begun { state: self.state, after: self.after };
+        Some((subject, if self.told { Mark::Told(self.state) } else { begun }))
     }
 }
 
@@ -119,7 +127,7 @@ impl Cursor {
     /// The state of everybody who is known.
     pub(crate) fn states(&self) -> impl Iterator<Item = (Subject, Told)> {
         self.marks.iter().map(|(subject, mark)| {
-            let (Mark::Begun(state) | Mark::Told(state)) = *mark;
+            let (Mark::Begun { state, .. } | Mark::Told(state)) = *mark;
             (subject.clone(), state)
         })
     }
@@ -276,13 +284,16 @@ mod tests {
     fn what_was_recorded_last_is_known_after_a_kill() {
         let scratch = Scratch::new("known");
         let mut cursor = scratch.load();
-        cursor.record(instance("A"), Mark::Begun(Told::Backup), NOW);
+        cursor.record(instance("A"), Mark::Begun { state: Told::Backup, after: Some(Told::Backup) }, NOW);
         cursor.record(instance("A"), Mark::Told(Told::Backup), NOW);
-        cursor.record(group("A"), Mark::Begun(Told::Master), NOW);
+        cursor.record(group("A"), Mark::Begun { state: Told::Master, after: Some(Told::Backup) }, NOW);
         // No goodbye: it is simply read by the next one.
         let next = scratch.load();
         assert_eq!(next.mark(&instance("A")), Some(Mark::Told(Told::Backup)));
-        assert_eq!(next.mark(&group("A")), Some(Mark::Begun(Told::Master)));
+        assert_eq!(
+            next.mark(&group("A")),
+            Some(Mark::Begun { state: Told::Master, after: Some(Told::Backup) })
+        );
         assert_eq!(next.mark(&instance("B")), None);
         assert_eq!(next.trouble(), None);
     }
@@ -298,12 +309,19 @@ mod tests {
     #[test]
     fn a_torn_line_is_as_if_it_had_not_been_written() {
         let scratch = Scratch::new("torn");
-        scratch.load().record(instance("A"), Mark::Begun(Told::Master), NOW);
+        scratch.load().record(
+            instance("A"),
+            Mark::Begun { state: Told::Master, after: Some(Told::Backup) },
+            NOW,
+        );
         let path = scratch.0.join(FILE);
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend(br#"{"instance":"A","state":"MASTER","to"#);
         fs::write(&path, bytes).unwrap();
-        assert_eq!(scratch.load().mark(&instance("A")), Some(Mark::Begun(Told::Master)));
+        assert_eq!(
+            scratch.load().mark(&instance("A")),
+            Some(Mark::Begun { state: Told::Master, after: Some(Told::Backup) })
+        );
     }
 
     #[test]
@@ -331,7 +349,7 @@ mod tests {
         cursor.record(instance("A"), Mark::Told(Told::Backup), NOW);
         // Every write to it fails as on a full disk.
         cursor.file = Some(File::options().write(true).open("/dev/full").unwrap());
-        cursor.record(instance("A"), Mark::Begun(Told::Master), NOW);
+        cursor.record(instance("A"), Mark::Begun { state: Told::Master, after: Some(Told::Backup) }, NOW);
         assert!(cursor.trouble().unwrap().contains("a restarted notifierd will tell each state once more"));
         assert!(!scratch.0.join(FILE).exists(), "BACKUP would be a lie");
         cursor.record(instance("A"), Mark::Told(Told::Master), NOW);

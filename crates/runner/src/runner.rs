@@ -11,7 +11,7 @@ use config::UserSpec;
 use model::Instant;
 use rustix::fs::Mode;
 use rustix::pipe::{PipeFlags, pipe_with};
-use sys::process::{Rights, Spec, Stdio, spawn};
+use sys::process::{Rights, Spec, Stdio, Step, spawn};
 
 use crate::account::{Account, Accounts};
 use crate::{Refusal, Run, access, interpreter, trust};
@@ -101,7 +101,13 @@ impl Runner {
         };
         match spawn(&spec) {
             Ok(child) => Ok(Run::new((child, account.name), (reader, ours), now, job.timeout)),
-            Err(error) => Err(Refusal::Spawn { error, user: account.name }),
+            Err(error) => {
+                // The program itself has been found: what it names isn't there.
+                if error.step == Step::Execute && error.error.kind() == io::ErrorKind::NotFound {
+                    interpreter::check(&error.program)?;
+                }
+                Err(Refusal::Spawn { error, user: account.name })
+            }
         }
     }
 

@@ -334,6 +334,31 @@ fn lower(sequence: u64) -> Occasion {
     })
 }
 
+/// Whoever cleans up after MASTER has to learn of it in the run that does the work, too.
+#[test]
+fn what_is_told_once_more_follows_on_what_it_followed_on_before() {
+    let cut_off = Mark::Begun { state: Told::Fault, after: Some(Told::Master) };
+    let restored = |mark: Mark| {
+        let mut board = board("notify /n");
+        board.restore(|_| Some(mark));
+        board
+    };
+    let mut same = restored(cut_off);
+    same.offer(event(0, 1, Told::Fault));
+    assert_eq!(next(&mut same), Some((Kind::Any, Told::Fault, Told::Master)));
+    assert_eq!(
+        same.poll_mark().map(|(_, mark)| mark),
+        Some(cut_off),
+        "and so it does if that is cut off, too"
+    );
+    same.ended(LaneId(0));
+    same.offer(event(0, 2, Told::Backup));
+    assert_eq!(next(&mut same), Some((Kind::Any, Told::Backup, Told::Fault)));
+    let mut other = restored(cut_off);
+    other.offer(event(0, 1, Told::Backup));
+    assert_eq!(next(&mut other), Some((Kind::Any, Told::Backup, Told::Fault)), "half of FAULT may have run");
+}
+
 #[test]
 fn a_lower_master_comes_after_all_states_once_and_marks_nothing() {
     let mut board = board("notify_master_rx_lower_pri /l\n notify /n");
