@@ -249,11 +249,11 @@ fn render_hook(hook: &Value, out: &mut String) {
     if !playing.is_empty() {
         *out += &format!("hook of {name}: {playing} is running, and the addresses wait for it\n");
     }
-    for last in [prelude, hook] {
-        let outcome = text(last, &["last", "outcome"]);
+    for run in prelude.get("last").into_iter().chain(list(hook, "failed")) {
+        let outcome = text(run, &["outcome"]);
         if !outcome.is_empty() && outcome != "succeeded" {
-            let (kind, state) = (text(last, &["last", "hook"]), text(last, &["last", "state"]));
-            let output = printable(text(last, &["last", "output"]).trim());
+            let (kind, state) = (text(run, &["hook"]), text(run, &["state"]));
+            let output = printable(text(run, &["output"]).trim());
             *out += &format!("hook of {name}: {kind} for {state}: {outcome}  {output}\n");
         }
     }
@@ -613,7 +613,7 @@ mod tests {
         let mut out = String::new();
         render_hook(&json!({"instance": "v", "running": "notify for MASTER", "queued": 1}), &mut out);
         let last = json!({"hook": "notify", "state": "BACKUP", "outcome": "exit 1", "output": "no\n"});
-        render_hook(&json!({"instance": "v", "last": last}), &mut out);
+        render_hook(&json!({"instance": "v", "failed": [last]}), &mut out);
         render_hook(&json!({"group": "pair", "running": "notify for FAULT", "queued": 0}), &mut out);
         let last = json!({"hook": "pre_backup", "state": "BACKUP", "outcome": "timed out"});
         render_hook(&json!({"instance": "v", "prelude": {"running": "pre_master", "last": last}}), &mut out);

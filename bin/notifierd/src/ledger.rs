@@ -14,6 +14,8 @@ use crate::occasion::Subject;
 pub(crate) struct Account {
     /// The hook that ended last.
     pub(crate) last: Option<HookRun>,
+    /// How each of those failed that failed when it ended last, by its word.
+    pub(crate) failed: BTreeMap<&'static str, HookRun>,
     /// Hooks that were run, or should have been.
     pub(crate) runs: u64,
     /// Those that failed, took too long or couldn't be started.
@@ -105,6 +107,36 @@ impl Ledger {
         let account = self.accounts.entry(lane).or_default();
         account.runs = account.runs.saturating_add(1);
         account.failures = account.failures.saturating_add(u64::from(!entry.succeeded));
-        account.last = Some(entry.into_run(at));
+        let (hook, succeeded) = (entry.hook, entry.succeeded);
+        let run = entry.into_run(at);
+        // Another hook of the same state that goes well mends nothing.
+        if succeeded {
+            account.failed.remove(hook);
+        } else {
+            account.failed.insert(hook, run.clone());
+        }
+        account.last = Some(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_hook_stands_until_it_has_succeeded_itself() {
+        let mut ledger = Ledger::default();
+        let lane = LaneId(0);
+        let refused = |hook| Entry::refused(hook, Told::Master, "not executable".to_owned());
+        let went_well = |hook| Entry { succeeded: true, ..refused(hook) };
+        ledger.record(lane, refused("notify_master"), "08:15".to_owned());
+        ledger.record(lane, went_well("notify"), "08:15".to_owned());
+        let failed = |ledger: &Ledger| -> Vec<String> {
+            ledger.account(lane).unwrap().failed.values().map(|run| run.hook.clone()).collect()
+        };
+        assert_eq!(failed(&ledger), ["notify_master"], "another one's success mends nothing");
+        ledger.record(lane, went_well("notify_master"), "08:16".to_owned());
+        assert_eq!(failed(&ledger), [""; 0]);
+        assert_eq!((ledger.account(lane).unwrap().runs, ledger.account(lane).unwrap().failures), (3, 1));
     }
 }

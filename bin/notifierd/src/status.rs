@@ -93,6 +93,7 @@ fn view(lane: &Lane, account: Account) -> HooksView {
         queued: lane.queued(),
         running: lane.running().map(|(kind, state)| format!("{} for {state}", kind.word())),
         last: account.last,
+        failed: account.failed.into_values().collect(),
         runs: account.runs,
         failures: account.failures,
         superseded: lane.superseded(),

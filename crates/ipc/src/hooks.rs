@@ -168,6 +168,9 @@ pub struct HooksView {
     /// The hook that ended last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<HookRun>,
+    /// Those that failed when they ended last, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<HookRun>,
     /// Hooks that were run since start.
     pub runs: u64,
     /// Those of them that failed, timed out or couldn't be run.
@@ -232,6 +235,7 @@ mod tests {
             queued: 0,
             running: None,
             last: None,
+            failed: Vec::new(),
             runs: 1,
             failures: 0,
             superseded: 0,

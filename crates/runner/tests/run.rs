@@ -240,7 +240,10 @@ fn what_cannot_run_says_why() {
     assert_eq!(refusal.to_string(), "/no/such/script: no such program");
     let broken = scratch.script("broken", "#!/no/such/interpreter\n", 0o755);
     let refusal = runner().start(now(), &job(&broken, &[])).unwrap_err();
-    assert!(matches!(refusal, Refusal::Spawn { .. }), "{refusal}");
+    assert_eq!(
+        refusal.to_string(),
+        format!("{}: its first line names /no/such/interpreter, which does not exist", broken.display())
+    );
     let other = UserSpec { user: "no-such-user-here".into(), group: None };
     let refusal =
         runner().start(now(), &Job { user: Some(&other), ..job(Path::new("true"), &[]) }).unwrap_err();

@@ -163,6 +163,9 @@ impl Client {
 fn told(error: std::io::Error) -> String {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
+        ErrorKind::ConnectionReset => {
+            "it has ended before it answered, or was ended since it hung; its log says which".to_owned()
+        }
         _ => error.to_string(),
     }
 }
