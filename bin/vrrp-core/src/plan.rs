@@ -9,14 +9,12 @@ use config::{Address, AddressOptions, Config, Firewall, Global, Instance, Notify
 use ipc::reload::{Fate, Kind, Planned};
 use vrrp::{Aspect, CoreConfig, Step};
 
-/// The plan by which the host would go from `old` to `new`.
-pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
-    let mut plan = plan_of_core(&setup::core_config(old), &setup::core_config(new));
-    let before = |line: &Planned| {
-        let name = line.was.as_ref().unwrap_or(&line.name);
-        old.instances.iter().find(|it| it.name.as_str() == name)
-    };
-    let after = |line: &Planned| new.instances.iter().find(|it| it.name.as_str() == line.name);
+/// The plan by which the host would go from `old` to `new`, of which the core is made from `core`.
+pub(crate) fn plan(old: &Config, new: &Config, core: &CoreConfig) -> Vec<Planned> {
+    let mut plan = plan_of_core(&setup::core_config(old), core);
+    let (known, wanted) = (by_name(old), by_name(new));
+    let before = |line: &Planned| known.get(line.was.as_ref().unwrap_or(&line.name).as_str()).copied();
+    let after = |line: &Planned| wanted.get(line.name.as_str()).copied();
     for line in plan.iter_mut().filter(|line| line.kind == Kind::Instance) {
         let (Some(before), Some(after)) = (before(line), after(line)) else { continue };
         let more = differences(before, after);
@@ -31,6 +29,10 @@ pub(crate) fn plan(old: &Config, new: &Config) -> Vec<Planned> {
     plan.extend(plan_of_statics(&old.statics, &new.statics));
     plan.extend(plan_of_host(&old.global, &new.global));
     plan
+}
+
+fn by_name(config: &Config) -> HashMap<&str, &Instance> {
+    config.instances.iter().map(|instance| (instance.name.as_str(), instance)).collect()
 }
 
 /// What is different about an instance and nothing to the core. A new field has to be named here before anything compiles.
@@ -254,7 +256,8 @@ mod tests {
             config::parse("test.conf", &text).config.expect("valid")
         };
         let lines = |old: &Config, new: &Config| -> Vec<String> {
-            let lines = plan(old, new).into_iter().filter(|it| it.fate != Fate::Keep);
+            let lines =
+                plan(old, new, &setup::core_config(new)).into_iter().filter(|it| it.fate != Fate::Keep);
             lines.map(|it| format!("{:?} {} {}", it.fate, it.name, it.changed.join(", "))).collect()
         };
         let of = |more: &str| text("", more, "");

@@ -35,7 +35,7 @@ pub(super) struct Made {
 /// In a thread.
 pub(super) fn make(old: &Config, new: &Config) -> (Made, Vec<Planned>) {
     let setup = Setup::new(new);
-    let plan = plan::plan(old, new);
+    let plan = plan::plan(old, new, &setup.core);
     (Made { core: setup.core.clone(), setup, pacing: new.global.pacing }, plan)
 }
 
