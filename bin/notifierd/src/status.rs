@@ -37,8 +37,8 @@ pub(crate) struct Known<'a> {
     pub(crate) outer: &'a Outer,
     pub(crate) config: &'a Config,
     pub(crate) cursor: &'a Cursor,
-    /// In words, hooks whose output is held.
     pub(crate) feed: &'a Feed,
+    /// In words, hooks whose output is held.
     pub(crate) held: Vec<String>,
     pub(crate) history: &'a History,
     pub(crate) pipes: &'a Pipes,
