@@ -1,15 +1,14 @@
 //! `handover drain` and `handover undrain`: a node is taken out for maintenance and brought back (pain A7).
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use service::{Exit, Failure};
 
 use service::client::Client;
 
-/// How often it is looked whether addresses are gone.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use crate::status::{list, number, text};
+
 /// ipmgr answers within milliseconds, or within a second or two where there are thousands of addresses.
 const SILENT_MS: u64 = 5_000;
 
@@ -40,7 +39,7 @@ impl Whom {
     fn means(&self, instance: &Value) -> bool {
         match self {
             Self::All => true,
-            Self::One(name) => instance.get("name").and_then(Value::as_str) == Some(name),
+            Self::One(name) => text(instance, &["name"]) == name,
         }
     }
 
@@ -81,40 +80,33 @@ fn order(runtime_dir: &Path, request: &Value) -> Result<(Client, String), Failur
     let mut client = Client::connect(runtime_dir, "vrrp-core").map_err(failed)?;
     client.send(request).map_err(failed)?;
     let done = client.wait_for("done").map_err(failed)?;
-    let done = done.get("done").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok((client, done))
+    Ok((client, text(&done, &["done"]).to_owned()))
 }
 
 /// Until the addresses are gone: whoever gives way in good health keeps them for its successor for some seconds, and `pre_backup`
 /// takes its time, both of which vrrp-core bounds. An ipmgr that says nothing doesn't.
 fn wait_until_gone(client: &mut Client, whom: &Whom) -> Result<(), String> {
     loop {
-        client.request("status")?;
-        let status = client.wait_for("status")?;
-        let instances = status.get("instances").and_then(Value::as_array).into_iter().flatten();
-        let concerned: Vec<&Value> = instances.filter(|it| whom.means(it)).collect();
+        let status = client.status()?;
+        let concerned: Vec<&Value> = list(&status, "instances").iter().filter(|it| whom.means(it)).collect();
         if let Some(late) = concerned.iter().find(|it| removing_ms(it).is_some_and(|ms| ms > SILENT_MS)) {
-            let name = late.get("name").and_then(Value::as_str).unwrap_or_default();
+            let name = text(late, &["name"]);
             return Err(format!(
                 "ipmgr has not said that the addresses of {name} are gone: they may still be here, beside the next master's; \
                  'handover status' tells for how long that is so"
             ));
         }
-        let here = |it: &&Value| {
-            it.get("state").and_then(Value::as_str) == Some("MASTER") || removing_ms(it).is_some()
-        };
+        let here = |it: &&Value| text(it, &["state"]) == "MASTER" || removing_ms(it).is_some();
         if !concerned.iter().any(here) {
             return Ok(());
         }
-        client.rest(LOOK_EVERY)?;
+        client.rest()?;
     }
 }
 
 /// For how long ipmgr has been asked to remove the addresses; `None` if it isn't, or is done.
 fn removing_ms(instance: &Value) -> Option<u64> {
-    let awaited =
-        instance.get("awaited").filter(|it| it.get("what").is_some_and(|what| what == "removing"))?;
-    awaited.get("ms").and_then(Value::as_u64)
+    (text(instance, &["awaited", "what"]) == "removing").then(|| number(instance, &["awaited", "ms"]))
 }
 
 #[cfg(test)]

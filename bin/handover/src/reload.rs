@@ -2,20 +2,21 @@
 //!
 //! Everybody or nobody: see docs/reload.md. This command is only the coordinator; each daemon reads the file itself.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use argh::FromArgs;
 use ipc::reload::{Fate, Kind, Planned, Trigger};
 use serde_json::{Value, json};
-use service::client::Client;
+use service::client::{Client, status_of};
 use service::reload::{Coordinated, coordinate};
 use service::{Exit, Failure};
 
+use crate::status::{list, text};
+
 /// How long ipmgr may take for what it is ordered; after that vrrp-core itself waits no longer.
 const SETTLES_WITHIN: Duration = Duration::from_secs(6);
-/// How often it is looked whether that is done.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Have all daemons take the configuration as it is in the file now; exit status 1 if nothing has changed because of an
 /// error, or if something that the new one wants could not be done.
@@ -83,48 +84,43 @@ fn reload(runtime_dir: &Path, plan: bool, as_json: bool) -> Result<(), Failure> 
 
 /// What vrrp-core says of its instances; none if it can't be asked.
 fn instances(runtime_dir: &Path) -> Vec<Value> {
-    let status = || {
-        let mut client = Client::connect(runtime_dir, "vrrp-core").ok()?;
-        client.request("status").ok()?;
-        client.wait_for("status").ok()?.get("instances").and_then(Value::as_array).cloned()
-    };
-    status().unwrap_or_default()
+    status_of(runtime_dir, "vrrp-core").map(|status| list(&status, "instances").to_vec()).unwrap_or_default()
 }
 
 /// The same, once ipmgr has answered what the new configuration has it do, or has had its time.
 fn settled(runtime_dir: &Path) -> Vec<Value> {
-    let looks = SETTLES_WITHIN.as_millis() / LOOK_EVERY.as_millis();
-    for _ in 0..looks {
-        let now = instances(runtime_dir);
-        if !now.iter().any(|it| it.get("awaited").is_some()) {
-            return now;
+    let until = sys::clock::now() + SETTLES_WITHIN;
+    let look = || -> Result<Vec<Value>, String> {
+        let mut client = Client::connect(runtime_dir, "vrrp-core")?;
+        loop {
+            let status = client.status()?;
+            let instances = list(&status, "instances");
+            let is_done = instances.iter().all(|it| it.get("awaited").is_none());
+            if is_done || sys::clock::now() >= until {
+                return Ok(instances.to_vec());
+            }
+            client.rest()?;
         }
-        let Ok(client) = Client::connect(runtime_dir, "vrrp-core") else { break };
-        if client.rest(LOOK_EVERY).is_err() {
-            break;
-        }
-    }
-    instances(runtime_dir)
+    };
+    look().unwrap_or_default()
 }
 
 /// What the new configuration has brought: a master that isn't one any more, and what ipmgr or the kernel has refused.
 fn new_trouble(before: &[Value], after: &[Value], plan: &[Planned]) -> Vec<String> {
-    let word = |it: &Value, key: &str| it.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let before: HashMap<&str, &Value> = before.iter().map(|it| (text(it, &["name"]), it)).collect();
+    let lines = plan.iter().filter(|line| line.kind == Kind::Instance);
+    let former: HashMap<&str, &str> =
+        lines.filter_map(|line| Some((line.name.as_str(), line.was.as_deref()?))).collect();
     let mut trouble = Vec::new();
     for now in after {
-        let name = word(now, "name");
-        let line = plan.iter().find(|line| line.kind == Kind::Instance && line.name == name);
-        let former = line.and_then(|line| line.was.clone()).unwrap_or_else(|| name.clone());
-        let was = before.iter().find(|it| word(it, "name") == former);
-        let refused = |it: &Value| it.get("refused").and_then(Value::as_array).cloned().unwrap_or_default();
-        let known = was.map(refused).unwrap_or_default();
-        let news = refused(now).into_iter().filter(|it| !known.contains(it));
-        let news: Vec<String> = news.filter_map(|it| it.as_str().map(|it| format!("{name}: {it}"))).collect();
-        if word(now, "state") == "FAULT" && was.is_some_and(|was| word(was, "state") != "FAULT") {
-            let why = now.pointer("/cause/text").and_then(Value::as_str).unwrap_or_default();
-            trouble.push(format!("{name} is in FAULT: {why}"));
+        let name = text(now, &["name"]);
+        let was = before.get(former.get(name).copied().unwrap_or(name));
+        if text(now, &["state"]) == "FAULT" && was.is_some_and(|was| text(was, &["state"]) != "FAULT") {
+            trouble.push(format!("{name} is in FAULT: {}", text(now, &["cause", "text"])));
         } else {
-            trouble.extend(news);
+            let known = was.map_or(&[] as &[Value], |was| list(was, "refused"));
+            let news = list(now, "refused").iter().filter(|it| !known.contains(it));
+            trouble.extend(news.filter_map(Value::as_str).map(|it| format!("{name}: {it}")));
         }
     }
     trouble

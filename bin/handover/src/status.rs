@@ -100,15 +100,15 @@ fn trouble<'a>(status: &'a Value, program: &str) -> Option<&'a str> {
 }
 
 /// Text at a path of keys; empty where there is none.
-fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value, path: &[&str]) -> u64 {
+pub(crate) fn number(value: &Value, path: &[&str]) -> u64 {
     path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_u64).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

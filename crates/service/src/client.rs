@@ -15,9 +15,13 @@ use serde_json::Value;
 /// How long a daemon may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// From one question to the next: a status of thousands of instances is some work for vrrp-core, which has adverts to send.
+const REST: Duration = Duration::from_millis(50);
+
 /// A connection on which lines are read one at a time.
 #[derive(Debug)]
 pub struct Client {
+    program: String,
     reader: BufReader<UnixStream>,
 }
 
@@ -50,7 +54,7 @@ impl Client {
             .set_read_timeout(Some(ANSWER_TIMEOUT))
             .and_then(|()| stream.set_write_timeout(Some(ANSWER_TIMEOUT)))
             .map_err(|error| (error.kind(), format!("{program}: {error}")))?;
-        Ok(Self { reader: BufReader::new(stream) })
+        Ok(Self { program: program.to_owned(), reader: BufReader::new(stream) })
     }
 
     /// Sends a request that is one word.
@@ -103,15 +107,24 @@ impl Client {
                 return Ok(message);
             }
         }
-        Err("the daemon closed the connection without an answer".to_owned())
+        Err(format!("{} closed the connection without an answer", self.program))
     }
 
-    /// Waits for that long, or until there is something to read.
+    /// Asks for the status and gives the answer's object.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn status(&mut self) -> Result<Value, String> {
+        self.request("status")?;
+        self.wait_for("status")
+    }
+
+    /// Waits for a moment, for who asks again and again, or until there is something to read.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn rest(&self, time: Duration) -> Result<(), String> {
-        let timeout = Timespec::try_from(time).map_err(|error| format!("{time:?}: {error}"))?;
+    pub fn rest(&self) -> Result<(), String> {
+        let timeout = Timespec::try_from(REST).map_err(|error| format!("{REST:?}: {error}"))?;
         match poll(&mut [PollFd::new(self.reader.get_ref(), PollFlags::IN)], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(told(error.into())),
@@ -189,12 +202,5 @@ fn explain(program: &str, path: &Path, error: &std::io::Error) -> String {
 /// # Errors
 /// As for [`Client`], or that the daemon went away without an answer.
 pub fn status_of(runtime_dir: &Path, program: &str) -> Result<Value, String> {
-    let mut client = Client::connect(runtime_dir, program)?;
-    client.request("status")?;
-    while let Some(message) = client.line()? {
-        if message.get("type").and_then(Value::as_str) == Some("status") {
-            return Ok(message);
-        }
-    }
-    Err(format!("{program} closed the connection without an answer"))
+    Client::connect(runtime_dir, program)?.status()
 }
