@@ -45,10 +45,7 @@ impl Pulse {
     /// # Errors
     /// bind(2), chown(2), chmod(2).
     pub(crate) fn listen(path: PathBuf, owner: Option<u32>) -> io::Result<Self> {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        sys::own_file::remove(&path)?;
         let socket = UnixDatagram::bind(&path)?;
         socket.set_nonblocking(true)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;

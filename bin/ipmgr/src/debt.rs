@@ -5,7 +5,6 @@
 //! alone. Read `daemon/secondaries.rs` next.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -66,7 +65,7 @@ impl Debt {
     }
 
     fn write(&self) {
-        let written = if self.links.is_empty() { remove(&self.path) } else { self.replace() };
+        let written = if self.links.is_empty() { sys::own_file::remove(&self.path) } else { self.replace() };
         if let Err(error) = written {
             log::warn!("{}: {error}; after a crash promote_secondaries stays on", self.path.display());
         }
@@ -76,13 +75,6 @@ impl Debt {
         let page = Page { boot: sys::clock::machine_boot()?, links: self.links.clone() };
         let bytes = ipc::json::line(&page).map_err(|error| io::Error::other(error.to_string()))?;
         sys::own_file::create(&self.path)?.write_all(&bytes)
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
     }
 }
 
@@ -96,6 +88,8 @@ fn read(path: &Path) -> io::Result<BTreeSet<LinkName>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -86,11 +86,19 @@ pub fn create_to_overwrite(path: &Path) -> io::Result<File> {
 }
 
 fn anew(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    remove(path)?;
     how.create_new(true).mode(MODE).open(path)
+}
+
+/// No file of that name, whether or not there was one.
+///
+/// # Errors
+/// As unlink(2).
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other (a power

@@ -122,10 +122,7 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     if !text.is_empty() {
         return sys::own_file::replace(path, text).map(drop);
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    sys::own_file::remove(path)
 }
 
 /// None where there is no file.

@@ -4,7 +4,6 @@
 //! removes it before it starts anything. What it must never do: keep anybody from going on. Where it can't be written it is
 //! told, and remembered for as long as we live.
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -68,10 +67,7 @@ impl Marker {
 
     pub(super) fn clear(&mut self) {
         self.is_set = false;
-        let removed = match fs::remove_file(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        };
+        let removed = sys::own_file::remove(&self.path);
         self.judge(removed, "a restarted notifierd may not run startup_script at the next start");
     }
 
@@ -96,6 +92,8 @@ fn read(path: &Path) -> io::Result<Line> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
