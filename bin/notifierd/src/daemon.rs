@@ -15,7 +15,7 @@ use ipc::hooks::Message;
 use ipc::json;
 use ipc::reload::Request;
 use model::Instant;
-use reactor::{ClientEvent, ClientId, LineServer, Reactor, Sent, Token};
+use reactor::{ClientEvent, ClientId, LineServer, Reactor, Seldom, Sent, Token};
 use runner::{Crew, Keeper, Runner};
 use service::reload::{Ask, Participant, Resolution};
 use service::{Failure, Readiness, Start, Turn};
@@ -105,8 +105,8 @@ struct Daemon {
     killed: bool,
     /// When one of the hooks that run has grown old, while others wait for that.
     turn_at: Option<Instant>,
-    /// When it was last told that hooks wait for others to end.
-    crowd_told: Option<Instant>,
+    /// That hooks wait for others to end.
+    crowd_told: Seldom,
     /// Whose hook can't be run for the moment, and since when.
     busy: HashMap<LaneId, Instant>,
 }
@@ -145,7 +145,7 @@ impl Daemon {
             alone_at: None,
             killed: false,
             turn_at: None,
-            crowd_told: None,
+            crowd_told: Seldom::default(),
             busy: HashMap::new(),
             reload: Participant::new(&start, RELOAD, |old, new| ((), plan::plan(old, new))),
             config: start.config,

@@ -4,21 +4,17 @@
 //! It must never grow or fill the log: there are as many records as connections, and each kind is logged now and then.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use model::Instant;
-use reactor::ClientId;
+use reactor::{ClientId, Seldom};
 use sys::unix::PeerCredentials;
-
-/// How often each kind is logged.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// What clients that are connected have done.
 #[derive(Debug, Default)]
 pub(crate) struct Conduct {
     records: BTreeMap<ClientId, Record>,
-    slow_told: Option<Instant>,
-    garbled_told: Option<Instant>,
+    slow_told: Seldom,
+    garbled_told: Seldom,
 }
 
 #[derive(Debug)]
@@ -34,7 +30,7 @@ impl Conduct {
     /// It read too slowly and gets a snapshot.
     pub(crate) fn slow(&mut self, client: ClientId, peer: PeerCredentials, now: Instant) {
         self.record(client, peer).slow += 1;
-        if is_due(&mut self.slow_told, now) {
+        if self.slow_told.is_due(now) {
             log::warn!(
                 "{peer} reads the feed too slowly, and gets a snapshot in place of what it missed (told once a minute at most)"
             );
@@ -44,7 +40,7 @@ impl Conduct {
     /// It sent what isn't a request.
     pub(crate) fn garbled(&mut self, client: ClientId, peer: PeerCredentials, now: Instant) {
         self.record(client, peer).garbled += 1;
-        if is_due(&mut self.garbled_told, now) {
+        if self.garbled_told.is_due(now) {
             log::warn!("{peer} sends what isn't a request, and is told so (told once a minute at most)");
         }
     }
@@ -73,12 +69,4 @@ impl Record {
             parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, it)| it).collect();
         format!("{} {}", self.peer, parts.join(", and "))
     }
-}
-
-fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
-    let is_due = told.is_none_or(|told| now >= told + TOLD_EVERY);
-    if is_due {
-        *told = Some(now);
-    }
-    is_due
 }

@@ -12,6 +12,7 @@ mod line_client;
 mod line_server;
 mod line_stream;
 mod output_queue;
+mod seldom;
 
 pub use event_loop::{Reactor, Ready};
 pub use line_client::{LineClient, MAX_MESSAGE, ServerEvent};
@@ -19,6 +20,7 @@ pub use line_server::{ClientEvent, ClientId, LineServer, MAX_CLIENTS, MAX_LINE};
 pub use line_stream::GoneReason;
 pub use mio::{Interest, Token};
 pub use output_queue::{MAX_QUEUED, Sent};
+pub use seldom::Seldom;
 
 #[cfg(test)]
 mod testing;

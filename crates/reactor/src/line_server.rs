@@ -6,15 +6,14 @@
 use std::io::{self, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use mio::{Interest, Token};
-use model::Instant;
 use sys::unix::{PeerCredentials, bind_stream, hung_up, peer_credentials};
 
 use crate::event_loop::Reactor;
 use crate::line_stream::{GoneReason, LineStream, Progress};
 use crate::output_queue::Sent;
+use crate::seldom::Seldom;
 use places::{Resident, gives_way};
 
 /// Clients at a time. Who comes on top takes the place of whoever has most, or is sent away at once.
@@ -23,8 +22,6 @@ pub const MAX_CLIENTS: usize = 64;
 const FULL: &[u8] = b"{\"type\":\"error\",\"error\":\"64 clients are connected, and more are not served: try again later\"}\n";
 /// Likewise who gives way.
 const GIVES_WAY: &[u8] = b"{\"type\":\"error\",\"error\":\"64 clients are connected, and this one gives way to another: who has most connections goes first\"}\n";
-/// How often it is told that not everybody finds a place, and that somebody doesn't read.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Bytes in a line that a client sends, without the newline.
 pub const MAX_LINE: usize = 64 << 10;
 /// Connections accepted before everybody else gets a turn.
@@ -63,10 +60,10 @@ pub struct LineServer {
     first: Token,
     slots: Vec<Option<Client>>,
     next_serial: u64,
-    /// When it was last told that not everybody finds a place.
-    told: Option<Instant>,
-    /// Likewise that somebody doesn't read.
-    told_away: Option<Instant>,
+    /// That not everybody finds a place.
+    crowded: Seldom,
+    /// That somebody doesn't read.
+    unread: Seldom,
 }
 
 impl LineServer {
@@ -88,8 +85,8 @@ impl LineServer {
             first: first_token,
             slots,
             next_serial: 0,
-            told: None,
-            told_away: None,
+            crowded: Seldom::default(),
+            unread: Seldom::default(),
         })
     }
 
@@ -134,11 +131,9 @@ impl LineServer {
 
     /// The same for one that asks and asks and doesn't read; says in the log who that is, now and then.
     pub fn send_away(&mut self, reactor: &Reactor, client: ClientId) {
-        let now = sys::clock::now();
         if let Some(peer) = self.peer(client)
-            && self.told_away.is_none_or(|told| now >= told + TOLD_EVERY)
+            && self.unread.is_due(sys::clock::now())
         {
-            self.told_away = Some(now);
             log::warn!("{peer} doesn't read what it asks for; it is sent away (told once a minute at most)");
         }
         self.close(reactor, client);
@@ -228,9 +223,7 @@ impl LineServer {
             .collect();
         let chosen = gives_way(&residents, comer);
         let leaver = chosen.and_then(|slot| residents.into_iter().find(|it| it.slot == slot));
-        let now = sys::clock::now();
-        if self.told.is_none_or(|told| now >= told + TOLD_EVERY) {
-            self.told = Some(now);
+        if self.crowded.is_due(sys::clock::now()) {
             match &leaver {
                 Some(leaver) => log::warn!(
                     "{MAX_CLIENTS} clients are connected; a connection of {} gives way to one of {comer} (told once a \

@@ -14,9 +14,6 @@ use crate::ledger::Entry;
 
 /// How long a hook is young. One that only computes ends sooner; one that doesn't waits for something else than a CPU.
 const YOUNG: Duration = Duration::from_secs(1);
-/// How often it is told that hooks wait for others to end.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
 /// How long a hook whose program is being written is tried again, and from one attempt to the next.
 const BUSY_FOR: Duration = Duration::from_secs(10);
 const BUSY_AGAIN: Duration = Duration::from_millis(100);
@@ -85,8 +82,7 @@ impl Daemon {
             return;
         }
         self.turn_at = young().min().filter(|_| !is_full).map(|started| started + YOUNG);
-        if is_full && self.crowd_told.is_none_or(|at| now >= at + TELL_EVERY) {
-            self.crowd_told = Some(now);
+        if is_full && self.crowd_told.is_due(now) {
             log::warn!(
                 "{MAX_RUNNING} hooks run, and no more may: those of others wait for one of them to end"
             );
