@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const FILE: &str = "told.jsonl";
 /// The version of these lines.
 const VERSION: u32 = 1;
 /// A larger journal isn't one of ours, in bytes.
-const MAX_SIZE: u64 = 64 << 20;
+const MAX_SIZE: usize = 64 << 20;
 /// The journal is written anew when it has grown by this many bytes: more than all lines of 4,000 instances take.
 const REWRITE_AFTER: u64 = 1 << 20;
 /// How long after a failure it is tried again, at the earliest.
@@ -227,12 +227,8 @@ impl Cursor {
 /// The last mark of everybody. What was torn off by a kill is the end of the last line: it was about to be begun, or is told
 /// once more.
 fn read(path: &Path, boot: &str) -> io::Result<HashMap<Subject, Mark>> {
-    let mut bytes = Vec::new();
-    sys::own_file::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    let bytes = sys::own_file::read(path, MAX_SIZE)?.ok_or(io::ErrorKind::NotFound)?;
     let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SIZE {
-        return Err(strange("it is too large to be ours"));
-    }
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let head = lines.next().ok_or_else(|| strange("it is empty"))?;
     let head: Head = json::parse(head).map_err(|error| strange(&error.to_string()))?;

@@ -7,6 +7,7 @@ pub mod client;
 mod confine;
 mod failure;
 mod ground;
+mod keepsake;
 pub mod log;
 mod options;
 mod post;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 pub use confine::{SECCOMP_VARIABLE, confine};
 pub use failure::{Exit, Failure};
+pub use keepsake::Keepsake;
 pub use options::{
     DaemonOptions, config_id, config_path, normalise, parse_options, runtime_dir, state_dir, usage_exit,
 };

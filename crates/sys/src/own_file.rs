@@ -5,7 +5,7 @@
 //! O_EXCL and O_NONBLOCK first.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -18,6 +18,20 @@ const MODE: u32 = 0o640;
 /// As open(2); `InvalidData` if it is somebody else's, or no regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     ours(regular(path, File::options().read(true))?)
+}
+
+/// What is in a regular file that belongs to us; `None` where there is no file.
+///
+/// # Errors
+/// As [`open`], read(2); `InvalidData` for more than `max` bytes.
+pub fn read(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > max { Err(strange("it is too large to be ours")) } else { Ok(Some(bytes)) }
 }
 
 /// A regular file to be read, whosever it is, and the number of the user whose it is: for a person who may have it shown.
@@ -116,14 +130,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
 
     fn scratch(name: &str) -> std::path::PathBuf {
         let path = std::env::temp_dir().join(format!("handover-own-file-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         path
+    }
+
+    #[test]
+    fn what_is_read_whole_is_ours_and_not_too_much() {
+        let directory = scratch("read");
+        let path = directory.join("file");
+        assert_eq!(read(&path, 4).unwrap(), None);
+        create(&path).unwrap().write_all(b"four").unwrap();
+        assert_eq!(read(&path, 4).unwrap().unwrap(), b"four");
+        assert_eq!(read(&path, 3).unwrap_err().to_string(), "it is too large to be ours");
+        std::os::unix::fs::symlink(&path, directory.join("link")).unwrap();
+        assert!(read(&directory.join("link"), 4).is_err());
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

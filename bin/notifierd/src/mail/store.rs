@@ -1,20 +1,15 @@
 //! The letters that wait, on disk: for the notifierd that comes after us.
 //!
-//! A file in the state directory with a line for each letter, written as a whole by a thread of its own whenever others wait, and
-//! not there while none does. What it must never do: keep the loop waiting for a disk, grow, or read what isn't ours. Only the
-//! latest is written, so that a disk that hangs costs no memory. Nothing is synced: it survives our death, and a power cut may
-//! cost letters. One that was handed in just before a kill is sent once more, with the same number.
+//! A line for each letter in a file of the state directory ([`Keepsake`]), which isn't there while none waits. What it must never
+//! do: grow, or read what isn't ours. One that was handed in just before a kill is sent once more, with the same number.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
-use std::time::Duration;
 
 use ipc::json;
 use runner::MAX_INPUT;
+use service::Keepsake;
 
 use super::letter::Letter;
 use super::queue::MAX_WAITING;
@@ -25,27 +20,10 @@ const FILE: &str = "mail.jsonl";
 const BAD_FILE: &str = "mail.bad";
 /// All that may wait and the one under way, as long as they can be, in bytes. A larger file isn't one of ours.
 const MAX_SIZE: usize = (MAX_WAITING + 1) * MAX_INPUT;
-/// How long the last words have to reach the file when we end.
-const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What goes from the loop to the thread, and back.
-#[derive(Debug, Default)]
-struct Slot {
-    /// To be written next; none for what is written already.
-    text: Option<Vec<u8>>,
-    /// Why the last text isn't on disk.
-    trouble: Option<String>,
-}
-
-/// The loop's end.
+/// What waits, kept on disk.
 #[derive(Debug)]
-pub(super) struct Store {
-    slot: Arc<Mutex<Slot>>,
-    /// Says that there is something in the slot; `None` once the thread is told to end, and where there is none.
-    bell: Option<SyncSender<()>>,
-    /// Says nothing, but is closed when the thread has ended.
-    ended: Receiver<()>,
-}
+pub(super) struct Store(Keepsake);
 
 impl Store {
     /// With what an earlier notifierd has left in that directory, in its order.
@@ -55,87 +33,23 @@ impl Store {
             set_aside(&path, &error);
             Vec::new()
         });
-        let slot = Arc::new(Mutex::new(Slot::default()));
-        let (bell, rings) = mpsc::sync_channel(1);
-        let (end, ended) = mpsc::sync_channel(0);
-        let theirs = Arc::clone(&slot);
-        let thread = Builder::new().name("mail".to_owned()).spawn(move || {
-            // Held as long as the thread lives.
-            let _end: SyncSender<()> = end;
-            // The last text is there before the bell is gone.
-            while rings.recv().is_ok() {
-                write_latest(&theirs, &path);
-            }
-            write_latest(&theirs, &path);
-        });
-        if let Err(error) = &thread {
-            log::warn!("mail: what waits will be lost when we end: start a thread to write it: {error}");
-        }
-        (Self { slot, bell: thread.is_ok().then_some(bell), ended }, letters)
+        (Self(Keepsake::new(path, "mail that waits")), letters)
     }
 
     /// These wait, and no others.
-    pub(super) fn keep<'a>(&self, letters: impl Iterator<Item = &'a Letter>) {
-        let Some(bell) = &self.bell else { return };
-        let text = letters.filter_map(Letter::line).flatten().collect();
-        locked(&self.slot).text = Some(text);
-        // Where it rings already, the thread has yet to look.
-        let _ = bell.try_send(());
+    pub(super) fn keep<'a>(&mut self, letters: impl Iterator<Item = &'a Letter>) {
+        self.0.keep(letters.filter_map(Letter::line).flatten().collect());
     }
 
     /// Why what waits isn't on disk, once all was written that can be.
     pub(super) fn close(&mut self) -> Option<String> {
-        if self.bell.take().is_none() {
-            return Some("there is no thread to write it".to_owned());
-        }
-        if self.ended.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
-            return Some("the disk hangs".to_owned());
-        }
-        locked(&self.slot).trouble.take()
+        self.0.close()
     }
-}
-
-impl Drop for Store {
-    /// However we end, short of a kill.
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-fn locked(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// In the thread; the lock isn't held while the disk is waited for.
-fn write_latest(slot: &Mutex<Slot>, path: &Path) {
-    let Some(text) = locked(slot).text.take() else { return };
-    let trouble = write(path, &text).err().map(|error| format!("{}: {error}", path.display()));
-    let before = std::mem::replace(&mut locked(slot).trouble, trouble.clone());
-    match (before, trouble) {
-        (None, Some(trouble)) => log::warn!("mail: what waits will be lost when we end: {trouble}"),
-        (Some(_), None) => log::info!("mail: what waits is on disk again"),
-        (None, None) | (Some(_), Some(_)) => {}
-    }
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    if !text.is_empty() {
-        return sys::own_file::replace(path, text).map(drop);
-    }
-    sys::own_file::remove(path)
 }
 
 /// None where there is no file.
 fn load(path: &Path) -> io::Result<Vec<Letter>> {
-    let file = match sys::own_file::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened?,
-    };
-    let (limit, mut text) = (u64::try_from(MAX_SIZE).unwrap_or(u64::MAX), Vec::new());
-    file.take(limit.saturating_add(1)).read_to_end(&mut text)?;
-    if text.len() > MAX_SIZE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large to be ours"));
-    }
+    let text = sys::own_file::read(path, MAX_SIZE)?.unwrap_or_default();
     let lines = text.split_inclusive(|byte| *byte == b'\n');
     let letters = lines.enumerate().map(|(number, line)| {
         let bad = |error: String| {
