@@ -14,7 +14,7 @@ use model::{
 };
 use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use vrrp::{
-    Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet, Prelude,
+    Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet, PenaltyView, Prelude,
 };
 
 /// One instance of every kind: with checks, with a password and patience, over IPv6, unicast, the owner, and two that
@@ -23,6 +23,10 @@ const CONFIGURATION: &str = "
 vrrp_script fatal { script /bin/true }
 vrrp_script weighty { script /bin/true
   weight 50 }
+vrrp_script serving { script /bin/true
+  while master
+  grace 1
+  penalty 2 }
 vrrp_instance checked { interface eth0
   version 3
   virtual_router_id 5
@@ -41,6 +45,7 @@ vrrp_instance patient { interface eth0
   preempt_delay 2
   authentication { auth_type PASS
     auth_pass secret }
+  track_script { serving }
   virtual_ipaddress { 192.0.2.101/32
     192.0.2.102/32 } }
 vrrp_instance six { interface eth1
@@ -174,7 +179,7 @@ impl Stage {
             }
             6 => {
                 let [check, verdict] = script.bytes()?;
-                let name = ["fatal", "weighty", "of-nobody"][usize::from(check % 3)];
+                let name = ["fatal", "weighty", "serving", "of-nobody"][usize::from(check % 4)];
                 let check = CheckName::new(name).unwrap_or_else(|why| panic!("{name}: {why}"));
                 let verdicts = [Verdict::Up, Verdict::Down, Verdict::Unknown, Verdict::Unrunnable];
                 self.give(Input::Verdict { check: &check, verdict: verdicts[usize::from(verdict % 4)] });
@@ -303,14 +308,25 @@ impl Stage {
         Some(())
     }
 
-    /// ipmgr knows that an order would fail, or no longer; or a hardware address is another one.
+    /// ipmgr knows that an order would fail, or no longer; or a hardware address is another one; or there was a core before this one.
     fn hear_of_obstacles(&mut self, script: &mut Script<'_>) -> Option<()> {
         let (instance, which) = (script.instance()?, script.byte()?);
-        self.give(match which % 3 {
-            0 => Input::Barred { instance, why: "by the fuzzer" },
-            1 => Input::Mended { instance },
-            _ => Input::Moved { instance },
-        });
+        match which % 4 {
+            0 => self.give(Input::Barred { instance, why: "by the fuzzer" }),
+            1 => self.give(Input::Mended { instance }),
+            2 => self.give(Input::Moved { instance }),
+            _ => self.recall(script, instance)?,
+        }
+        Some(())
+    }
+
+    /// A penalty of any length and end.
+    fn recall(&mut self, script: &mut Script<'_>, instance: InstanceId) -> Option<()> {
+        let length = Duration::from_nanos(u64::from_be_bytes(script.bytes()?));
+        let until = Instant::from_nanos(u64::from_be_bytes(script.bytes()?));
+        let check = CheckName::new("serving").unwrap_or_else(|why| panic!("serving: {why}"));
+        let penalty = PenaltyView { check, length, until: script.flag()?.then_some(until) };
+        self.give(Input::Penalty { instance, penalty: &penalty });
         Some(())
     }
 
@@ -380,6 +396,9 @@ impl Stage {
             Output::Transmit(it) => {
                 let parsed = packet::parse(&it.message, it.source, it.destination);
                 assert!(parsed.is_ok(), "{parsed:?}: {it:?}");
+            }
+            Output::Penalties(instance) => {
+                assert!(self.core.penalties(instance).count() <= 1, "a check has one penalty at most");
             }
             Output::LowerMaster(lower) => {
                 assert!(self.ordered[lower.instance.0], "no master hears a lower one");

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use handover_tests::node::{Node, RUNTIME_DIR, eventually, start_lab};
+use handover_tests::node::{Node, RUNTIME_DIR, api_vip, eventually, start_lab};
 use handover_tests::programs::on_host;
 use lab::Lab;
 
@@ -56,6 +56,12 @@ fn serves(node: &Node) -> bool {
     node.state() == "MASTER" && node.holds(VIP) && !node.pids("haproxy").is_empty()
 }
 
+fn undrain(node: &Node) {
+    let output = node.host().run([&on_host("handover"), "undrain", "--all", "--runtime-dir", RUNTIME_DIR]);
+    let output = output.expect("run handover");
+    assert!(output.success(), "{}", output.stderr);
+}
+
 #[test]
 fn haproxy_that_dies_on_the_master_moves_the_address() {
     let lab = start_lab();
@@ -83,12 +89,57 @@ fn haproxy_that_dies_on_the_master_moves_the_address() {
     assert_eq!(a.at("/instances/0/penalties/0/length_ms"), "600000");
 
     // Its own HAProxy is stopped there, which says nothing; the operator says that it is well again.
-    let undrain = a.host().run([&on_host("handover"), "undrain", "--all", "--runtime-dir", RUNTIME_DIR]);
-    let undrain = undrain.expect("run handover");
-    assert!(undrain.success(), "{}", undrain.stderr);
+    undrain(&a);
     eventually(&lab, &[&a, &b], "a serves again", || serves(&a));
     eventually(&lab, &[&a, &b], "b has stopped its HAProxy", || {
         !b.holds(VIP) && b.pids("haproxy").is_empty()
     });
     assert_eq!(a.at("/instances/0/penalties"), "");
+}
+
+/// The node whose service is known to be dead doesn't take the address back from its healthy peer because a daemon began anew.
+#[test]
+fn a_penalty_outlives_whoever_dies_in_it() {
+    const CHECK: &str =
+        "vrrp_script svc {\n  file /run/svc\n  interval 0.2\n  while master\n  grace 1\n  penalty 600\n}\n";
+    let config = |priority| format!("{CHECK}{}", api_vip(priority, "  track_script {\n    svc\n  }\n"));
+    let lab = start_lab();
+    let a = Node::new(&lab, "a", &["192.168.1.11/24"], &config(100));
+    let b = Node::new(&lab, "b", &["192.168.1.12/24"], &config(90));
+    let _ = a.sh("echo 1 > /run/svc");
+    let _ = b.sh("echo 1 > /run/svc");
+    a.start();
+    eventually(&lab, &[&a], "a is MASTER", || a.state() == "MASTER");
+    b.start();
+    eventually(&lab, &[&a, &b], "b waits", || b.state() == "BACKUP");
+    let _ = a.sh("rm /run/svc");
+    eventually(&lab, &[&a, &b], "the address has moved", || a.state() == "FAULT" && b.state() == "MASTER");
+
+    for how in ["KILL", "TERM", "stop and start"] {
+        let before = a.at("/boot");
+        if how == "stop and start" {
+            a.stop();
+            a.start();
+        } else {
+            a.signal("vrrp-core", how);
+        }
+        eventually(&lab, &[&a, &b], how, || {
+            let status = a.status();
+            let at = |pointer: &str| {
+                status.as_ref().and_then(|it| it.pointer(pointer)).cloned().unwrap_or_default()
+            };
+            at("/boot") != before && at("/instances/0/state") == "FAULT" && at("/checks/0/verdict") == "down"
+        });
+        assert_eq!(a.at("/instances/0/cause/code"), "failed-as-master", "{how}\n{}", a.story());
+        assert_eq!(a.at("/instances/0/penalties/0/length_ms"), "600000", "{how}\n{}", a.story());
+        let masters = a.log().matches("Entering MASTER STATE").count();
+        assert_eq!(masters, usize::from(how != "stop and start"), "{how}\n{}", a.story());
+        assert_eq!(b.state(), "MASTER", "{how}\n{}", b.story());
+    }
+    let _ = a.sh("echo 1 > /run/svc");
+    undrain(&a);
+    eventually(&lab, &[&a, &b], "a has it back", || a.state() == "MASTER" && b.state() == "BACKUP");
+    eventually(&lab, &[&a], "nothing is left to remember", || {
+        a.sh("ls /run/state/penalties.json").is_empty()
+    });
 }

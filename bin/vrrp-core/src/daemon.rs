@@ -1,6 +1,7 @@
 //! The loop: what comes in goes to the core, what the core says goes out. Nothing is decided here.
 //!
-//! One thread, no file, no name look-up, no child, no waiting but in the reactor: a late advert is a failover.
+//! One thread, no name look-up, no child, no waiting but in the reactor, and no file but on an operator's command: a late advert is a
+//! failover. What has to be on disk meanwhile is written by a thread (`service::Keepsake`).
 
 mod announcing;
 mod clients;
@@ -30,6 +31,7 @@ use crate::lull::Lull;
 use crate::manager::Manager;
 use crate::needs::NEEDS;
 use crate::pacing::Pacer;
+use crate::penalties::Penalties;
 use crate::setup::{CarrierId, Setup};
 use crate::wire::{Drained, Wire};
 use preludes::Preludes;
@@ -54,6 +56,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
     let (sockets, state) = (start.runtime_dir.clone(), start.state_dir.clone());
     let mut daemon = Daemon::new(start)?;
     daemon.desk(sys::clock::now()).recall();
+    daemon.recall_penalties(sys::clock::now());
     daemon.tell_of_startup();
     service::confine("vrrp-core", NEEDS, &[(&sockets, May::Remove), (&state, May::Keep)]);
     service::notify_ready(&daemon.feed.summary());
@@ -89,6 +92,9 @@ struct Daemon {
     subscribers: Vec<ClientId>,
     conduct: Conduct,
     drains: Drains,
+    penalties: Penalties,
+    /// Some have changed, and aren't remembered yet.
+    penalties_due: bool,
     preludes: Preludes,
     /// Instances that ipmgr still holds from a core before us, until it has told everything.
     held: Vec<InstanceId>,
@@ -144,6 +150,9 @@ impl Daemon {
             drains: Drains::load(&start.state_dir).map_err(|error| {
                 Failure::io(format!("read who is drained in {}", start.state_dir.display()), &error)
             })?,
+            penalties: Penalties::load(&start.state_dir, &sys::clock::machine_boot().unwrap_or_default()),
+            // What is left of another boot goes.
+            penalties_due: true,
             preludes: Preludes::new(),
             held: Vec::new(),
             troubles: Troubles::default(),
@@ -364,6 +373,9 @@ impl Daemon {
             }
         }
         self.announce_waiting();
+        if self.penalties_due {
+            self.remember_penalties(now);
+        }
         if self.backlog.is_empty() && std::mem::take(&mut self.summary_due) {
             service::notify_status(&self.feed.summary());
         }
@@ -399,8 +411,42 @@ impl Daemon {
                 };
                 log::warn!("{name}{}{more}", notice.text);
             }
-            Output::Finished => self.finished = true,
+            Output::Penalties(_) => self.penalties_due = true,
+            Output::Finished => {
+                self.finished = true;
+                self.remember_penalties(now);
+            }
         }
+    }
+
+    /// What this node failed as master before this vrrp-core started still counts.
+    fn recall_penalties(&mut self, now: Instant) {
+        for (name, penalty) in self.penalties.iter() {
+            let Some(instance) = self.setup.instance(name) else { continue };
+            self.core.handle(now, Input::Penalty { instance, penalty: &penalty });
+            if self.core.penalties(instance).any(|it| it.check == penalty.check) {
+                let left = penalty.until.map_or(penalty.length, |until| until.since(now)).as_secs();
+                let check = &penalty.check;
+                log::info!(
+                    "({name}) {check} failed while MASTER, before this start: it counts for {left} s more, or until `handover undrain {name}`"
+                );
+            }
+        }
+    }
+
+    /// For the vrrp-core after this one; whose failure lasts until we end, has until then.
+    fn remember_penalties(&mut self, now: Instant) {
+        let (core, setup, finished) = (&self.core, &self.setup, self.finished);
+        let of = |(place, config): (usize, &vrrp::InstanceConfig)| {
+            let name = config.name.clone();
+            core.penalties(InstanceId(place)).map(move |penalty| (name.clone(), penalty))
+        };
+        let ended = |(name, penalty): (_, vrrp::PenaltyView)| {
+            let until = penalty.until.or(finished.then_some(now + penalty.length));
+            (name, vrrp::PenaltyView { until, ..penalty })
+        };
+        self.penalties.keep(setup.core.instances.iter().enumerate().flat_map(of).map(ended));
+        self.penalties_due = false;
     }
 
     fn order(&mut self, id: InstanceId, now: Instant, make: impl FnOnce(model::InstanceName) -> Order) {

@@ -17,6 +17,7 @@ mod needs;
 mod operator;
 mod pacing;
 mod past;
+mod penalties;
 mod plan;
 mod setup;
 mod status;

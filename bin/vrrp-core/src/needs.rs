@@ -7,7 +7,7 @@ use sys::seccomp::Rule::Always;
 use sys::seccomp::{Call, Need};
 
 pub(crate) const NEEDS: &[Need] = &[Need {
-    why: "remembering who is drained: a new file in the state directory, on disk before it takes the old one's place",
+    why: "remembering who is drained and what was failed as MASTER: a new file in the state directory, on disk before it takes the old one's place",
     calls: &[
         Always(Call::FSYNC),
         Always(Call::FDATASYNC),

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{CheckName, Family, Instant, LinkFact, LinkName, Priority, State, Verdict};
-use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, Role, TrackedCheck};
+use vrrp::{Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, PenaltyView, Role, TrackedCheck};
 
 use crate::checker::Checker;
 use crate::manager::{GRACE_INTERVALS, Manager};
@@ -153,6 +153,8 @@ pub(crate) struct Host {
     pub(crate) clock: Duration,
     /// An operator's order, kept outside of the core.
     pub(crate) drained: bool,
+    /// What its core wants remembered, kept outside of the core.
+    pub(crate) penalties: Vec<(InstanceId, PenaltyView)>,
     /// What came in while the host or its core stood still.
     pub(crate) deferred: Vec<Event>,
     /// When the last message on each stream arrives: streams keep their order.
@@ -187,6 +189,7 @@ impl Host {
             forgives_at: Instant::ZERO,
             clock: BOOTED_APART.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)),
             drained: false,
+            penalties: Vec::new(),
             deferred: Vec::new(),
             to_core: Instant::ZERO,
             to_manager: Instant::ZERO,
@@ -198,6 +201,7 @@ impl Host {
     pub(crate) fn boot(&mut self) {
         self.power = Power::On;
         self.booted = self.incarnations + 1;
+        self.penalties.clear();
         self.manager_runs = true;
         self.manager = new_manager(&self.config);
     }
@@ -208,6 +212,14 @@ impl Host {
         self.running = None;
         self.deferred.clear();
         self.manager = new_manager(&self.config);
+    }
+
+    /// What its core has said that it failed as master, by the places of the configuration that it has now.
+    pub(crate) fn remember_penalties(&mut self) {
+        let Some(running) = &self.running else { return };
+        let all = (0..running.core.config().instances.len()).map(InstanceId);
+        let of = |id| running.core.penalties(id).map(move |penalty| (id, penalty));
+        self.penalties = all.flat_map(of).collect();
     }
 
     /// From now on no core stands behind the addresses: they may be held for the grace, and as long as it takes the

@@ -124,6 +124,9 @@ impl Host {
         self.carrier = carrier;
         let count = config.instances.len();
         self.excused_until = carried(&self.excused_until, moved, count, Instant::ZERO);
+        let penalties = std::mem::take(&mut self.penalties).into_iter();
+        let is = |was: InstanceId| moved.get(was.0).copied().flatten();
+        self.penalties = penalties.filter_map(|(was, penalty)| Some((is(was)?, penalty))).collect();
         self.manager.switch(config.instances.iter().map(|it| it.advert_interval), moved);
         for tracked in checks_of(config) {
             self.verdicts.entry(tracked.clone()).or_insert(Verdict::Up);
@@ -219,7 +222,8 @@ fn concerns(output: &Output) -> Option<InstanceId> {
         Output::LowerMaster(lower) => Some(lower.instance),
         Output::Priority { instance, .. } => Some(*instance),
         Output::Notice(notice) => notice.instance,
-        Output::GroupTransition(_) | Output::Finished => None,
+        // Nobody outside hears of penalties.
+        Output::GroupTransition(_) | Output::Penalties(_) | Output::Finished => None,
     }
 }
 

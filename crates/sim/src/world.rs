@@ -496,6 +496,12 @@ impl World {
             }
             // Adverts tell it to everybody who is on the LAN.
             Output::LowerMaster(_) => Ok(()),
+            Output::Penalties(_) => {
+                if let Some(host) = self.hosts.get_mut(node.0) {
+                    host.remember_penalties();
+                }
+                Ok(())
+            }
             Output::Priority { instance, priority } => {
                 self.chronicle.note(self.now, Line::Priority(node, instance, priority));
                 Ok(())
@@ -613,7 +619,11 @@ impl World {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(node.0) else { return };
         host.incarnations += 1;
-        host.running = Some(Running::new(&host.config, host.incarnations, host.local(now)));
+        let mut running = Running::new(&host.config, host.incarnations, host.local(now));
+        for (instance, penalty) in &host.penalties {
+            running.core.handle(host.local(now), Input::Penalty { instance: *instance, penalty });
+        }
+        host.running = Some(running);
         let incarnation = host.incarnations;
         let drained = host.drained;
         let verdicts: Vec<_> =

@@ -22,7 +22,7 @@ use crate::receive;
 use crate::remarks::Remarks;
 use crate::routes::Routes;
 use crate::startup::Startup;
-use crate::status::{InstanceView, LinkView, Status};
+use crate::status::{InstanceView, LinkView, PenaltyView, Status};
 
 pub use reconfigure::Switched;
 
@@ -145,6 +145,12 @@ impl Core {
                 self.drain(now, instance, text);
             }
             Input::Undrain { instance } => self.drain(now, instance, None),
+            Input::Penalty { instance, penalty } => {
+                if let Some(instance) = self.instances.get_mut(instance.0) {
+                    instance.roles.recall(now, penalty, &instance.config.checks);
+                }
+                self.deliver(now, instance, Event::Facts);
+            }
             Input::WallClock(wall) => {
                 self.wall_at_zero = wall.saturating_sub(Duration::from_nanos(now.as_nanos()));
             }
@@ -205,6 +211,11 @@ impl Core {
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<InstanceView> {
         self.instances.get(id.0).map(Instance::view)
+    }
+
+    /// What the instance has failed as master: also what counts no more, but makes the next penalty longer.
+    pub fn penalties(&self, id: InstanceId) -> impl Iterator<Item = PenaltyView> {
+        self.instances.get(id.0).into_iter().flat_map(|instance| instance.roles.all())
     }
 
     /// Whether the instance is master with addresses in place now. [`Output::Announce`] is true only as long: who puts

@@ -14,6 +14,7 @@ use model::{
 
 use crate::prelude::Prelude;
 use crate::settings::{Announcements, Manners, Peer, Role, TrackedLink};
+use crate::status::PenaltyView;
 
 /// The longest text of an [`Input::Drain`], in bytes.
 pub const MAX_DRAIN_TEXT: usize = 256;
@@ -234,6 +235,14 @@ pub enum Input<'a> {
         /// Whom; `None` is everybody.
         instance: Option<InstanceId>,
     },
+    /// A core before this one has said by [`Output::Penalties`] that the instance failed a check as master. To be told before anything
+    /// else, by the same clock: else who died in its penalty would take over with a service that is known to be dead.
+    Penalty {
+        /// Whose.
+        instance: InstanceId,
+        /// As it was told then.
+        penalty: &'a PenaltyView,
+    },
     /// What the wall clock shows, since 1970. Sequence numbers of AH follow it, so that a successor's are greater, and nothing
     /// else does; to be told before the first packet.
     WallClock(Duration),
@@ -314,6 +323,8 @@ pub enum Output {
         /// After all weights.
         priority: Priority,
     },
+    /// What this instance failed as master is other than before ([`crate::Core::penalties`]): to be remembered for the next core.
+    Penalties(InstanceId),
     /// Something a person may want to read; already limited in rate.
     Notice(Notice),
     /// After [`Input::Shutdown`]: everything is withdrawn, nothing more will come.

@@ -192,7 +192,8 @@ impl Instance {
         // Without a source we are about to leave; the goodbye still goes out from the last one.
         let source = eligibility::source(&self.config, facts.link.fact.as_ref()).or(self.source);
         self.refusals.look(facts.link.fact.as_ref());
-        self.roles.look(facts.now, self.is_told_master(), &self.config.checks, facts.verdicts);
+        let is_master = (self.told != Some(model::State::Init)).then(|| self.is_told_master());
+        self.roles.look(facts.now, is_master, &self.config.checks, facts.verdicts);
         let effective = eligibility::effective_priority(&self.config, facts, &self.roles);
         let changed = source != self.source || effective != self.effective;
         self.source = source;

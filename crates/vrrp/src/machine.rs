@@ -14,7 +14,7 @@ use std::time::Duration;
 use model::{Instant, MacAddress, Priority};
 
 use crate::cause::Cause;
-use crate::door::{InstanceConfig, OrderNumber};
+use crate::door::{InstanceConfig, OrderNumber, Output};
 use crate::eligibility::Facts;
 use crate::groups::Leader;
 use crate::instance::{Instance, Turn};
@@ -86,6 +86,9 @@ impl Instance {
         self.arm(turn, event);
         self.tell_of_silence(turn);
         self.tell_priority(turn);
+        if self.roles.take_change() {
+            turn.out.outputs.push_back(Output::Penalties(self.id));
+        }
     }
 
     /// One arm for each state and event.

@@ -31,6 +31,16 @@ pub(crate) enum Counting {
     AsFailed(Duration),
 }
 
+/// How a check does in its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Conduct {
+    Fails,
+    /// Or isn't in its role.
+    Passes,
+    /// Nothing can be said: its grace isn't over, or its role isn't known yet.
+    NotSeen,
+}
+
 /// What a failure costs.
 #[derive(Clone, Copy, Debug)]
 struct Penalty {
@@ -50,24 +60,34 @@ pub(crate) struct RoleChecks {
     /// When a grace ends.
     grace_ends: Option<Instant>,
     penalties: BTreeMap<CheckName, Penalty>,
+    /// They are other than they were when that was asked last.
+    changed: bool,
 }
 
 impl RoleChecks {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { looked: now, needed: false, master_since: None, grace_ends: None, penalties: BTreeMap::new() }
+        Self {
+            looked: now,
+            needed: false,
+            master_since: None,
+            grace_ends: None,
+            penalties: BTreeMap::new(),
+            changed: false,
+        }
     }
 
-    /// Compares what is so with what was so.
+    /// Compares what is so with what was so. `is_master` is none until it is decided: what failed in a life before
+    /// ([`Self::recall`]) may fail still.
     pub(crate) fn look(
         &mut self,
         now: Instant,
-        is_master: bool,
+        is_master: Option<bool>,
         checks: &[TrackedCheck],
         verdicts: &Verdicts,
     ) {
         self.looked = now;
         self.needed = checks.iter().any(|tracked| tracked.role != Role::Any);
-        self.master_since = is_master.then(|| self.master_since.unwrap_or(now));
+        self.master_since = (is_master == Some(true)).then(|| self.master_since.unwrap_or(now));
         self.grace_ends = None;
         for tracked in checks {
             let Role::Master { grace, penalty } = tracked.role else { continue };
@@ -75,33 +95,60 @@ impl RoleChecks {
             if let Some(from) = judged_from.filter(|from| *from > now) {
                 self.grace_ends = Some(self.grace_ends.map_or(from, |earlier| earlier.min(from)));
             }
-            let fails = judged_from.is_some_and(|from| from <= now) && fails(tracked, verdicts);
-            self.punish(&tracked.check, fails, penalty);
+            let conduct = match judged_from {
+                None if is_master.is_none() => Conduct::NotSeen,
+                Some(from) if from > now => Conduct::NotSeen,
+                Some(_) if fails(tracked, verdicts) => Conduct::Fails,
+                Some(_) | None => Conduct::Passes,
+            };
+            self.punish(&tracked.check, conduct, penalty);
         }
         // Checks that aren't tracked any more have nothing to wait for.
-        self.penalties.retain(|check, _| checks.iter().any(|tracked| tracked.check == *check));
+        let before = self.penalties.len();
+        let role_of = |name: &CheckName| {
+            checks.iter().find(|tracked| tracked.check == *name).map(|tracked| tracked.role)
+        };
+        self.penalties.retain(|check, _| matches!(role_of(check), Some(Role::Master { .. })));
+        self.changed |= self.penalties.len() != before;
     }
 
-    fn punish(&mut self, check: &CheckName, fails: bool, length: Duration) {
+    fn punish(&mut self, check: &CheckName, conduct: Conduct, length: Duration) {
         let Some(penalty) = self.penalties.get_mut(check) else {
-            if fails {
+            if conduct == Conduct::Fails {
                 self.penalties.insert(check.clone(), Penalty { length, until: None });
+                self.changed = true;
             }
             return;
         };
-        match (fails, penalty.until) {
-            (true, None) => {}
-            (true, Some(_)) => {
+        match (conduct, penalty.until) {
+            (Conduct::Fails | Conduct::NotSeen, None) => return,
+            (Conduct::Fails, Some(_)) => {
                 penalty.length = penalty.length.saturating_mul(2).min(MAX_PENALTY).max(length);
                 penalty.until = None;
             }
-            (false, None) => penalty.until = Some(self.looked + penalty.length),
+            (Conduct::Passes, None) => penalty.until = Some(self.looked + penalty.length),
             // As long again without a failure, and it is forgotten.
-            (false, Some(until)) if until + penalty.length <= self.looked => {
+            (Conduct::Passes | Conduct::NotSeen, Some(until)) if until + penalty.length <= self.looked => {
                 self.penalties.remove(check);
             }
-            (false, Some(_)) => {}
+            (Conduct::Passes | Conduct::NotSeen, Some(_)) => return,
         }
+        self.changed = true;
+    }
+
+    /// What a core before this one has remembered. A check that isn't tracked as master any more is none of ours; and nothing counts
+    /// for longer than it could.
+    pub(crate) fn recall(&mut self, now: Instant, remembered: &PenaltyView, checks: &[TrackedCheck]) {
+        let tracked = checks.iter().find(|tracked| tracked.check == remembered.check);
+        let Some(Role::Master { penalty, .. }) = tracked.map(|tracked| tracked.role) else { return };
+        let length = remembered.length.min(MAX_PENALTY.max(penalty));
+        let until = remembered.until.map(|until| until.min(now + length));
+        self.penalties.insert(remembered.check.clone(), Penalty { length, until });
+    }
+
+    /// Whether penalties have changed since this was asked last, but for the time that goes by.
+    pub(crate) const fn take_change(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
     }
 
     /// How a check counts, as of the last look.
@@ -133,19 +180,23 @@ impl RoleChecks {
 
     /// The operator says that it is well again.
     pub(crate) fn forgive(&mut self) {
+        self.changed |= !self.penalties.is_empty();
         self.penalties.clear();
     }
 
     /// What counts now, for people.
     pub(crate) fn view(&self) -> Vec<PenaltyView> {
-        let counts = |penalty: &Penalty| penalty.until.is_none_or(|until| self.looked < until);
-        let penalties = self.penalties.iter().filter(|(_, penalty)| counts(penalty));
-        let view = |(check, penalty): (&CheckName, &Penalty)| PenaltyView {
+        let counts = |penalty: &PenaltyView| penalty.until.is_none_or(|until| self.looked < until);
+        self.all().filter(counts).collect()
+    }
+
+    /// Also what counts no more, and makes the next one longer.
+    pub(crate) fn all(&self) -> impl Iterator<Item = PenaltyView> {
+        self.penalties.iter().map(|(check, penalty)| PenaltyView {
             check: check.clone(),
             length: penalty.length,
             until: penalty.until,
-        };
-        penalties.map(view).collect()
+        })
     }
 }
 

@@ -140,6 +140,7 @@ impl Daemon {
         self.move_announcements(&old, pacing, is);
         self.move_sockets(&old, |id| links.get(id.0).copied().flatten());
         self.move_drains(&old, &plan, now);
+        self.penalties_due = true;
         self.publish_anew();
         self.drain(now);
     }

@@ -219,6 +219,7 @@ proptest! {
                     Output::Priority { instance, .. } => {
                         prop_assert!(matches!(told[instance.0], Some(State::Backup | State::Master)));
                     }
+                    Output::Penalties(instance) => prop_assert!(false, "no check of {instance:?} is bound to a role"),
                     Output::Notice(notice) => prop_assert!(!notice.text.is_empty()),
                     Output::Finished => finished = true,
                 }
@@ -331,7 +332,7 @@ fn of_the_first(outputs: &[Output]) -> Vec<Output> {
         | Output::AnnouncePlaced { instance, .. } => *instance == ONE,
         Output::Transition(transition) => transition.instance == ONE,
         Output::LowerMaster(lower) => lower.instance == ONE,
-        Output::Priority { instance, .. } => *instance == ONE,
+        Output::Priority { instance, .. } | Output::Penalties(instance) => *instance == ONE,
         Output::Notice(notice) => notice.instance == Some(ONE),
         Output::GroupTransition(_) | Output::Finished => false,
     };

@@ -1,6 +1,8 @@
 //! Checks that count in one role only (`while`), and the penalty of a master that failed one: pains A5 and B6.
 
-use handover_vrrp::{Input, InstanceConfig, Output, Role, TrackedCheck};
+use std::time::Duration;
+
+use handover_vrrp::{Input, InstanceConfig, Output, PenaltyView, Role, TrackedCheck};
 use model::{Priority, State, Verdict};
 
 use crate::support::*;
@@ -187,4 +189,103 @@ fn looking_again_and_again_changes_nothing() {
     }
     assert_eq!(once.view(), often.view());
     assert_eq!(wakes, 0, "every deadline is in the future");
+}
+
+fn remembered(host: &Host) -> Vec<PenaltyView> {
+    host.core.penalties(ONE).collect()
+}
+
+/// The core that comes after `host`'s: it knows what was remembered, and nothing else.
+fn successor(host: &Host, weight: i16, penalties: &[PenaltyView]) -> Host {
+    let mut next = Host { now: host.now, ..Host::cold(vec![one(bound(weight))]) };
+    for penalty in penalties {
+        next.give(Input::Penalty { instance: ONE, penalty });
+    }
+    next
+}
+
+fn says_to_remember(outputs: &[Output]) -> bool {
+    outputs.contains(&Output::Penalties(ONE))
+}
+
+/// Else it would take over from a healthy peer, with a service that is known to be dead, for as long as a grace is.
+#[test]
+fn who_dies_in_its_penalty_is_succeeded_by_one_that_knows() {
+    let mut host = settled(0);
+    let outputs = host.verdict("chk", Verdict::Down);
+    let outputs = host.answer(outputs);
+    assert!(says_to_remember(&outputs), "{outputs:?}");
+    host.pass(ms(5_000));
+    let left = penalty(&host).unwrap();
+
+    let mut next = successor(&host, 0, &remembered(&host));
+    next.give(Input::Link(&eth0()));
+    next.verdict("chk", Verdict::Down);
+    next.give(Input::ManagerPresent { held: &[] });
+    assert_eq!(next.state(), Some(State::Fault));
+    assert_eq!(next.view().reasons[0].code, "failed-as-master");
+    assert_eq!(told(&next.pass(ms(left - 10))), []);
+    assert_eq!(told(&next.pass(ms(20))), [Some(State::Backup)]);
+    // And the next one is twice as long.
+    next.pass(ms(ELECTION + GRACE + 10));
+    assert_eq!(remembered(&next)[0].length, ms(2 * PENALTY));
+}
+
+/// The failure of a master that goes on as master is one failure, however many cores see it.
+#[test]
+fn a_failure_that_outlasts_a_core_goes_on() {
+    let mut host = settled(20);
+    assert!(says_to_remember(&host.verdict("chk", Verdict::Down)));
+    for _ in 0..3 {
+        host.pass(ms(100));
+        let mut next = successor(&host, 20, &remembered(&host));
+        next.verdict("chk", Verdict::Down);
+        next.give(Input::Link(&eth0()));
+        let outputs = next.give(Input::ManagerPresent { held: &[ONE] });
+        next.answer(outputs);
+        assert_eq!((next.state(), next.view().effective), (Some(State::Master), Priority(100)));
+        next.pass(ms(2 * GRACE));
+        assert_eq!(next.view().effective, Priority(100));
+        assert_eq!((remembered(&next)[0].length, remembered(&next)[0].until), (ms(PENALTY), None));
+        host = next;
+    }
+    // Its end is its end, also in the grace that a successor gives.
+    let mut next = successor(&host, 20, &remembered(&host));
+    next.verdict("chk", Verdict::Up);
+    next.give(Input::Link(&eth0()));
+    let outputs = next.give(Input::ManagerPresent { held: &[ONE] });
+    next.answer(outputs);
+    next.pass(ms(GRACE));
+    assert_eq!(remembered(&next)[0].until, Some(next.now + ms(PENALTY)));
+}
+
+#[test]
+fn what_is_remembered_changes_with_the_penalty_and_not_with_the_time() {
+    let mut host = settled(0);
+    let outputs = host.verdict("chk", Verdict::Down);
+    host.answer(outputs);
+    for _ in 0..PENALTY / 1000 - 1 {
+        let mut outputs = host.pass(SECOND);
+        outputs.extend(host.verdict("chk", Verdict::Down));
+        assert!(!says_to_remember(&outputs));
+    }
+    assert!(says_to_remember(&host.give(Input::Undrain { instance: Some(ONE) })));
+    assert_eq!(remembered(&host), []);
+    assert!(!says_to_remember(&host.give(Input::Undrain { instance: Some(ONE) })));
+}
+
+#[test]
+fn a_memory_that_cannot_be_ours_is_bounded() {
+    let host = settled(0);
+    let strange = |check: &str| PenaltyView {
+        check: check_name(check),
+        length: Duration::MAX,
+        until: Some(model::Instant::from_nanos(u64::MAX)),
+    };
+    let next = successor(&host, 0, &[strange("chk"), strange("of-nobody")]);
+    let longest = ms(3_600_000);
+    assert_eq!(
+        remembered(&next),
+        [PenaltyView { length: longest, until: Some(next.now + longest), ..strange("chk") }]
+    );
 }

@@ -288,6 +288,7 @@ impl Host {
                 | Output::GroupTransition(_)
                 | Output::LowerMaster(_)
                 | Output::Priority { .. }
+                | Output::Penalties(_)
                 | Output::Notice(_)
                 | Output::Finished => {}
             }
