@@ -42,8 +42,13 @@ enum Flaw {
 pub(crate) fn command(keyword: &str, tail: &Word<'_>, complaints: &mut Complaints) -> Option<Command> {
     let pieces = pieces(tail, complaints)?;
     let (first, rest) = pieces.split_first()?;
-    if let Some((extra, _)) = rest.split_first() {
-        complaints.push(unquoted(keyword, tail, extra));
+    if let Some((extra, more)) = rest.split_first() {
+        let is_whole = first.quoted && first.text.contains(' ');
+        complaints.push(if is_whole {
+            after_the_command(tail, extra, more)
+        } else {
+            unquoted(keyword, tail, extra)
+        });
         return None;
     }
     resolve(first, piece_span(tail, first), complaints)
@@ -89,6 +94,21 @@ fn unquoted(keyword: &str, tail: &Word<'_>, extra: &Piece) -> Diagnostic {
     Diagnostic::error("unquoted-command", piece_span(tail, extra), message)
         .keepalived("silently drops this")
         .help(quoted_form(keyword, tail))
+}
+
+/// Something behind a command that is in its quotes already, as if this were a hook's.
+fn after_the_command(tail: &Word<'_>, extra: &Piece, more: &[Piece]) -> Diagnostic {
+    let message = format!("nothing follows the command on its line, so {} is lost", quote(&extra.text));
+    let help = match (extra.text.as_str(), more) {
+        ("user", [user, ..]) if is_user_name(&user.text) => {
+            format!("write `user {}` on a line of its own", user.text)
+        }
+        ("user", _) => "write `user NAME` on a line of its own".to_owned(),
+        _ => "an argument of the command stands within its quotes; whom it runs as is `user NAME` on a line of its own".to_owned(),
+    };
+    Diagnostic::error("unquoted-command", piece_span(tail, extra), message)
+        .keepalived("silently drops this")
+        .help(help)
 }
 
 /// How the whole command would be one word, if that is short and plain enough to be shown.

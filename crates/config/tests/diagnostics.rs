@@ -284,6 +284,20 @@ fn scripts() {
     );
 }
 
+#[test]
+fn what_follows_a_quoted_command_is_told_where_it_belongs() {
+    for (line, help) in [
+        ("script \"killall -0 haproxy\" user haproxy", "write `user haproxy` on a line of its own"),
+        ("script \"killall -0 haproxy\" user", "write `user NAME` on a line of its own"),
+        ("script \"killall -0 haproxy\" -v", "an argument of the command stands within its quotes"),
+        ("script killall -0 haproxy", "write: script \"killall -0 haproxy\""),
+    ] {
+        let text = format!("{}vrrp_script s {{\n{line}\n}}\n", with(""));
+        let report = config::parse("t.conf", &text).report.render(false);
+        assert!(report.contains(&format!("help: {help}")), "{line}\n{report}");
+    }
+}
+
 /// Trap 6.
 #[test]
 fn hooks() {
