@@ -161,7 +161,9 @@ impl Feed {
         self.retry_after = (self.retry_after * 2).min(LAST_RETRY);
         match LineClient::connect(reactor, &self.path, self.token) {
             Ok(client) => self.on_connected(client),
-            Err(error) => self.trouble.complain(format!("connect to {}: {error}", self.path.display())),
+            Err(error) => {
+                self.trouble.unreachable(now, format!("connect to {}: {error}", self.path.display()))
+            }
         }
     }
 
@@ -185,10 +187,12 @@ impl Feed {
                 ServerEvent::Line(line) => news.extend(self.on_line(&line, now)),
                 ServerEvent::Closed(reason) => {
                     self.client = None;
-                    self.config = None;
+                    let has_greeted = self.config.take().is_some();
                     self.awaits_startup = false;
                     let text = format!("gone: {reason}; what was told last stands");
-                    if std::mem::replace(&mut self.stopping, false) {
+                    if !has_greeted {
+                        self.trouble.unreachable(now, format!("gone before it has said anything: {reason}"));
+                    } else if std::mem::replace(&mut self.stopping, false) {
                         self.farewell = true;
                         self.trouble.expect(text);
                     } else {

@@ -106,12 +106,14 @@ impl Checker {
                 self.client = Some(client);
                 self.is_silent = true;
             }
-            Err(error) => self.trouble.complain(format!("connect to {}: {error}", self.path.display())),
+            Err(error) => {
+                self.trouble.unreachable(now, format!("connect to {}: {error}", self.path.display()))
+            }
         }
     }
 
     /// Takes what is there and gives the verdicts that are new.
-    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor) -> Vec<News> {
+    pub(crate) fn on_ready(&mut self, reactor: &mut Reactor, now: Instant) -> Vec<News> {
         let events = self.client.as_mut().map(|client| client.on_ready(reactor)).unwrap_or_default();
         let mut news = Vec::new();
         for event in events {
@@ -120,7 +122,11 @@ impl Checker {
                 ServerEvent::Closed(reason) => {
                     self.client = None;
                     self.config = None;
-                    self.trouble.complain(format!("gone: {reason}; its last verdicts stand"));
+                    if std::mem::take(&mut self.is_silent) {
+                        self.trouble.unreachable(now, format!("gone before it has said anything: {reason}"));
+                    } else {
+                        self.trouble.complain(format!("gone: {reason}; its last verdicts stand"));
+                    }
                 }
             }
         }

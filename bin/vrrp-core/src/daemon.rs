@@ -529,7 +529,7 @@ impl service::Daemon for Daemon {
                 }
             }
             CHECKER => {
-                for (check, verdict, number) in self.checker.on_ready(&mut self.reactor) {
+                for (check, verdict, number) in self.checker.on_ready(&mut self.reactor, now) {
                     if let Some(number) = number {
                         self.core.handle(now, Input::Number { check: &check, number });
                     }

@@ -175,7 +175,7 @@ impl Manager {
                 self.connection.is_some()
             }
             Err(error) => {
-                self.complain(format!("connect to {}: {error}", self.path.display()));
+                self.trouble.unreachable(now, format!("connect to {}: {error}", self.path.display()));
                 false
             }
         }
