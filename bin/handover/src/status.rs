@@ -278,8 +278,10 @@ fn render_group(group: &Value, out: &mut String) {
     *out += &format!("    since {}: {}\n", text(group, &["since"]), text(group, &["cause", "text"]));
 }
 
-/// Who was heard so lately is there now; adverts are rarely further apart.
-const RECENT_MS: u64 = 10_000;
+/// Who has missed so many adverts isn't there any more.
+const MISSED: u64 = 3;
+/// And not before that, however close they are.
+const RECENT_MS: u64 = 1_000;
 /// A master that gives way says so after it has heard of us, which is no claim.
 const GIVING_WAY_MS: u64 = 1_000;
 
@@ -320,8 +322,9 @@ fn render_instance(instance: &Value, out: &mut String) {
     if let Some(master) = instance.get("master").filter(|_| !taking_over) {
         let (address, priority) = (text(master, &["address"]), number(master, &["priority"]));
         let silent = number(master, &["silent_ms"]);
+        let is_recent = silent < RECENT_MS.max(number(master, &["interval_ms"]).saturating_mul(MISSED));
         let held = milliseconds_since(text(instance, &["since"]));
-        *out += &if is_master && silent < RECENT_MS && silent + GIVING_WAY_MS < held {
+        *out += &if is_master && is_recent && silent + GIVING_WAY_MS < held {
             format!(
                 "    {address} claims to be master beside us, with priority {priority}; last heard {silent} ms ago\n"
             )
@@ -331,7 +334,7 @@ fn render_instance(instance: &Value, out: &mut String) {
                 "    before us {address} was master, with priority {priority}; last heard {} s ago\n",
                 silent / 1000
             )
-        } else if silent < RECENT_MS {
+        } else if is_recent {
             format!("    master is {address} with priority {priority}, heard {silent} ms ago\n")
         } else {
             // Who takes no part, or waits for much slower adverts, may name one that is long dead.
@@ -463,7 +466,7 @@ mod tests {
                 "since": "2026-01-01T00:00:00.000Z", "priority": {"base": 90, "effective": 110},
                 "penalties": [{"check": "chk", "length_ms": 60000, "left_ms": 41200}],
                 "addresses": ["192.168.1.100/32"], "adverts_sent": 0, "adverts_received": 12,
-                "master": {"address": "192.168.1.11", "priority": 120, "silent_ms": 300},
+                "master": {"address": "192.168.1.11", "priority": 120, "silent_ms": 300, "interval_ms": 1000},
                 "remarks": [{"reason": "checksum", "dropped": true, "count": 2, "last_from": "192.168.1.9"}]
             }],
             "groups": [{
@@ -498,13 +501,14 @@ mod tests {
 
     #[test]
     fn who_was_master_before_us_is_no_second_master() {
-        let master = json!({"address": "192.168.1.12", "priority": 100, "silent_ms": 53_046});
+        let master =
+            json!({"address": "192.168.1.12", "priority": 100, "silent_ms": 53_046, "interval_ms": 1_000});
         let line = |state| render(&json!({"instances": [{"name": "x", "state": state, "master": master}]}));
         let past = "    before us 192.168.1.12 was master, with priority 100; last heard 53 s ago\n";
         assert!(line("MASTER").contains(past), "{}", line("MASTER"));
         let since = "2026-01-01T00:00:00.000Z";
         let beside = |since: &str, silent: u64| {
-            let master = json!({"address": "192.168.1.12", "priority": 100, "silent_ms": silent});
+            let master = json!({"address": "192.168.1.12", "priority": 100, "silent_ms": silent, "interval_ms": 1_000});
             render(
                 &json!({"instances": [{"name": "x", "state": "MASTER", "since": since, "master": master}]}),
             )
@@ -513,6 +517,8 @@ mod tests {
             "    192.168.1.12 claims to be master beside us, with priority 100; last heard 900 ms ago\n";
         assert!(beside(since, 900).contains(now), "{}", beside(since, 900));
         assert!(beside(since, 53_046).contains(past), "long ago, though in our time");
+        assert!(beside(since, 2_999).contains("claims to be"), "it may have missed one or two");
+        assert!(beside(since, 3_000).contains("before us"), "it has given way, in its own time");
         let just_now = humantime::format_rfc3339_millis(sys::clock::wall()).to_string();
         assert!(beside(&just_now, 0).contains("before us"), "it gave way with that");
         assert!(

@@ -68,6 +68,7 @@ pub(crate) fn assemble(core: &Core, around: Surroundings<'_>, now: Instant) -> S
                 address: master.address,
                 priority: master.priority,
                 silent_ms: milliseconds(now.since(master.heard)),
+                interval_ms: milliseconds(master.interval),
             }),
             awaits_frames_ms: view.awaits_frames.map(|until| milliseconds(until.since(now))),
             awaited: view.awaited.map(|it| awaited(it, now)),

@@ -485,6 +485,9 @@ pub struct MasterStatus {
     pub priority: Priority,
     /// Milliseconds since its last advert.
     pub silent_ms: u64,
+    /// Milliseconds from one of its adverts to the next, as it says.
+    #[serde(default)]
+    pub interval_ms: u64,
 }
 
 /// A kind of packet that was dropped or remarked on.

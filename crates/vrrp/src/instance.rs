@@ -409,8 +409,12 @@ impl Instance {
             self.sequence.note(sequence);
         }
         if heard.advert.priority != Priority::STOP {
-            self.master =
-                Some(MasterView { address: heard.source, priority: heard.advert.priority, heard: turn.now });
+            self.master = Some(MasterView {
+                address: heard.source,
+                priority: heard.advert.priority,
+                heard: turn.now,
+                interval: heard.advert.interval,
+            });
         }
         let ours = self.interval();
         for remark in heard.remarks(&self.config, self.address_list()) {

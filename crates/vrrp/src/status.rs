@@ -106,6 +106,8 @@ pub struct MasterView {
     pub priority: Priority,
     /// When it came.
     pub heard: Instant,
+    /// How far its adverts are apart, as it says.
+    pub interval: Duration,
 }
 
 /// One link.
