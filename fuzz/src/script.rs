@@ -14,7 +14,8 @@ use model::{
 };
 use vrrp::packet::{self, AddressList, Advert, Authentication, Dialect};
 use vrrp::{
-    Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet, PenaltyView, Prelude,
+    Core, CoreConfig, Input, InstanceConfig, InstanceId, LinkId, OrderNumber, Output, Packet, PenaltyView,
+    Prelude,
 };
 
 /// One instance of every kind: with checks, with a password and patience, over IPv6, unicast, the owner, and two that
