@@ -89,8 +89,12 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     if !arguments.json && picked.older > 0 {
         let _ = writeln!(text, "({} older entries: -n {})", picked.older, count.saturating_add(picked.older));
     }
-    for Record { line, entry } in &picked.records {
-        text += &if arguments.json { format!("{line}\n") } else { words::entry(entry) };
+    for Record { line, entry, is_resurrection } in &picked.records {
+        text += &match (arguments.json, is_resurrection) {
+            (true, _) => format!("{line}\n"),
+            (false, false) => words::entry(entry),
+            (false, true) => words::resurrection(entry),
+        };
     }
     crate::say(&text);
     let mut missing = lines.missing;
@@ -99,8 +103,10 @@ pub(crate) fn run(arguments: &HistoryArguments) -> Result<(), Failure> {
     } else if picked.records.is_empty() && !arguments.json {
         missing.push(format!("{} holds nothing about that", files.new.display()));
     }
-    if picked.unknown > 0 {
-        missing.push(format!("{} lines were torn, or are of another version", picked.unknown));
+    match picked.unknown {
+        0 => {}
+        1 => missing.push("a line was torn, or is of another version".to_owned()),
+        unknown => missing.push(format!("{unknown} lines were torn, or are of another version")),
     }
     match &daemon {
         Ok(status) => {

@@ -120,6 +120,9 @@ pub struct Lost {
     pub at: String,
     /// How many.
     pub entries: u64,
+    /// Nothing was written since notifierd's start: what the one before it had yet to write is missing, too, and isn't counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
     /// Why, in words.
     pub reason: String,
 }
@@ -187,7 +190,7 @@ mod tests {
             duration_ms: 60_000,
             output: "\u{1b}[2J\n".into(),
         };
-        let lost = Lost { at: at.clone(), entries: 3, reason: "no space".into() };
+        let lost = Lost { at: at.clone(), entries: 3, at_least: true, reason: "no space".into() };
         let entries = [
             (Entry::State(Found { at: at.clone(), state }), Some("api_vip")),
             (Entry::Hook(ran), Some("pair")),

@@ -22,6 +22,8 @@ pub(super) struct Pick<'a> {
 pub(super) struct Record<'a> {
     pub(super) line: &'a str,
     pub(super) entry: Entry,
+    /// notifierd has started, and the last word of the one before it is not that it stopped.
+    pub(super) is_resurrection: bool,
 }
 
 /// What was found.
@@ -41,6 +43,7 @@ impl Pick<'_> {
     /// From the text of the file.
     pub(super) fn from<'a>(&self, text: &'a [u8]) -> Picked<'a> {
         let mut picked = Picked::default();
+        let mut is_running = false;
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let parsed = json::parse::<Entry>(line);
             if let Some(name) =
@@ -48,9 +51,12 @@ impl Pick<'_> {
             {
                 let _ = picked.names.insert(name.to_owned());
             }
+            let was_running = is_running;
+            is_running = parsed.as_ref().map_or(is_running, |it| !matches!(it, Entry::Stopped { .. }));
             match (std::str::from_utf8(line), parsed) {
                 (Ok(line), Ok(entry)) if self.wants(&entry) => {
-                    picked.records.push_back(Record { line, entry })
+                    let is_resurrection = was_running && matches!(entry, Entry::Started { .. });
+                    picked.records.push_back(Record { line, entry, is_resurrection });
                 }
                 (Ok(_), Ok(_)) => {}
                 (Err(_), _) | (_, Err(_)) => picked.unknown += 1,
@@ -127,6 +133,18 @@ mod tests {
         assert_eq!((picked.older, picked.unknown), (1, 2));
         assert_eq!(Vec::from_iter(&picked.names), ["A", "B"]);
         assert!(ALL.from(b"\xff\n").records.is_empty());
+    }
+
+    #[test]
+    fn who_starts_without_a_stop_before_it_follows_on_one_that_was_killed() {
+        const STOPPED: &str = "{\"type\":\"stopped\",\"at\":\"2026-01-01T03:00:00.000Z\"}\n";
+        let lives = |text: &str| -> Vec<bool> {
+            let picked = ALL.from(text.as_bytes());
+            let started = picked.records.iter().filter(|it| matches!(it.entry, Entry::Started { .. }));
+            started.map(|it| it.is_resurrection).collect()
+        };
+        assert_eq!(lives(&format!("{TEXT}{TEXT}")), [false, true]);
+        assert_eq!(lives(&format!("{TEXT}{STOPPED}{TEXT}")), [false, false]);
     }
 
     #[test]

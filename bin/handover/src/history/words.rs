@@ -43,10 +43,23 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Gap { away_ms, .. } => {
             format!("{at}  vrrp-core is back; for {} it wasn't heard\n", duration(*away_ms))
         }
-        Entry::Lost(it) => format!("{at}  {} ENTRIES ARE MISSING HERE: {}\n", it.entries, plain(&it.reason)),
+        Entry::Lost(it) => {
+            let are = if it.entries == 1 { "ENTRY IS" } else { "ENTRIES ARE" };
+            let least = if it.at_least { "AT LEAST " } else { "" };
+            format!("{at}  {least}{} {are} MISSING HERE: {}\n", it.entries, plain(&it.reason))
+        }
         Entry::Started { version, pid, .. } => format!("{at}  notifierd {version} started as {pid}\n"),
         Entry::Stopped { .. } => format!("{at}  notifierd stopped\n"),
     }
+}
+
+/// A start whose like before it never stopped.
+pub(super) fn resurrection(started: &Entry) -> String {
+    let line = entry(started);
+    format!(
+        "{}; the one before never said that it stopped: what it had yet to write is not here\n",
+        line.trim_end()
+    )
 }
 
 fn hook(at: &str, ran: &Ran) -> String {
@@ -105,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn who_was_killed_is_told_by_the_next() {
+        let started = r#"{"type":"started","at":"2026-01-31T03:12:07.120Z","version":"0.1.0","pid":812}"#;
+        assert_eq!(
+            resurrection(&ipc::json::parse(started.as_bytes()).unwrap()),
+            "2026-01-31 03:12:07.120  notifierd 0.1.0 started as 812; the one before never said that it stopped: what it had yet to write is not here\n"
+        );
+    }
+
+    #[test]
     fn a_night_is_told_in_a_glance() {
         let cause = r#""cause":{"code":"peer-silent","text":"nothing heard from 192.168.1.12 for 3571 ms"}"#;
         let at = r#""at":"2026-01-31T03:12:07.120Z""#;
@@ -120,6 +142,7 @@ mod tests {
             format!(r#"{{"type":"skipped",{at},"group":"pair","state":"FAULT","reason":"overtaken by BACKUP"}}"#),
             format!(r#"{{"type":"gap",{at},"away_ms":12345}}"#),
             format!(r#"{{"type":"lost",{at},"entries":2,"reason":"no space"}}"#),
+            format!(r#"{{"type":"lost",{at},"entries":1,"at_least":true,"reason":"no space"}}"#),
             format!(r#"{{"type":"stopped",{at}}}"#),
         ]
         .iter()
@@ -141,6 +164,7 @@ mod tests {
              2026-01-31 03:12:07.120    group pair  no hook for FAULT: overtaken by BACKUP\n\
              2026-01-31 03:12:07.120  vrrp-core is back; for 12 s it wasn't heard\n\
              2026-01-31 03:12:07.120  2 ENTRIES ARE MISSING HERE: no space\n\
+             2026-01-31 03:12:07.120  AT LEAST 1 ENTRY IS MISSING HERE: no space\n\
              2026-01-31 03:12:07.120  notifierd stopped\n"
         );
     }

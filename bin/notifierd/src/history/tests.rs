@@ -66,6 +66,7 @@ fn kinds(entries: &[Entry]) -> Vec<String> {
         Entry::Hook(ran) => format!("{} {}", ran.hook, ran.outcome),
         Entry::Skipped(skipped) => format!("skipped {}", skipped.state),
         Entry::Gap { .. } => "gap".to_owned(),
+        Entry::Lost(lost) if lost.at_least => format!("lost at least {}", lost.entries),
         Entry::Lost(lost) => format!("lost {}", lost.entries),
         Entry::Started { .. } => "started".to_owned(),
         Entry::Stopped { .. } => "stopped".to_owned(),
@@ -165,9 +166,17 @@ fn what_is_not_ours_is_left_alone_and_told_and_made_up_for_by_a_count() {
     writer.write(&stopped("3"), LATER);
     assert_eq!(scratch.text("passwd"), "root\n");
     let entries = scratch.entries();
-    assert_eq!(kinds(&entries), ["lost 2", "stopped"]);
+    // What the one before had yet to write isn't known.
+    assert_eq!(kinds(&entries), ["lost at least 2", "stopped"]);
     assert!(matches!(&entries[0], Entry::Lost(lost) if lost.reason == trouble), "{entries:?}");
     assert_eq!((plight.lost_in_all(), plight.trouble()), (2, None));
+
+    fs::remove_file(scratch.path(FILE)).unwrap();
+    symlink(scratch.path("passwd"), scratch.path(FILE)).unwrap();
+    writer.write(&stopped("4"), LATER);
+    fs::remove_file(scratch.path(FILE)).unwrap();
+    writer.write(&stopped("5"), LATER + Duration::from_secs(60));
+    assert_eq!(kinds(&scratch.entries()), ["lost 1", "stopped"], "and of its own it knows all");
 }
 
 #[test]

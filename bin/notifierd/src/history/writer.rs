@@ -106,6 +106,8 @@ pub(super) struct Writer {
     file: Option<(File, u64)>,
     /// After a failure, not before.
     try_again: Instant,
+    /// Something was written in this life.
+    has_written: bool,
     pub(super) max_size: u64,
 }
 
@@ -113,7 +115,15 @@ impl Writer {
     /// Nothing is opened yet: the first entry does that.
     pub(super) fn new(state_dir: &Path, plight: Arc<Plight>) -> Self {
         let (path, old) = (state_dir.join(FILE), state_dir.join(OLD_FILE));
-        Self { path, old, plight, file: None, try_again: Instant::ZERO, max_size: MAX_SIZE }
+        Self {
+            path,
+            old,
+            plight,
+            file: None,
+            try_again: Instant::ZERO,
+            has_written: false,
+            max_size: MAX_SIZE,
+        }
     }
 
     /// Writes until nobody can say anything any more.
@@ -164,7 +174,8 @@ impl Writer {
         if untold > 0 {
             let at = service::stamp::rfc3339(sys::clock::wall());
             let reason = self.plight.trouble().unwrap_or_default();
-            let told = self.append(&Entry::Lost(Lost { at, entries: untold, reason }));
+            let at_least = !self.has_written;
+            let told = self.append(&Entry::Lost(Lost { at, entries: untold, at_least, reason }));
             told.inspect_err(|_| {
                 self.plight.untold.fetch_add(untold, Ordering::Relaxed);
             })?;
@@ -187,6 +198,7 @@ impl Writer {
             (file, size) = self.open()?;
         }
         file.write_all(&line)?;
+        self.has_written = true;
         self.file = Some((file, size.saturating_add(length)));
         Ok(())
     }
