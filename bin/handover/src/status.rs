@@ -226,8 +226,13 @@ fn render_history(history: &Value) -> String {
     let (trouble, lost) = (text(history, &["trouble"]), number(history, &["lost"]));
     match (trouble, lost) {
         ("", 0) => String::new(),
-        ("", lost) => format!("history: {lost} entries were lost; it is written again\n"),
-        (trouble, lost) => format!("history: {}; {lost} entries are lost so far\n", printable(trouble)),
+        ("", 1) => "history: an entry was lost since notifierd started; it is written again\n".to_owned(),
+        ("", lost) => {
+            format!("history: {lost} entries were lost since notifierd started; it is written again\n")
+        }
+        (trouble, lost) => {
+            format!("history: {}; lost since notifierd started: {lost}\n", printable(trouble))
+        }
     }
 }
 
@@ -237,6 +242,8 @@ fn render_hook(hook: &Value, out: &mut String) {
         "" => text(hook, &["instance"]).to_owned(),
         group => format!("group {group}"),
     };
+    let is_removed = hook.get("removed").and_then(Value::as_bool).unwrap_or_default();
+    let name = if is_removed { format!("{name}, which a reload has removed") } else { name };
     let running = text(hook, &["running"]);
     if !running.is_empty() {
         *out += &format!("hook of {name}: {running} is running, {} waiting\n", number(hook, &["queued"]));
@@ -606,11 +613,11 @@ mod tests {
         let full = json!({"lost": 2, "trouble": "write /h: No space left on device"});
         assert_eq!(
             render_history(&full),
-            "history: write /h: No space left on device; 2 entries are lost so far\n"
+            "history: write /h: No space left on device; lost since notifierd started: 2\n"
         );
         assert_eq!(
             render_history(&json!({"lost": 2})),
-            "history: 2 entries were lost; it is written again\n"
+            "history: 2 entries were lost since notifierd started; it is written again\n"
         );
     }
 
@@ -621,6 +628,7 @@ mod tests {
         let last = json!({"hook": "notify", "state": "BACKUP", "outcome": "exit 1", "output": "no\n"});
         render_hook(&json!({"instance": "v", "failed": [last]}), &mut out);
         render_hook(&json!({"group": "pair", "running": "notify for FAULT", "queued": 0}), &mut out);
+        render_hook(&json!({"instance": "w", "removed": true, "running": "notify for STOP"}), &mut out);
         let last = json!({"hook": "pre_backup", "state": "BACKUP", "outcome": "timed out"});
         render_hook(&json!({"instance": "v", "prelude": {"running": "pre_master", "last": last}}), &mut out);
         assert_eq!(
@@ -628,6 +636,7 @@ mod tests {
             "hook of v: notify for MASTER is running, 1 waiting\n\
              hook of v: notify for BACKUP: exit 1  no\n\
              hook of group pair: notify for FAULT is running, 0 waiting\n\
+             hook of w, which a reload has removed: notify for STOP is running, 0 waiting\n\
              hook of v: pre_master is running, and the addresses wait for it\n\
              hook of v: pre_backup for BACKUP: timed out  \n"
         );

@@ -369,6 +369,12 @@ impl Board {
         self.order.iter().filter_map(|id| Some((*id, self.lanes.get(id)?)))
     }
 
+    /// Lanes that a configuration has removed, and that still have something to run.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        let is_left = |(id, lane): &(&LaneId, &Lane)| self.by_subject.get(&lane.subject) != Some(*id);
+        self.lanes.iter().filter(is_left).map(|(id, lane)| (*id, lane))
+    }
+
     /// The lane of that number.
     pub(crate) fn lane(&self, id: LaneId) -> Option<&Lane> {
         self.lanes.get(&id)

@@ -52,11 +52,13 @@ pub(crate) fn status(
     last_reload: Option<LastReload>,
 ) -> Message {
     let (mut instances, mut groups) = (Vec::new(), Vec::new());
-    for (id, lane) in known.board.lanes() {
-        let mut hooks = view(lane, known.ledger.account(id).cloned().unwrap_or_default());
+    let lanes = known.board.lanes().map(|found| (found, false));
+    let removed = known.board.removed().map(|found| (found, true));
+    for ((id, lane), removed) in lanes.chain(removed) {
+        let mut hooks = view(lane, known.ledger.account(id).cloned().unwrap_or_default(), removed);
         match lane.subject().clone() {
             Subject::Instance(instance) => {
-                hooks.prelude = known.preludes.view(&instance);
+                hooks.prelude = known.preludes.view(&instance).filter(|_| !removed);
                 instances.push(InstanceHooks { instance, hooks });
             }
             Subject::Group(group) => groups.push(GroupHooks { group, hooks }),
@@ -87,8 +89,9 @@ pub(crate) fn status(
     }))
 }
 
-fn view(lane: &Lane, account: Account) -> HooksView {
+fn view(lane: &Lane, account: Account, removed: bool) -> HooksView {
     HooksView {
+        removed,
         told: lane.told(),
         queued: lane.queued(),
         running: lane.running().map(|(kind, state)| format!("{} for {state}", kind.word())),

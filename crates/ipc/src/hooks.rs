@@ -157,6 +157,9 @@ pub struct GroupHooks {
 /// What was and is run for one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HooksView {
+    /// A reload has removed it, and its last hooks run or wait still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// The last state for which hooks were begun; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
@@ -231,6 +234,7 @@ mod tests {
     #[test]
     fn a_status_survives_its_line() {
         let hooks = HooksView {
+            removed: false,
             told: Some(Told::Master),
             queued: 0,
             running: None,

@@ -212,10 +212,14 @@ fn another_configuration_runs_nothing_and_forgets_nobody() {
     let subject = |name: &str| Subject::Instance(InstanceName::new(name).unwrap());
     board.reconfigure(&renamed, &HashMap::from([(subject("I0"), subject("I7"))]));
     // I1 is no more; what was offered of it before is told as it was configured, and then its lane ends.
+    let removed = |board: &Board| board.removed().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(removed(&board), [LaneId(1)], "for the status, as long as it waits");
     let last = poll(&mut board).expect("its last hook");
+    assert_eq!(removed(&board), [LaneId(1)], "and runs");
     assert_eq!((last.lane, last.kind, last.occasion.to()), (LaneId(1), Kind::Any, Told::Stop));
     board.ended(last.lane);
     assert_eq!((next(&mut board), board.lane(LaneId(1)).is_none()), (None, true));
+    assert_eq!(removed(&board), []);
     assert_eq!(board.offer(event(0, 4, Told::Master)), None, "nobody has that name any more");
     assert_eq!(
         board.offer(event(7, 5, Told::Master)),
