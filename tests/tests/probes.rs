@@ -151,7 +151,7 @@ fn https_is_believed_only_from_who_was_asked() {
         ("up", "passed"),
         (
             "down",
-            "the certificate is vouched for by nobody who is trusted: name its authority, or itself, in `tls_ca`",
+            "the certificate is vouched for by nobody who is trusted: name the file of its authority, or its own, in `tls_ca`",
         ),
         (
             "down",
@@ -163,7 +163,7 @@ fn https_is_believed_only_from_who_was_asked() {
         // What openssl makes by default: an authority that vouches for itself.
         ("up", "passed"),
         ("down", "the certificate is not for other.example"),
-        ("down", "if it is its own authority, name itself in `tls_ca`"),
+        ("down", "if it is its own authority, name its file in `tls_ca`"),
         ("down", "the certificate has expired"),
     ];
     eventually(&lab, &[&node], "each says what it met", || {

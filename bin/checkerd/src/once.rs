@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::FromArgs;
 use checks::{CheckId, Outcome, RunNumber};
@@ -177,11 +178,17 @@ fn description(check: &Check, service: Option<u32>) -> String {
     text
 }
 
+/// As exact as a person wants it.
+const fn rounded(took: Duration) -> Duration {
+    let step = if took.as_millis() < 10 { 10_000 } else { 1_000_000 };
+    Duration::new(took.as_secs(), took.subsec_nanos() / step * step)
+}
+
 fn explanation(check: &Check, ended: &Ended) -> String {
     let user = ended.user.as_ref().map_or_else(String::new, |user| format!(", as {user}"));
     let mut text = match &ended.outcome {
         Outcome::CannotRun(_) => format!("{}\n", ended.outcome),
-        outcome => format!("{outcome} after {:?} of {:?}{user}\n", ended.took, check.timeout),
+        outcome => format!("{outcome} after {:?} of {:?}{user}\n", rounded(ended.took), check.timeout),
     };
     if !ended.output.trim().is_empty() {
         // Whoever reads it here may be root, and a terminal obeys.
@@ -211,4 +218,16 @@ fn explanation(check: &Check, ended: &Ended) -> String {
 fn say(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_reads_nanoseconds() {
+        for (took, text) in [(909_266, "900µs"), (9_087_654, "9.08ms"), (1_000_322_302, "1s"), (0, "0ns")] {
+            assert_eq!(format!("{:?}", rounded(Duration::from_nanos(took))), text);
+        }
+    }
 }

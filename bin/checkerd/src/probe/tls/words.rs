@@ -24,7 +24,8 @@ fn words(error: &Error) -> String {
 fn certificate(why: &CertificateError) -> String {
     let what = match why {
         CertificateError::UnknownIssuer => {
-            "is vouched for by nobody who is trusted: name its authority, or itself, in `tls_ca`".to_owned()
+            "is vouched for by nobody who is trusted: name the file of its authority, or its own, in `tls_ca`"
+                .to_owned()
         }
         CertificateError::NotValidForName => {
             "is for another name than the one asked for (`http_host`)".to_owned()
@@ -40,7 +41,7 @@ fn certificate(why: &CertificateError) -> String {
         }
         CertificateError::BadSignature => "isn't signed by the key of who is said to vouch for it".to_owned(),
         CertificateError::Other(other) => {
-            format!("can't be accepted ({}); if it is its own authority, name itself in `tls_ca`", other.0)
+            format!("can't be accepted ({}); if it is its own authority, name its file in `tls_ca`", other.0)
         }
         other => format!("can't be accepted: {other}"),
     };
