@@ -56,10 +56,15 @@ fn serves(node: &Node) -> bool {
     node.state() == "MASTER" && node.holds(VIP) && !node.pids("haproxy").is_empty()
 }
 
-fn undrain(node: &Node) {
-    let output = node.host().run([&on_host("handover"), "undrain", "--all", "--runtime-dir", RUNTIME_DIR]);
-    let output = output.expect("run handover");
+fn handover(node: &Node, arguments: &[&str]) {
+    let program = on_host("handover");
+    let arguments = [&[program.as_str()], arguments, &["--runtime-dir", RUNTIME_DIR]].concat();
+    let output = node.host().run(arguments).expect("run handover");
     assert!(output.success(), "{}", output.stderr);
+}
+
+fn undrain(node: &Node) {
+    handover(node, &["undrain", "--all"]);
 }
 
 #[test]
@@ -135,6 +140,16 @@ fn a_penalty_outlives_whoever_dies_in_it() {
         let masters = a.log().matches("Entering MASTER STATE").count();
         assert_eq!(masters, usize::from(how != "stop and start"), "{how}\n{}", a.story());
         assert_eq!(b.state(), "MASTER", "{how}\n{}", b.story());
+    }
+    // Another virtual router by the same name has the same service.
+    let other = config(100).replace("virtual_router_id 5", "virtual_router_id 6");
+    for (text, vrid) in [(other, "6"), (config(100), "5")] {
+        a.configure(&text);
+        handover(&a, &["reload"]);
+        eventually(&lab, &[&a, &b], "it is out as before", || {
+            a.at("/instances/0/vrid") == vrid && a.state() == "FAULT"
+        });
+        assert_eq!(a.at("/instances/0/penalties/0/length_ms"), "600000", "{}", a.story());
     }
     let _ = a.sh("echo 1 > /run/svc");
     undrain(&a);

@@ -82,9 +82,9 @@ impl Penalties {
         Self { file: Keepsake::new(path, "what was failed as MASTER"), kept, boot: boot.to_owned() }
     }
 
-    /// Everything that is remembered of this boot.
+    /// Everything that is remembered of this boot, if it is known which one it is.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&InstanceName, PenaltyView)> {
-        let of_this_boot = self.kept.iter().filter(|kept| kept.boot == self.boot);
+        let of_this_boot = self.kept.iter().filter(|kept| kept.boot == self.boot && !kept.boot.is_empty());
         let instances = of_this_boot.flat_map(|kept| &kept.instances);
         instances.flat_map(|(name, lines)| lines.iter().map(move |line| (name, PenaltyView::from(line))))
     }

@@ -139,8 +139,7 @@ impl Daemon {
         self.held = self.held.iter().filter_map(|id| is(*id)).collect();
         self.move_announcements(&old, pacing, is);
         self.move_sockets(&old, |id| links.get(id.0).copied().flatten());
-        self.move_drains(&old, &plan, now);
-        self.penalties_due = true;
+        self.move_memories(&old, &plan, now);
         self.publish_anew();
         self.drain(now);
     }
@@ -184,8 +183,9 @@ impl Daemon {
         }
     }
 
-    /// Who is drained stays so under another name, and whoever comes back is still drained.
-    fn move_drains(&mut self, old: &Setup, plan: &vrrp::Plan, now: Instant) {
+    /// Who is drained stays so under another name, and whoever comes back is still drained. What somebody of that name has failed as
+    /// master counts for its successor, too: it may have another VRID, but the service is the same.
+    fn move_memories(&mut self, old: &Setup, plan: &vrrp::Plan, now: Instant) {
         let name = |setup: &Setup, id: InstanceId| setup.instance_config(id).map(|it| it.name.clone());
         let (mut renames, mut added) = (HashMap::<InstanceName, InstanceName>::new(), Vec::new());
         for step in &plan.instances {
@@ -208,6 +208,12 @@ impl Daemon {
                 self.core.handle(now, Input::Drain { instance: Some(instance), text });
             }
         }
+        for (name, penalty) in self.penalties.iter() {
+            if let Some(instance) = self.setup.instance(name).filter(|id| added.contains(id)) {
+                self.core.handle(now, Input::Penalty { instance, penalty: &penalty });
+            }
+        }
+        self.penalties_due = true;
     }
 }
 

@@ -101,7 +101,8 @@ impl Core {
         moved
     }
 
-    /// Returns where each is now that goes on. Who is drained stays so, even if it begins anew.
+    /// Returns where each is now that goes on. Who is drained stays so, even if it begins anew, and its failures as master are its
+    /// own.
     fn move_instances(&mut self, now: Instant, config: &CoreConfig, plan: &Plan) -> Vec<Option<InstanceId>> {
         let mut moved = vec![None; self.instances.len()];
         let mut before: Vec<_> = std::mem::take(&mut self.instances).into_iter().map(Some).collect();
@@ -116,7 +117,12 @@ impl Core {
                 Step::Restart { .. } | Step::Add { .. } | Step::Remove { .. } => None,
             };
             let Some(mut instance) = goes_on else {
-                self.instances.push(Instance::new(is, settings.clone(), now));
+                let mut instance = Instance::new(is, settings.clone(), now);
+                let was = step.carried().and_then(|(was, _)| before.get(was.0)?.as_ref());
+                for penalty in was.into_iter().flat_map(|was| was.roles.all()) {
+                    instance.roles.recall(now, &penalty, &settings.checks);
+                }
+                self.instances.push(instance);
                 continue;
             };
             if let Some(to) = moved.get_mut(instance.id.0) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handover_vrrp::{Input, InstanceConfig, Output, PenaltyView, Role, TrackedCheck};
+use handover_vrrp::{CoreConfig, Input, InstanceConfig, Output, PenaltyView, Role, TrackedCheck};
 use model::{Priority, State, Verdict};
 
 use crate::support::*;
@@ -288,4 +288,20 @@ fn a_memory_that_cannot_be_ours_is_bounded() {
         remembered(&next),
         [PenaltyView { length: longest, until: Some(next.now + longest), ..strange("chk") }]
     );
+}
+
+/// A reload that makes another router of it makes no other service of what it failed.
+#[test]
+fn who_begins_anew_by_a_reload_keeps_its_penalty() {
+    let mut host = settled(0);
+    let outputs = host.verdict("chk", Verdict::Down);
+    host.answer(outputs);
+    host.pass(SECOND);
+    let before = remembered(&host);
+    let other = InstanceConfig { version: model::ProtocolVersion::V2, ..one(bound(0)) };
+    host.reconfigure(CoreConfig { instances: vec![other], ..host.core.config().clone() });
+    let outputs = host.drain();
+    host.answer(outputs);
+    assert_eq!((remembered(&host), host.state()), (before, Some(State::Fault)));
+    assert_eq!(told(&host.pass(ms(PENALTY - 1_500))), []);
 }
