@@ -86,7 +86,7 @@ impl Cause {
         };
         match self {
             Self::NotEligible(reasons) => {
-                Evidence { reasons: reasons.iter().take(MAX_NAMED).map(Reason::cause).collect(), ..none }
+                Evidence { reasons: telling(reasons).take(MAX_NAMED).map(Reason::cause).collect(), ..none }
             }
             Self::Silent { source, priority, silence, .. } => {
                 Evidence { waited_ms: Some(millis(*silence)), ..heard(source, priority) }
@@ -188,9 +188,16 @@ impl Cause {
 
 /// The first reason's code, and the sentences.
 fn join(reasons: &[Reason]) -> model::Cause {
-    let code = reasons.first().map_or_else(|| "eligible".to_owned(), |first| first.cause().code);
-    let text = enumerate(reasons.iter().map(|reason| reason.cause().text), "; ");
+    let first = telling(reasons).next();
+    let code = first.map_or_else(|| "eligible".to_owned(), |first| first.cause().code);
+    let text = enumerate(telling(reasons).map(|reason| reason.cause().text), "; ");
     model::Cause { code, text }
+}
+
+/// What is waited for tells nothing where something is known to be wrong.
+fn telling(reasons: &[Reason]) -> impl Iterator<Item = &Reason> {
+    let all_wait = reasons.iter().all(Reason::is_waiting);
+    reasons.iter().filter(move |reason| all_wait || !reason.is_waiting())
 }
 
 /// The first few of many texts, and how many more there are.

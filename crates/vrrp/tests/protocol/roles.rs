@@ -219,6 +219,8 @@ fn who_dies_in_its_penalty_is_succeeded_by_one_that_knows() {
     let left = penalty(&host).unwrap();
 
     let mut next = successor(&host, 0, &remembered(&host));
+    // Known to be unfit before anything else is known: what is waited for isn't the cause.
+    assert_eq!((next.state(), next.view().cause.code.as_str()), (Some(State::Fault), "failed-as-master"));
     next.give(Input::Link(&eth0()));
     next.verdict("chk", Verdict::Down);
     next.give(Input::ManagerPresent { held: &[] });
