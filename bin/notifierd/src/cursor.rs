@@ -17,6 +17,7 @@ use ipc::events::Told;
 use ipc::json;
 use model::{GroupName, InstanceName, Instant};
 use serde::{Deserialize, Serialize};
+use sys::own_file::Durability;
 
 use crate::occasion::Subject;
 
@@ -202,7 +203,7 @@ impl Cursor {
         for line in lines.values() {
             bytes.extend(encoded(json::line(line))?);
         }
-        sys::own_file::replace(&self.path, &bytes)
+        sys::own_file::replace(&self.path, &bytes, Durability::Process)
     }
 
     /// A journal that misses something would keep hooks from running one day: better none. There is always room for less.

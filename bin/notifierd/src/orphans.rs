@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
+use sys::own_file::Durability;
 
 /// The file's name in the runtime directory.
 const FILE: &str = "hooks.running";
@@ -68,7 +69,7 @@ impl Orphans {
         let text = read(sys::own_file::open(&self.path)?)?;
         let running: String =
             text.split_inclusive('\n').filter(|line| sys::process::runs_registered(line)).collect();
-        let file = sys::own_file::replace(&self.path, running.as_bytes())?;
+        let file = sys::own_file::replace(&self.path, running.as_bytes(), Durability::Process)?;
         Ok((file, u64::try_from(running.len()).unwrap_or(u64::MAX)))
     }
 }

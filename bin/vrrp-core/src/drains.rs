@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use model::InstanceName;
+use sys::own_file::Durability;
 
 /// The file's name in the state directory.
 const FILE: &str = "drained.json";
@@ -72,8 +73,11 @@ impl Drains {
                 None => texts.remove(name),
             };
         }
-        self.write(&texts)?;
-        self.texts = texts;
+        // Who was not drained is brought back, too, to end a penalty: no full disk may prevent that.
+        if texts != self.texts {
+            self.write(&texts)?;
+            self.texts = texts;
+        }
         Ok(())
     }
 
@@ -95,11 +99,7 @@ impl Drains {
     /// To disk, then in place of the old one: a power cut leaves the one or the other.
     fn write(&self, texts: &BTreeMap<InstanceName, String>) -> io::Result<()> {
         let bytes = ipc::json::line(texts).map_err(|error| io::Error::other(error.to_string()))?;
-        let new = self.path.with_extension("new");
-        let mut file = sys::own_file::create(&new)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)
+        sys::own_file::replace(&self.path, &bytes, Durability::Disk).map(drop)
     }
 }
 
@@ -120,6 +120,8 @@ fn ignored(path: &Path, why: &dyn Display) -> BTreeMap<InstanceName, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn directory(name: &str) -> PathBuf {
@@ -176,7 +178,8 @@ mod tests {
     fn what_cannot_be_written_has_not_happened() {
         let mut drains = Drains::load(Path::new("/nonexistent")).unwrap();
         let name = InstanceName::new("api_vip").unwrap();
-        assert!(drains.set(&[name], Some("by root")).is_err());
+        assert!(drains.set(std::slice::from_ref(&name), Some("by root")).is_err());
         assert_eq!(drains.iter().count(), 0);
+        drains.set(&[name], None).expect("nothing has to be written");
     }
 }

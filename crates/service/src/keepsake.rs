@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
+use sys::own_file::Durability;
 
 /// How long the last words have to reach the file when we end.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -132,7 +133,10 @@ fn tell(slot: &Mutex<Slot>, what: &str, trouble: Option<String>) {
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    if text.is_empty() { sys::own_file::remove(path) } else { sys::own_file::replace(path, text).map(drop) }
+    if text.is_empty() {
+        return sys::own_file::remove(path);
+    }
+    sys::own_file::replace(path, text, Durability::Process).map(drop)
 }
 
 #[cfg(test)]

@@ -115,16 +115,31 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other (a power
-/// cut may leave neither). It stays open, to be written at its end. The name with `.new` for its extension is used on the way.
+/// What a file has to outlive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Its writer: nobody waits for the disk, and a power cut may leave neither the old file nor the new one.
+    Process,
+    /// The power as well.
+    Disk,
+}
+
+/// A file of that name with this in it, in place of the old one: whoever is killed meanwhile leaves the one or the other. It stays
+/// open, to be written at its end. The name with `.new` for its extension is used on the way.
 ///
 /// # Errors
-/// As [`create`], write(2), rename(2).
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
+/// As [`create`], write(2), fsync(2), rename(2); then the old one is there as before.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<File> {
     let new = path.with_extension("new");
     let mut file = create(&new)?;
-    file.write_all(bytes)?;
-    fs::rename(&new, path)?;
+    let written = file.write_all(bytes).and_then(|()| match durability {
+        Durability::Process => Ok(()),
+        Durability::Disk => file.sync_all(),
+    });
+    written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+        // It is in nobody's way, and the next attempt begins by removing it.
+        let _ = fs::remove_file(&new);
+    })?;
     Ok(file)
 }
 
@@ -148,6 +163,23 @@ mod tests {
         assert_eq!(read(&path, 3).unwrap_err().to_string(), "it is too large to be ours");
         std::os::unix::fs::symlink(&path, directory.join("link")).unwrap();
         assert!(read(&directory.join("link"), 4).is_err());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_as_before_and_nothing_is_left_beside_it() {
+        let directory = scratch("replace");
+        let path = directory.join("file");
+        for (text, durability) in [("one", Durability::Process), ("two", Durability::Disk)] {
+            replace(&path, text.as_bytes(), durability).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        fs::create_dir(directory.join("taken")).unwrap();
+        assert!(replace(&directory.join("taken"), b"three", Durability::Process).is_err());
+        let mut names: Vec<_> =
+            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["file", "taken"]);
         fs::remove_dir_all(&directory).unwrap();
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ipc::hooks::STARTED_FILE;
 use ipc::json;
 use serde::{Deserialize, Serialize};
+use sys::own_file::Durability;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -80,7 +81,7 @@ impl Marker {
 
     fn write(&self) -> io::Result<()> {
         let bytes = json::line(&self.line).map_err(|error| io::Error::other(error.to_string()))?;
-        sys::own_file::replace(&self.path, &bytes).map(drop)
+        sys::own_file::replace(&self.path, &bytes, Durability::Process).map(drop)
     }
 }
 
