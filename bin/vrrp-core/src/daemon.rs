@@ -436,16 +436,14 @@ impl Daemon {
 
     /// For the vrrp-core after this one; whose failure lasts until we end, has until then.
     fn remember_penalties(&mut self, now: Instant) {
-        let (core, setup, finished) = (&self.core, &self.setup, self.finished);
-        let of = |(place, config): (usize, &vrrp::InstanceConfig)| {
-            let name = config.name.clone();
-            core.penalties(InstanceId(place)).map(move |penalty| (name.clone(), penalty))
-        };
-        let ended = |(name, penalty): (_, vrrp::PenaltyView)| {
-            let until = penalty.until.or(finished.then_some(now + penalty.length));
-            (name, vrrp::PenaltyView { until, ..penalty })
-        };
-        self.penalties.keep(setup.core.instances.iter().enumerate().flat_map(of).map(ended));
+        let (core, finished) = (&self.core, self.finished);
+        let instances = self.setup.core.instances.iter().enumerate();
+        self.penalties.keep(instances.flat_map(|(place, config)| {
+            core.penalties(InstanceId(place)).map(move |penalty| {
+                let until = penalty.until.or(finished.then_some(now + penalty.length));
+                (config.name.clone(), vrrp::PenaltyView { until, ..penalty })
+            })
+        }));
         self.penalties_due = false;
     }
 
